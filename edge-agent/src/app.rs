@@ -56,6 +56,7 @@ use crate::{
     },
     update::{disk::DiskError, trial::Updates},
 };
+pub(crate) use offline::{TIME_UNKEPT, moment};
 use owner::Owner;
 
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod enrol;
 mod journal;
+mod may_stop;
 mod release;
 mod run;
 mod simulate;
@@ -61,6 +62,16 @@ enum Command {
     ///
     /// Example: saoma-edge doctor --json | jq '.findings[] | select(.verdict != "ok")'
     Doctor(doctor::Doctor),
+    /// Say whether the agent may be stopped or replaced now. For scripts and for who stands before the terminal. Changes nothing.
+    ///
+    /// One line of JSON with what it waits for: payment (money may be moving, or nobody knows how it ended), unsent (sales are on this
+    /// disk alone), basket, scan, printing, training. A stop loses none of these, but a machine that is wiped or switched off for long
+    /// would. Where no agent runs, the journal is looked at.
+    ///
+    /// Exit code: 0 now, 2 not now, 1 it cannot be told.
+    ///
+    /// Example: until saoma-edge may-stop; do sleep 5; done; systemctl stop saoma-edge
+    MayStop,
     /// Look after the journal.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -118,6 +129,7 @@ impl Cli {
             Command::Enrol(enrol) => enrol.run(&load()?)?,
             Command::Config(show) => show.run(load)?,
             Command::Doctor(doctor) => return doctor.run(load()),
+            Command::MayStop => return may_stop::run(&load()?),
             Command::Journal(journal) => return journal.run(&load()?),
             Command::Simulate(simulate) => return simulate.run(&load()?),
         }

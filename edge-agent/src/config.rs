@@ -220,6 +220,14 @@ pub const EXPLAINED: &[Explained] = &[
         what: "Printable dots across the paper: 384 for 58 mm rolls, 576 for 80 mm.",
     },
     Explained {
+        name: "peripherals.printer_encoding",
+        what: "How texts are sent: gb18030, which printers sold in China speak; utf8, for those that print garbage by it and have FS ( C.",
+    },
+    Explained {
+        name: "peripherals.printer_qr",
+        what: "Who draws QR codes: printer (fastest, sharpest); raster (the agent), for printers that leave them out.",
+    },
+    Explained {
         name: "peripherals.scanner",
         what: "Scanner: serial, evdev (one that types, taken for the till alone), simulated, none (one that types does so into \
                the page, as a hand can).",

@@ -3,12 +3,14 @@
 //! May run beside the agent: it takes nothing from it (no session at the broker, no serial line) and changes nothing; on the
 //! disk it writes one small file and removes it. Each check stands for itself: one that fails hides no other.
 
+pub(crate) mod agent;
 mod certificates;
 mod devices;
 mod disk;
 mod journal;
 mod link;
 mod paired;
+mod time;
 mod update;
 mod wire;
 
@@ -101,6 +103,7 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
     findings.extend(journal::look(config, &folder, terminal, now()));
     let in_use = folder.is_in_use();
     findings.extend(paired::look(config, &folder, in_use.as_ref().ok().copied(), now()));
+    findings.push(time::look(config, in_use.as_ref().is_ok_and(|runs| *runs)).await);
     match in_use {
         Ok(agent_runs) => findings.extend(devices::look(config, agent_runs, print).await),
         // Two programs on one scanner take each other's bytes.

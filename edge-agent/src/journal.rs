@@ -27,6 +27,7 @@ mod store;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod unsent;
 
 use std::{error::Error as _, path::PathBuf, thread};
 
@@ -198,7 +199,7 @@ pub struct Opened {
     pub stored: Vec<(Sequence, SoldCard)>,
 }
 
-/// What core does not know yet.
+/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsentEntries {
     pub count: u64,

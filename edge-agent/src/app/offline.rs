@@ -28,6 +28,8 @@ use crate::{
     till::{problem::Refused, view::OfflineView},
 };
 
+/// The alarm that core's time cannot be kept; `doctor` looks for it.
+pub(crate) const TIME_UNKEPT: &str = "core_time_unkept";
 /// How often core is asked without having said anything: so long a terminal may take a code that was blocked, should its word be lost.
 const EVERY: Duration = Duration::from_secs(5 * 60);
 /// Pause before core is asked once more after it has said that something changed: what changed while its word was not acknowledged yet,
@@ -147,6 +149,16 @@ impl Owner {
         }
     }
 
+    /// Without the machine's uptime no offline code and no card is ever taken, whatever core allows: said at once, and not when a
+    /// customer stands there.
+    pub(super) fn tell_unkept_time(&mut self) {
+        if moment().is_none() {
+            let why = "core's time cannot be kept here, so no offline code and no card is taken without a network: let the agent read \
+                       /proc/uptime and /proc/sys/kernel/random/boot_id (no ProcSubset=pid in its unit), and restart it";
+            self.alarm(TIME_UNKEPT, why.to_owned());
+        }
+    }
+
     async fn take_offline_list(
         &mut self,
         list: OfflineList,
@@ -214,7 +226,7 @@ async fn ask(core: Core) -> Told {
 }
 
 /// How long the machine has been running (proc(5)), read here alone; none on a system that does not tell.
-pub(super) fn moment() -> Option<Moment> {
+pub(crate) fn moment() -> Option<Moment> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|boot| boot.trim().to_owned());
     let boot = BOOT.get_or_init(read).clone()?;

@@ -312,6 +312,7 @@ impl Owner {
             stop_by: None,
         };
         owner.look_at_disk().await;
+        owner.tell_unkept_time();
         owner.tell_lost_basket();
         owner.print_left_report().await;
         owner.splits_begin().await;
@@ -454,6 +455,10 @@ impl Owner {
             Command::Sales { limit, reply } => {
                 let sales = self.views(limit).await;
                 let _ = reply.send(sales);
+            }
+            Command::SaleNumbered { counter, reply } => {
+                let sale = self.view_numbered(counter).await;
+                let _ = reply.send(sale);
             }
             Command::State { reply } => {
                 let _ = reply.send(Ok(self.state_now()));

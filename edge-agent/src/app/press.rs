@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use saoma_protocol::{Millis, PaymentId, RefundId, api::RefundState};
+use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::RefundState};
 use tokio::sync::oneshot;
 
 use super::{
@@ -419,6 +419,16 @@ impl Owner {
     ///
     /// # Errors
     /// The journal's.
+    pub(super) async fn view_numbered(&self, counter: Sequence) -> Result<Vec<SaleView>, Refused> {
+        let found = self.journal.run(move |store| store.sale_numbered(counter)).await?;
+        // What is under way is newer in memory.
+        let payment = found.map(|(kept, _)| kept.payment);
+        Ok(match payment {
+            Some(payment) => vec![self.view(payment).await?],
+            None => Vec::new(),
+        })
+    }
+
     pub(super) async fn views(&self, limit: u32) -> Result<Vec<SaleView>, Refused> {
         let latest = self.journal.latest_sales(limit).await?;
         let through = self.sync.through();

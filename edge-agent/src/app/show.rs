@@ -98,6 +98,7 @@ impl Owner {
                 .collect(),
             peripherals: self.devices.values().cloned().collect(),
             alarms: self.alarms.all(),
+            under_way: self.under_way(),
             update: self.updating.view(),
         }
     }

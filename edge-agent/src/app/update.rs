@@ -103,6 +103,18 @@ impl Owner {
         // One that changes the journal has to reach core before it opens its till.
         let needs_core = self.updating.reached_core || next.journal != journal::version();
         let quiet = Duration::from_secs(self.config.update.quiet_seconds);
+        let mut waits = self.under_way();
+        if needs_core && !self.line.is_online() {
+            waits.push(Wait::Core);
+        }
+        if self.updating.pressed.elapsed() < quiet {
+            waits.push(Wait::Keys);
+        }
+        waits
+    }
+
+    /// What a stop at this moment would come between.
+    pub(super) fn under_way(&self) -> Vec<Wait> {
         let is_paying = self.sales.values().any(|held| held.sale.is_open()) || self.is_paying();
         let has_slips = self.sales.values().any(|held| held.sale.kept.receipt == ReceiptState::Queued);
         let is_printing = self.is_printing() || has_slips || self.shift.as_ref().is_some_and(Shift::is_report_queued);
@@ -122,8 +134,6 @@ impl Owner {
             (Wait::Scan, self.awaiting.is_some() || self.card.is_some()),
             (Wait::Printing, is_printing),
             (Wait::Training, self.training.is_on()),
-            (Wait::Core, needs_core && !self.line.is_online()),
-            (Wait::Keys, self.updating.pressed.elapsed() < quiet),
         ]
         .into_iter()
         .filter_map(|(wait, holds)| holds.then_some(wait))

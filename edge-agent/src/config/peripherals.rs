@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, range};
+use crate::peripherals::printer::escpos::{Encoding, QrBy};
 
 /// Which driver serves which device; see `peripherals/registry.rs` for the drivers there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ pub struct PeripheralsConfig {
     pub printer_device: String,
     pub printer_baud: u32,
     pub printer_width_dots: u32,
+    pub printer_encoding: Encoding,
+    pub printer_qr: QrBy,
     pub scanner: String,
     pub scanner_device: String,
     pub scanner_baud: u32,
@@ -70,6 +73,8 @@ impl Default for PeripheralsConfig {
             printer_device: "/dev/ttyUSB0".to_owned(),
             printer_baud: 115_200,
             printer_width_dots: 384,
+            printer_encoding: Encoding::Gb18030,
+            printer_qr: QrBy::Printer,
             scanner: "none".to_owned(),
             scanner_device: "/dev/ttyACM0".to_owned(),
             scanner_baud: 9_600,

@@ -1,17 +1,14 @@
 //! Printer, scanner, display, drawer, scale, speaker and card reader: asked by the agent if one runs, since it has them, and else by us.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
-use super::Finding;
+use super::{Finding, agent};
 use crate::{
     config::Config,
     peripherals::{PeripheralHealth, PeripheralState, registry},
 };
 
 const CHECK: &str = "device";
-const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 pub(super) async fn look(config: &Config, agent_runs: bool, print: bool) -> Vec<Finding> {
     if !agent_runs {
@@ -21,8 +18,8 @@ pub(super) async fn look(config: &Config, agent_runs: bool, print: bool) -> Vec<
             Err(error) => vec![Finding::fault(CHECK, format!("the check itself broke: {error}"), "tell the makers")],
         };
     }
-    let mut findings = match told_by_agent(config).await {
-        Ok(healths) => healths.iter().map(judge).collect(),
+    let mut findings = match agent::state::<State>(config).await {
+        Ok(state) => state.peripherals.iter().map(judge).collect(),
         Err(why) => {
             let found = format!("the agent has the devices, and its till does not say how they are ({why})");
             vec![Finding::warning(
@@ -42,12 +39,6 @@ pub(super) async fn look(config: &Config, agent_runs: bool, print: bool) -> Vec<
 #[derive(Deserialize)]
 struct State {
     peripherals: Vec<PeripheralHealth>,
-}
-
-async fn told_by_agent(config: &Config) -> Result<Vec<PeripheralHealth>, reqwest::Error> {
-    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build()?;
-    let answer = client.get(format!("http://{}/api/state", config.till.listen)).send().await?.error_for_status()?;
-    Ok(answer.json::<State>().await?.peripherals)
 }
 
 fn open(config: &crate::config::PeripheralsConfig, print: bool) -> Vec<Finding> {

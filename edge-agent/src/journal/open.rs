@@ -10,7 +10,7 @@ use diesel::{Connection as _, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use saoma_protocol::{Sequence, TerminalId, journal::GENESIS};
 
-use super::{JournalError, Store, keys::Keys, plain, rekey, seal::Seals, standing};
+use super::{JournalError, Store, keys::Keys, plain, rekey, seal::Seals, standing, unsent::Tally};
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -150,7 +150,8 @@ pub(super) fn connect(settings: &Settings) -> Result<Store, JournalError> {
         .map_err(|error| failed(error.to_string()))?;
     let shown = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
     let connection = SqliteConnection::establish(shown).map_err(|error| failed(error.to_string()))?;
-    let mut store = Store { connection, settings: settings.clone(), seals: Seals::default() };
+    let (seals, tally) = (Seals::default(), Tally::none_after(Sequence(0)));
+    let mut store = Store { connection, settings: settings.clone(), seals, tally };
     let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                    PRAGMA foreign_keys = ON; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 1048576; \
                    PRAGMA trusted_schema = OFF;";
@@ -181,18 +182,17 @@ fn check_chain(store: &mut Store, from: Sequence) -> Result<u64, JournalError> {
     };
     let mut checked = from;
     loop {
-        let batch = store.entries_after(checked)?;
+        let batch = store.hashed_after(checked)?;
         if batch.is_empty() {
             return Ok(checked.0 - from.0);
         }
-        for entry in batch {
+        for (entry, kept) in batch {
             if entry.sequence != checked.next() {
                 return Err(damaged(format!("entry {} is missing", checked.next())));
             }
             entry.checked(prev_hash).map_err(|error| damaged(error.to_string()))?;
             prev_hash = entry.hash();
-            let kept = store.entry(entry.sequence)?.map(|(_, hash)| hash);
-            if kept != Some(data_encoding::HEXLOWER.encode(&prev_hash)) {
+            if kept != data_encoding::HEXLOWER.encode(&prev_hash) {
                 return Err(damaged(format!("entry {} was altered", entry.sequence)));
             }
             checked = entry.sequence;

@@ -1,10 +1,6 @@
 //! The journal's statements: each function is one query or one transaction.
 
-use diesel::{
-    connection::SimpleConnection as _,
-    dsl::{count_star, max, min},
-    prelude::*,
-};
+use diesel::{connection::SimpleConnection as _, dsl::max, prelude::*};
 use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
@@ -14,16 +10,16 @@ use saoma_protocol::{
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, cashiers,
+    Books, Commit, Intent, JournalError, Opened, Settings, cashiers,
     goods::BASKET_OPEN,
     held, offline,
     rows::{
-        ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
-        kept_sale,
+        EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow, kept_sale,
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
     shifts, splits, stored as stored_cards,
+    unsent::Tally,
 };
 use crate::sale::Kept;
 
@@ -45,6 +41,8 @@ pub struct Store {
     pub(super) settings: Settings,
     /// None until the journal's key was found: it opens and seals nothing then.
     pub(super) seals: Seals,
+    /// How far what core does not have is counted.
+    pub(super) tally: Tally,
 }
 
 /// SQLite has no unsigned 64 bits; a sequence past 2^63 would take a sale every nanosecond for 292 years.
@@ -246,6 +244,11 @@ impl Store {
     /// # Errors
     /// As [`super::Journal::entries_after`].
     pub fn entries_after(&mut self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
+        Ok(self.hashed_after(after)?.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// As [`Self::entries_after`], each with its stored hash.
+    pub(super) fn hashed_after(&mut self, after: Sequence) -> Result<Vec<(Entry, String)>, JournalError> {
         let rows: Vec<EntryRow> = entries::table
             .filter(entries::sequence.gt(stored(after)))
             .order(entries::sequence)
@@ -254,13 +257,13 @@ impl Store {
         let mut bytes = 0;
         let mut page = Vec::with_capacity(rows.len());
         for row in rows {
-            let (entry, _) = row.open(&self.seals)?;
+            let (entry, hash) = row.open(&self.seals)?;
             // The first always fits: an entry is at most a sixteenth of it.
             bytes += entry.payload.len() + 256;
             if bytes > BATCH_BYTES_MAX {
                 break;
             }
-            page.push(entry);
+            page.push((entry, hash));
         }
         Ok(page)
     }
@@ -286,6 +289,16 @@ impl Store {
         rows.iter().map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).collect()
     }
 
+    /// The sale with that number on its slip.
+    ///
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn sale_numbered(&mut self, counter: Sequence) -> Result<Option<(Kept, Sequence)>, JournalError> {
+        let row = sales::table.filter(sales::counter.eq(stored(counter)));
+        let row: Option<SaleRow> = row.first(&mut self.connection).optional()?;
+        row.map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).transpose()
+    }
+
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn intent(&mut self, key: &str) -> Result<Option<Intent>, JournalError> {
@@ -306,25 +319,6 @@ impl Store {
         let found: Option<i64> =
             pushes_seen::table.find(stored(id)).select(pushes_seen::id).first(&mut self.connection).optional()?;
         Ok(found.is_some())
-    }
-
-    /// # Errors
-    /// `Database`, `Unreadable`.
-    pub fn unsent(&mut self) -> Result<UnsentEntries, JournalError> {
-        let through = stored(self.synced_through()?);
-        let unsent = entries::table.filter(entries::sequence.gt(through));
-        let (count, oldest_at): (i64, Option<i64>) =
-            unsent.select((count_star(), min(entries::at))).first(&mut self.connection)?;
-        let cash: Vec<(i64, Vec<u8>)> = unsent
-            .filter(entries::cash.is_not_null())
-            .select((entries::sequence, entries::cash.assume_not_null()))
-            .load(&mut self.connection)?;
-        let cash = cash.iter().map(|(sequence, sum)| self.seals.open_sum(ENTRY_CASH, &sequence.to_string(), sum));
-        Ok(UnsentEntries {
-            count: u64::try_from(count).unwrap_or(0),
-            oldest_at: oldest_at.map(Millis),
-            at_risk: sums(cash)?,
-        })
     }
 
     /// # Errors

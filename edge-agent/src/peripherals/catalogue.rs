@@ -51,7 +51,9 @@ impl Driver {
     }
 }
 
-const WIDTH: &[&str] = &["printer_width_dots"];
+/// Of every printer; one on a serial line has a speed before.
+const PRINTER: &[&str] = &["printer_baud", "printer_width_dots", "printer_encoding", "printer_qr"];
+const DIALECT: &[&str] = PRINTER.split_at(1).1;
 /// Of a reader of chips; one of stripes alone has all but the first.
 const CARD_READER: &[&str] = &[
     "card_reader_service",
@@ -67,12 +69,10 @@ const SERIAL: Option<Bus> = Some(Bus::Serial);
 
 /// By kind, in the order in which they are offered.
 pub const DRIVERS: &[Driver] = &[
-    driver(Kind::Printer, simulated::DRIVER).with(WIDTH),
-    driver(Kind::Printer, tcp::DRIVER).at("printer_address", None).with(WIDTH),
-    driver(Kind::Printer, serial_printer::DRIVER)
-        .at("printer_device", SERIAL)
-        .with(&["printer_baud", "printer_width_dots"]),
-    driver(Kind::Printer, file::DRIVER).at("printer_device", Some(Bus::UsbPrinter)).with(WIDTH),
+    driver(Kind::Printer, simulated::DRIVER).with(DIALECT),
+    driver(Kind::Printer, tcp::DRIVER).at("printer_address", None).with(DIALECT),
+    driver(Kind::Printer, serial_printer::DRIVER).at("printer_device", SERIAL).with(PRINTER),
+    driver(Kind::Printer, file::DRIVER).at("printer_device", Some(Bus::UsbPrinter)).with(DIALECT),
     driver(Kind::Printer, NONE),
     driver(Kind::Drawer, drawer::DRIVER),
     driver(Kind::Drawer, NONE),

@@ -7,11 +7,7 @@ use super::{
     catalogue::{NONE, STRIPE, names},
     display::{page, vfd},
     drawer, health,
-    printer::{
-        EscPosPrinter,
-        escpos::{Dialect, Encoding, QrBy},
-        file, serial as serial_printer, simulated, tcp,
-    },
+    printer::{EscPosPrinter, escpos::Dialect, file, serial as serial_printer, simulated, tcp},
     scale::{mt8217, simulated as simulated_scale},
     scanner::{evdev, serial as serial_scanner, simulated as simulated_scanner},
     speaker::{espeak, simulated as simulated_speaker, tones},
@@ -50,7 +46,7 @@ pub(crate) fn printer(config: &PeripheralsConfig) -> Result<Box<dyn Printer>, Pe
 }
 
 fn dialect(config: &PeripheralsConfig) -> Dialect {
-    Dialect { width_dots: config.printer_width_dots, encoding: Encoding::Gb18030, qr: QrBy::Printer }
+    Dialect { width_dots: config.printer_width_dots, encoding: config.printer_encoding, qr: config.printer_qr }
 }
 
 pub(crate) fn drawer(config: &PeripheralsConfig) -> Result<Box<dyn Drawer>, PeripheralError> {

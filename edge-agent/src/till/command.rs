@@ -323,6 +323,11 @@ pub enum Command {
         limit: u32,
         reply: Reply<Vec<SaleView>>,
     },
+    /// The sale with that number, if there is one.
+    SaleNumbered {
+        counter: Sequence,
+        reply: Reply<Vec<SaleView>>,
+    },
     State {
         reply: Reply<StateNow>,
     },
@@ -366,6 +371,7 @@ impl Command {
             | Self::Weigh { .. }
             | Self::Sale { .. }
             | Self::Sales { .. }
+            | Self::SaleNumbered { .. }
             | Self::State { .. }
             | Self::Display { .. }
             | Self::Subscribe { .. } => false,

@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
 };
-use saoma_protocol::PaymentId;
+use saoma_protocol::{PaymentId, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -49,9 +49,29 @@ impl Limit {
     }
 }
 
-pub(super) async fn list(room: Data<Room>, query: Query<Limit>) -> Result<HttpResponse, Refused> {
-    let limit = query.get()?;
-    let items = room.commands.ask(|reply| Command::Sales { limit, reply }).await?;
+/// Which sales: the latest, or the one with that number.
+#[derive(Deserialize)]
+pub(super) struct Which {
+    #[serde(flatten)]
+    latest: Limit,
+    counter: Option<String>,
+}
+
+pub(super) async fn list(room: Data<Room>, query: Query<Which>) -> Result<HttpResponse, Refused> {
+    let items = match &query.counter {
+        None => {
+            let limit = query.latest.get()?;
+            room.commands.ask(|reply| Command::Sales { limit, reply }).await?
+        }
+        // What is no number is no sale's.
+        Some(text) => match text.parse() {
+            Ok(counter) => {
+                let counter = Sequence(counter);
+                room.commands.ask(|reply| Command::SaleNumbered { counter, reply }).await?
+            }
+            Err(_) => Vec::new(),
+        },
+    };
     Ok(HttpResponse::Ok().json(json!({ "items": items })))
 }
 

@@ -205,6 +205,8 @@ pub struct StateView {
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
     pub alarms: Vec<AlarmView>,
+    /// What a stop of the agent would come between; nothing of it is lost, but it waits.
+    pub under_way: Vec<Wait>,
     /// Of the program itself, if it updates itself here.
     pub update: Option<UpdateView>,
 }

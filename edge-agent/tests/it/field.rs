@@ -140,6 +140,38 @@ fn a_doctor_of_a_machine_that_is_no_terminal_leaves_it_as_it_was() {
     assert!(!folder.path().join("none").exists());
 }
 
+/// For the script of whoever updates the machine, and for who stands before it with a screwdriver.
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_the_agent_may_stop_is_told_while_money_moves_or_is_here_alone() {
+    let mut shop = Shop::open().await;
+    let may_stop = async |shop: &Shop| {
+        let output = beside(shop, &["may-stop"]).await;
+        (output.status.code(), json_of(&output)["waits_for"].clone())
+    };
+    let sold = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await);
+    shop.till.sees(sold, "receipt", "printed").await;
+    shop.nothing_unsent().await;
+    assert_eq!(may_stop(&shop).await, (Some(0), json!([])));
+    shop.core.look(|known| known.silent = true);
+    let paying = number(&shop.till.sell(json!({"amount_minor": 500, "method": "scan", "code": GOOD_CODE})).await);
+    let (code, waits_for) = may_stop(&shop).await;
+    assert!(code == Some(2) && waits_for.as_array().unwrap().contains(&json!("payment")), "{waits_for}");
+    shop.core.look(|known| known.silent = false);
+    shop.till.sees(paying, "receipt", "printed").await;
+    shop.nothing_unsent().await;
+    assert_eq!(may_stop(&shop).await, (Some(0), json!([])));
+    shop.core.switch_off().await;
+    let sold = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await);
+    shop.till.sees(sold, "receipt", "printed").await;
+    assert_eq!(may_stop(&shop).await, (Some(2), json!(["unsent"])));
+    let till = std::mem::replace(&mut shop.till.base, "http://127.0.0.1:1".to_owned());
+    let unknown = beside(&shop, &["may-stop"]).await;
+    assert_eq!(unknown.status.code(), Some(1), "an agent that does not answer is not asked in vain");
+    shop.till.base = till;
+    shop.stop_till().await;
+    assert_eq!(may_stop(&shop).await, (Some(2), json!(["unsent"])), "nobody runs, and its money is here alone");
+}
+
 /// A day with one of each: cash, a scanned sale with a refund, a void, and a shift around them.
 async fn day() -> Shop {
     let shop = Shop::open().await;

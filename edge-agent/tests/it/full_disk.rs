@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     broker::Broker,
-    core::FakeCore,
+    core::{FakeCore, GOOD_CODE},
     secured::{Authority, LONG},
     shop::{Till, fresh_key, number, request, until},
 };
@@ -126,6 +126,8 @@ pub struct Terminal {
     _broker: Broker,
     pub disk: SmallDisk,
     free_bytes_min: u64,
+    /// What else the program is started with.
+    pub environment: Vec<(&'static str, PathBuf)>,
     pub running: Option<Process>,
     pub till: Till,
 }
@@ -143,11 +145,20 @@ impl Terminal {
         let broker = Broker::open(&core).await;
         let disk = SmallDisk::of(mebibytes);
         enrol(&DataDir::open(&disk.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
-        Self { core, _broker: broker, disk, free_bytes_min, running: None, till: Till::at(String::new()) }
+        Self {
+            core,
+            _broker: broker,
+            disk,
+            free_bytes_min,
+            environment: Vec::new(),
+            running: None,
+            till: Till::at(String::new()),
+        }
     }
 
     pub async fn start(&mut self) {
         let mut program = self.disk.program(self.free_bytes_min);
+        program.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut child = Process(program.arg("run").spawn().unwrap());
         let mut ready = String::new();
         BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -273,4 +284,63 @@ async fn an_answer_that_finds_no_room_leaves_the_sale_in_doubt() {
     terminal.core.switch_on();
     terminal.till.sees(payment, "state", "presenting").await;
     terminal.in_core(sold).await;
+}
+
+/// Nothing is printed for what is not on the disk, and nobody hears that it is paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_written_down_is_neither_printed_nor_announced() {
+    let mut terminal = Terminal::enrolled(4, 0).await;
+    let said = tempfile::NamedTempFile::new().unwrap();
+    terminal.environment.push(("SAOMA_EDGE_PERIPHERALS__SPEAKER", "simulated".into()));
+    terminal.environment.push(("SAOMA_EDGE_PERIPHERALS__SPEAKER_DEVICE", said.path().to_owned()));
+    terminal.start().await;
+    let till = &terminal.till;
+    let goods = json!(vec![json!({"name": "x".repeat(128), "quantity": 1, "price_minor": 100}); 100]);
+    terminal.core.look(|known| known.silent = true);
+    let body = json!({"amount_minor": 777, "method": "scan", "code": GOOD_CODE, "goods": goods});
+    let payment = number(&till.sell(body).await);
+    until("core to have heard", async || terminal.core.look(|known| (!known.created.is_empty()).then_some(()))).await;
+    terminal.disk.fill(0);
+    let mut sold = Vec::new();
+    let body = json!({"amount_minor": 1, "method": "cash", "goods": goods});
+    let refused = loop {
+        let reply = till.post("/api/sales", &body, &fresh_key()).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        sold.push(number(&reply.body));
+        assert!(sold.len() < 1_000, "the disk is never full");
+    };
+    assert_eq!(refused.body["code"], "disk_full", "{}", refused.body);
+    terminal.core.look(|known| known.silent = false);
+    until("the answer to find no room", async || {
+        let state = till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_failed").then_some(())
+    })
+    .await;
+    let has_it = || terminal.core.look(|known| known.payments.contains_key(&payment).then_some(()));
+    until("core to have the sale", async || has_it()).await;
+    // Each device has done what it had before it answers this.
+    for kind in ["printer", "speaker"] {
+        let path = format!("/api/peripherals/{kind}/self-test");
+        assert_eq!(till.post(&path, &json!({}), &fresh_key()).await.status, 200, "{kind}");
+    }
+    assert_eq!(till.sale(payment).await["receipt"], "none");
+    let before = fs::read_to_string(said.path()).unwrap();
+    let items = till.get("/api/sales?limit=100").await["items"].clone();
+    let printed = items.as_array().unwrap().iter().filter(|sale| sale["receipt"] != "none").count();
+    assert_eq!(
+        (printed, items.as_array().unwrap().len()),
+        (sold.len(), sold.len() + 1),
+        "a slip for each that was sold"
+    );
+    terminal.disk.clear();
+    till.sees(payment, "receipt", "printed").await;
+    let received = until("the sale to be heard", async || {
+        let after = fs::read_to_string(said.path()).unwrap();
+        after.strip_prefix(&before).filter(|news| !news.is_empty()).map(str::to_owned)
+    })
+    .await;
+    assert_eq!((received.lines().count(), before.contains(&received)), (1, false), "{before} then {received}");
+    terminal.in_core(sold.len()).await;
 }

@@ -12,6 +12,7 @@ mod enrolled;
 mod field;
 mod full_disk;
 mod held;
+mod long_offline;
 mod mqtt;
 mod offline;
 mod offline_codes;

@@ -24,6 +24,7 @@ use crate::shop::{Reply, Shop, fresh_key, nothing, number, until};
 
 mod against_core;
 mod killed;
+mod under_unit;
 
 fn pair(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()

@@ -1,6 +1,10 @@
 //! The page of the devices: how each is, what is set, and changes that hold at once and after the next start.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+};
 
 use reqwest::Method;
 use saoma_protocol::Millis;
@@ -65,7 +69,7 @@ async fn each_device_is_told_with_what_it_is_and_how_it_does() {
     assert_eq!(
         *serial,
         json!({"kind": "printer", "name": "escpos-serial", "place": "printer_device",
-            "options": ["printer_baud", "printer_width_dots"]})
+            "options": ["printer_baud", "printer_width_dots", "printer_encoding", "printer_qr"]})
     );
 }
 
@@ -195,4 +199,32 @@ async fn what_somebody_wrote_into_the_file_by_hand_is_told_as_not_in_force() {
         "{}",
         page(&shop).await
     );
+}
+
+/// A printer that knows neither GB 18030 nor QR codes: what it gets is the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printer_of_utf8_without_qr_codes_is_set_on_the_page() {
+    let shop = Shop::open_with_file("[peripherals]\ndrawer = \"none\"\n").await;
+    let (mut printer, path, _held) = pseudo_terminal();
+    let place = path.to_str().unwrap().to_owned();
+    let printed = std::thread::spawn(move || {
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4_096]);
+        // Its cut is the last of it.
+        while !bytes.windows(4).any(|cut| cut == [0x1d, b'V', 66, 0]) {
+            let len = printer.read(&mut piece).unwrap();
+            bytes.extend_from_slice(&piece[..len]);
+        }
+        bytes
+    });
+    let changes = json!({"printer": "escpos-serial", "printer_device": place, "printer_encoding": "utf8", "printer_qr": "raster"});
+    let done = set(&shop, changes).await;
+    assert_eq!((done.status.as_u16(), &done.body["applied"]), (200, &json!(["printer"])), "{}", done.body);
+    let refused = set(&shop, json!({"printer_qr": "nobody"})).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (422, &json!("settings_invalid")), "{}", refused.body);
+    let goods = json!([{"name": "珍珠奶茶", "quantity": 1, "price_minor": 100}]);
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash", "goods": goods})).await;
+    let bytes = tokio::task::spawn_blocking(|| printed.join().unwrap()).await.unwrap();
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    assert!(has("珍珠奶茶".as_bytes()), "in UTF-8");
+    assert!(has(&[0x1d, b'v', b'0']) && !has(&[0x1d, b'(', b'k']), "drawn by us");
 }

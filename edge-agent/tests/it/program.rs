@@ -103,12 +103,13 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["run"],
         &["enrol"],
         &["config"],
         &["doctor"],
+        &["may-stop"],
         &["journal"],
         &["journal", "verify"],
         &["journal", "export"],

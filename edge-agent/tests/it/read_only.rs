@@ -1,11 +1,13 @@
 //! A file system that is mounted read-only.
 
+use std::{fs, process::Command};
+
 use saoma_protocol::journal::Record;
 use serde_json::json;
 
 use crate::{
     full_disk::Terminal,
-    shop::{fresh_key, number},
+    shop::{fresh_key, number, until},
 };
 
 /// After a power cut the system found an error, and mounted the disk as it is.
@@ -54,4 +56,45 @@ async fn an_agent_on_a_read_only_root_needs_its_own_folder_alone() {
     assert_eq!(told["wiped"], true, "{}", String::from_utf8_lossy(&rekeyed.stderr));
     terminal.start().await;
     assert_eq!(terminal.till.sale(sold).await["refunded_minor"], 40);
+}
+
+/// A disk that fails while the agent runs, as a kernel makes it read-only after an error. tmpfs cannot be remounted under open files, so a
+/// library lets each fsync fail: SQLite has the same words for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_keeps_nothing_any_more_stops_sales_until_it_does_again() {
+    let mut terminal = Terminal::enrolled(16, 0).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library, switch) =
+        (folder.path().join("fsync.c"), folder.path().join("fsync.so"), folder.path().join("fails"));
+    fs::write(&source, include_str!("../../../deploy/trials/src/crash/fsync.c")).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(built.expect("a C compiler").success());
+    terminal.environment.push(("LD_PRELOAD", library));
+    terminal.environment.push(("FAULT_SWITCH", switch.clone()));
+    terminal.start().await;
+    let till = &terminal.till;
+    till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    terminal.in_core(1).await;
+
+    fs::write(&switch, "").unwrap();
+    for method in ["cash", "code"] {
+        let refused = till.post("/api/sales", &json!({"amount_minor": 100, "method": method}), &fresh_key()).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.body["code"]),
+            (503, &json!("journal_failed")),
+            "{}",
+            refused.body
+        );
+    }
+    assert!(!fs::read(&switch).unwrap().is_empty(), "the library struck");
+    assert!(terminal.core.look(|known| known.created.is_empty()), "nothing was sent");
+    let state = till.get("/api/state").await;
+    let alarms = state["alarms"].as_array().unwrap();
+    assert!(alarms.iter().any(|alarm| alarm["code"] == "disk_unwritable"), "{state}");
+    assert_eq!(state["disk"]["ok"], false, "{state}");
+    fs::remove_file(&switch).unwrap();
+    let well = async || (till.get("/api/state").await["disk"]["ok"] == true).then_some(());
+    until("the disk to be believed again", well).await;
+    till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    terminal.in_core(2).await;
 }

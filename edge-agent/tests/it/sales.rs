@@ -197,3 +197,26 @@ async fn a_receipt_finds_its_sale_whatever_is_waited_for_and_is_never_taken_for_
     assert_eq!(paid.body["result"], "sale", "{}", paid.body);
     shop.till.sees(number(&paid.body["sale"]), "state", "succeeded").await;
 }
+
+/// The page has the last hundred; the till has them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_of_long_ago_is_found_by_its_number_and_given_back() {
+    let shop = Shop::open().await;
+    let first = number(&shop.till.sell(json!({"amount_minor": 1_000, "method": "cash"})).await);
+    for _ in 0..100 {
+        shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    }
+    let latest = shop.till.get("/api/sales?limit=100").await;
+    assert!(latest["items"].as_array().unwrap().iter().all(|sale| sale["counter"] != 1), "it is not among them");
+    let found = shop.till.get("/api/sales?counter=1").await;
+    assert_eq!(
+        (found["items"].as_array().unwrap().len(), &found["items"][0]["payment"]),
+        (1, &json!(first.to_string()))
+    );
+    for none in ["102", "0", "-1", "x", "99999999999999999999"] {
+        assert_eq!(shop.till.get(&format!("/api/sales?counter={none}")).await["items"], json!([]), "{none}");
+    }
+    let refunded = shop.till.press(first, "refund", json!({"amount_minor": 250})).await;
+    assert_eq!((refunded.status.as_u16(), &refunded.body["refunded_minor"]), (200, &json!(250)), "{}", refunded.body);
+    assert_eq!(shop.till.get("/api/sales?counter=1").await["items"][0]["refunded_minor"], 250);
+}

@@ -17,8 +17,8 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::mpsc,
-    time::sleep_until,
+    sync::{mpsc, watch},
+    time::{interval, sleep_until},
 };
 
 use crate::{
@@ -43,12 +43,19 @@ const TWO_G: Weather = Weather { latency: Duration::from_millis(300), lost: 5 };
 #[derive(Clone, Default)]
 pub struct Sky {
     weather: Arc<Mutex<Weather>>,
+    /// Whether there is no line at all.
+    down: Arc<watch::Sender<bool>>,
     chance: Arc<AtomicU64>,
 }
 
 impl Sky {
     fn set(&self, weather: Weather) {
         *self.weather.lock().unwrap() = weather;
+    }
+
+    /// Cuts every connection and lets none through, or ends that.
+    fn cut(&self, is_down: bool) {
+        self.down.send_replace(is_down);
     }
 
     fn now(&self) -> Weather {
@@ -77,9 +84,17 @@ impl Sky {
     }
 
     async fn connection(self, near: TcpStream, target: u16) {
+        let mut down = self.down.subscribe();
+        if *down.borrow() {
+            return;
+        }
         let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
         let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-        tokio::join!(self.carry(near_in, far_out), self.carry(far_in, near_out));
+        let carried = async { tokio::join!(self.carry(near_in, far_out), self.carry(far_in, near_out)) };
+        tokio::select! {
+            _ = carried => {}
+            _ = down.wait_for(|is_down| *is_down) => {}
+        }
     }
 
     async fn carry(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
@@ -192,4 +207,54 @@ async fn what_was_sold_while_core_and_broker_were_away_arrives_once_and_in_order
     broker.switch_on().await;
     shop.core.switch_on();
     nothing_is_lost_or_double(&shop, &cash, &[]).await;
+}
+
+/// Up for 300 ms, down for 300 ms, for as long as somebody sells: requests and answers are cut anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_comes_and_goes_loses_nothing_and_doubles_nothing() {
+    const TURN: Duration = Duration::from_millis(300);
+    const CHANGES: u32 = 24;
+    let (shop, broker, sky) = Shop::open_in_weather().await;
+    let (flapping, changes) = (sky.clone(), Arc::new(AtomicU64::new(0)));
+    let told = Arc::clone(&changes);
+    let flaps = tokio::spawn(async move {
+        let mut turns = interval(TURN);
+        let mut is_down = false;
+        loop {
+            turns.tick().await;
+            flapping.cut(is_down);
+            is_down = !is_down;
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let (mut cash, mut codes) = (Vec::new(), Vec::new());
+    // However fast the machine is, the line has come and gone so often.
+    for round in 0.. {
+        if changes.load(Ordering::Relaxed) >= u64::from(CHANGES) && round >= 100 {
+            break;
+        }
+        if round < 400 {
+            cash.push(number(&shop.till.sell(json!({"amount_minor": 100 + round, "method": "cash"})).await));
+        }
+        if codes.len() < 60 {
+            let body = json!({"amount_minor": 5_000 + round, "method": "scan", "code": GOOD_CODE});
+            codes.push(number(&shop.till.sell(body).await));
+        }
+        // A customer at a time.
+        let last = *codes.last().unwrap();
+        until("that customer to be done, or to wait for the line", async || {
+            let sale = shop.till.sale(last).await;
+            let is_over = sale["settled"] == true || changes.load(Ordering::Relaxed) % 2 == 0;
+            is_over.then_some(())
+        })
+        .await;
+    }
+    flaps.abort();
+    sky.cut(false);
+    shop.online(true).await;
+    let body = json!({"amount_minor": 5_000, "method": "scan", "code": GOOD_CODE});
+    codes.push(number(&shop.till.sell(body).await));
+    shop.till.sees(codes[codes.len() - 1], "state", "succeeded").await;
+    nothing_is_lost_or_double(&shop, &cash, &codes).await;
+    drop(broker);
 }

@@ -147,6 +147,8 @@ function One({ page, of }: { page: DevicesPage; of: string }) {
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   baud: ['1200', '2400', '4800', '9600', '19200', '38400', '57600', '115200'],
   width_dots: ['384', '576'],
+  encoding: ['gb18030', 'utf8'],
+  qr: ['printer', 'raster'],
   parity: ['even', 'none'],
   language: ['zh', 'en', 'both'],
   volume: ['0', '10', '20', '30', '40', '50', '60', '70', '80', '90', '100'],

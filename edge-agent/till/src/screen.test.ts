@@ -128,6 +128,19 @@ test.each([
   expect(candidates(SALES, purpose, filter).map(({ payment }) => payment)).toEqual(payments);
 });
 
+test('a number that no sale here has is asked for, and the one that has it comes first', () => {
+  const sales = Array.from({ length: 101 }, (_, idx) => someSale({ payment: `pay_${120 - idx}`, counter: 120 - idx }));
+  sales.push(someSale({ payment: 'pay_12', counter: 12 }));
+  const from: Screen = { kind: 'find', purpose: 'query', filter: '', at: 0 };
+  const keyed = (digits: string) => step(from, { kind: 'digits', digits }, sales).wish;
+  expect([keyed('1'), keyed('12'), keyed('120'), keyed('0'), keyed('1201')]).toEqual([
+    { kind: 'look-up', counter: '1' }, undefined, undefined, undefined, { kind: 'look-up', counter: '1201' },
+  ]);
+  expect(step({ ...from, filter: '999' }, { kind: 'enter' }, sales)).toMatchObject({ hint: 'none_found', wish: { counter: '999' } });
+  expect(step(from, { kind: 'digits', digits: '1' }, sales.slice(3)).wish, 'the page has them all').toBeUndefined();
+  expect(candidates(sales, 'query', '12').map(({ counter }) => counter)).toEqual([12, 120]);
+});
+
 test('training is entered and left by a question of its own, from where nothing is under way', () => {
   const pressed = (screen: Screen, press: Press, training = false) => step(screen, press, SALES, null, training);
   const ask: Press = { kind: 'training' };

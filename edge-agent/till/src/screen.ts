@@ -63,6 +63,8 @@ export type Wish =
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' | 'stop-card' }
+  /** The sale with that number, which this page does not have. */
+  | { kind: 'look-up'; counter: string }
   | DeviceWish
   | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
@@ -96,13 +98,24 @@ export function leftMinor(sale: Sale): number {
   return sale.amount_minor - sale.refunded_minor;
 }
 
-/** The sales that a purpose fits, newest first: those whose number begins with `filter`, or whose table or order has it. */
+/** The sales that a purpose fits, the one with just that number first and then the newest: those whose number begins with `filter`, or whose table or order has it. */
 export function candidates(sales: readonly Sale[], purpose: Purpose, filter: string): Sale[] {
   const part = filter.trim().toLowerCase();
   const fits = (sale: Sale): boolean =>
     String(sale.counter).startsWith(part) || (sale.reference ?? '').toLowerCase().includes(part);
   const may = (sale: Sale): boolean => purpose === 'query' || sale.actions.includes(purpose) || (purpose === 'reprint' && sale.paid && sale.split !== undefined);
-  return sales.filter((sale) => may(sale) && fits(sale));
+  const found = sales.filter((sale) => may(sale) && fits(sale));
+  const isIt = (sale: Sale): boolean => String(sale.counter) === part;
+  return [...found.filter(isIt), ...found.filter((sale) => !isIt(sale))];
+}
+
+/** Sales kept on the page: what the agent gives at once. */
+export const SALES_MAX = 100;
+
+/** What is asked of the agent when a number is keyed that none of the page's sales has: it knows older ones. A page that is not full has all. */
+function lookUp(filter: string, sales: readonly Sale[]): { wish?: Wish } {
+  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter }) => String(counter) === filter);
+  return isNew ? { wish: { kind: 'look-up', counter: filter } } : {};
 }
 
 /** Where a function key leads for one sale. It is offered by the agent or it does nothing. */
@@ -347,7 +360,7 @@ function scan(screen: Extract<Screen, { kind: 'scan' }>, press: Press): Step {
 function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: readonly Sale[]): Step {
   // A table's number may have letters and begin with noughts.
   const filter = press.kind === 'text' ? screen.filter + press.text : edited(screen.filter, press);
-  if (filter !== null) return stay({ ...screen, filter, at: 0 });
+  if (filter !== null) return { ...stay({ ...screen, filter, at: 0 }), ...lookUp(filter, sales) };
   const found = candidates(sales, screen.purpose, screen.filter);
   const last = Math.max(found.length - 1, 0);
   switch (press.kind) {
@@ -363,7 +376,8 @@ function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: re
         press.kind === 'pick'
           ? sales.find(({ payment }) => payment === press.payment)
           : found[Math.min(screen.at, last)];
-      return chosen === undefined ? stay(screen, 'none_found') : toward(chosen, screen.purpose);
+      if (chosen === undefined) return { ...stay(screen, 'none_found'), ...lookUp(screen.filter, sales) };
+      return toward(chosen, screen.purpose);
     }
     case 'function':
       return home({ kind: 'home', keyed: '' }, press);

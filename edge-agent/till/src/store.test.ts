@@ -403,3 +403,16 @@ test('a code that the agent’s own scanner read and did not take is told in wor
   expect(page.model.notice).toMatchObject({ kind: 'problem', problem: { code: 'offline_code_over', detail: 'The offline code is too old' } });
   expect(page.model.screen).toEqual(before);
 });
+
+test('a sale of long ago is found by its number, and stays though newer ones come', async () => {
+  const page = await Page.open();
+  await page.connect();
+  const many = Array.from({ length: 100 }, (_, idx) => ({ ...sale(`pay_${1_200 - idx}`), counter: 1_200 - idx }));
+  await page.last('/api/sales?limit=100').answer({ items: many });
+  page.keys('F6', '1', '2');
+  await page.last('/api/sales?counter=12').answer({ items: [{ ...sale('pay_12'), counter: 12, actions: ['refund'], amount_minor: 500, refunded_minor: 0 }] });
+  await page.tell('sale', { ...sale('pay_1201'), counter: 1_201 });
+  expect(page.model.sales.length).toBe(101);
+  page.keys('Enter');
+  expect(page.model.screen).toMatchObject({ kind: 'refund', payment: 'pay_12' });
+});

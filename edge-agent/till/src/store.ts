@@ -10,7 +10,7 @@ import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
 import { pair, revoke, withdraw } from './paired-store';
-import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
+import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
@@ -54,8 +54,6 @@ export interface Model {
   silent: boolean;
 }
 
-/** Sales kept on the page: what the agent gives at once. */
-const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
 const SCAN_OVER_MS = 2_000;
 const LANGUAGE = 'saoma.language';
@@ -202,6 +200,8 @@ async function carry(wish: Wish): Promise<void> {
       const body = named ? { ...wish.body, cashier: model.state?.cashier ?? '' } : wish.body;
       return begin(`/api/shift/${wish.path}`, body);
     }
+    case 'look-up':
+      return ask(() => lookUp(wish.counter));
     case 'stop-scan':
       intents.forgetScan();
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
@@ -329,7 +329,22 @@ function tell(error: unknown): void {
 
 function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
   const others = sales.filter(({ payment }) => payment !== sale.payment);
-  return [...others, sale].sort((a, b) => b.counter - a.counter).slice(0, SALES_MAX);
+  const newest = [...others, sale].sort((a, b) => b.counter - a.counter);
+  return newest.filter(({ payment }, idx) => idx < SALES_MAX || lookedUp.includes(payment));
+}
+
+/** Sales that were found by their number, last: the page keeps them though newer ones come. */
+const lookedUp: string[] = [];
+const LOOKED_UP_MAX = 20;
+
+/** The sale with that number, of however long ago. Played ones are all here. */
+async function lookUp(counter: string): Promise<void> {
+  if (inTraining()) return;
+  const askedAt = performance.now();
+  const { items } = await get<{ items: Sale[] }>(`${SALES.real}?counter=${counter}`);
+  lookedUp.push(...items.map(({ payment }) => payment));
+  lookedUp.splice(0, lookedUp.length - LOOKED_UP_MAX);
+  if (!inTraining()) set({ sales: withAnswers(askedAt, items) });
 }
 
 /** When the events last told of a sale. They come in the sequence of what happened and leave nothing out. */

@@ -4,6 +4,7 @@
 //! printer obeys whatever follows an escape character, so none comes from a text: control characters are printed as spaces.
 
 use qrcode::{EcLevel, QrCode, types::Color};
+use serde::{Deserialize, Serialize};
 
 use super::layout;
 use crate::receipt::{Align, Document, Element, Size};
@@ -26,7 +27,8 @@ pub(super) const QUIET_MODULES: u32 = 4;
 const MODULE_DOTS_MAX: u32 = 6;
 
 /// How a text becomes bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// The characters of one and two bytes of GB 18030 (those of GBK): what printers sold in China speak. A Chinese character
     /// is as many columns wide as it has bytes.
@@ -36,7 +38,8 @@ pub enum Encoding {
 }
 
 /// How a QR code becomes dots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum QrBy {
     /// The printer draws it (`GS ( k`): few bytes, the sharpest result.
     Printer,
