@@ -30,6 +30,7 @@ use crate::{
     host::{
         CallState, Given, Host, Loaded,
         http::{self, Reach},
+        turns::FREE_TICKS,
     },
     in_app::{self, Step as InAppStep},
     manifest::{Capability, Manifest},
@@ -538,10 +539,15 @@ impl Host {
         // for the network as well as running: it is looked at each time the guest gives way.
         store.set_epoch_deadline(1);
         let ticks_max = self.config.running_ms_max / TICK_MS;
+        let turns = Arc::clone(&self.turns);
         store.epoch_deadline_callback(move |mut context| {
             let state = context.data_mut();
             state.ticks_running += 1;
-            Ok(if state.ticks_running > ticks_max { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+            Ok(match state.ticks_running {
+                ticks if ticks > ticks_max => UpdateDeadline::Interrupt,
+                ticks if ticks > FREE_TICKS => UpdateDeadline::YieldCustom(1, Box::pin(state.turn.wait(&turns))),
+                _ => UpdateDeadline::Yield(1),
+            })
         });
         let running = async {
             let guest = pre.instantiate(&mut store).await.map_err(|error| (Step::Start, error))?;

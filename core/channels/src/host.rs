@@ -10,6 +10,7 @@ pub(crate) mod package;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod tcp;
+pub(crate) mod turns;
 mod waiting;
 
 use std::{
@@ -138,6 +139,8 @@ pub struct Host {
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
     pub(crate) places: Arc<Semaphore>,
+    /// Turns of guests that run for long.
+    pub(crate) turns: Arc<Semaphore>,
     pub(crate) calls: Histogram<f64>,
     engine: Engine,
     linker: Linker<CallState>,
@@ -201,6 +204,7 @@ impl Host {
             config,
             ports,
             places,
+            turns: turns::of_this_machine(),
             calls,
             engine,
             linker,
@@ -380,6 +384,7 @@ pub(crate) struct CallState {
     pub(crate) memory: MemoryLimit,
     /// Ticks at which its code was found running.
     pub(crate) ticks_running: u64,
+    pub(crate) turn: turns::Turn,
     /// `None` while a plugin describes itself: then every import of ours is a trap.
     given: Option<Given>,
 }
@@ -434,7 +439,7 @@ pub(crate) fn empty_world(clock: Arc<dyn Clock>) -> (WasiCtx, ResourceTable) {
 impl CallState {
     pub(crate) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
         let (wasi, table) = empty_world(clock);
-        Self { wasi, table, memory, ticks_running: 0, given }
+        Self { wasi, table, memory, ticks_running: 0, turn: turns::Turn::default(), given }
     }
 
     /// A store that keeps to the limits of this call.

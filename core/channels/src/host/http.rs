@@ -88,6 +88,7 @@ impl CallState {
         mut request: Request,
         query: Vec<QuerySecret>,
     ) -> wasmtime::Result<Result<Response, Error>> {
+        let turn = self.turn.clone();
         let given = self.given_mut()?;
         given.requests += 1;
         if given.requests > REQUESTS_MAX {
@@ -112,6 +113,7 @@ impl CallState {
             }
         };
         given.asked = true;
+        turn.give_back();
         let span = tracing::info_span!(
             "plugin_http",
             otel.kind = "client",

@@ -34,6 +34,7 @@ const TIMEOUT_MS_MAX: u32 = 60_000;
 
 impl Host for CallState {
     async fn exchange(&mut self, request: Request) -> wasmtime::Result<Result<Answer, Error>> {
+        let turn = self.turn.clone();
         let given = self.given_mut()?;
         given.requests += 1;
         if given.requests > REQUESTS_MAX {
@@ -47,6 +48,7 @@ impl Host for CallState {
             }
         };
         given.asked = true;
+        turn.give_back();
         let span = tracing::info_span!(
             "plugin_tcp",
             otel.kind = "client",
