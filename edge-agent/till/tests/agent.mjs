@@ -225,8 +225,10 @@ export async function agent(dist) {
     // The door in the network is not open here.
     if (path === '/api/paired/code') return /^\P{Cc}{1,32}$/u.test(body.name.trim()) ? problem(409, 'pairing_off') : problem(422, 'device_name_invalid');
     if (path === '/api/peripherals/settings') {
-      const asked = Object.entries(body.changes).filter(([name]) => /_(?:device|address)$/.test(name)).map(([, value]) => value);
-      if (asked.some((place) => /[\p{Cc}\s]/u.test(place) || place.length > 255)) return problem(422, 'settings_invalid');
+      // What is no device is set by hand, in the file.
+      const place = body.changes.scanner_device ?? options.scanner_device;
+      const isDevice = /^\/dev\/(?:tty|serial\/|usb\/|lp|input\/|pts\/|saoma\/)/.test(place) && !place.includes('/..');
+      if (!isDevice && !/^usb:[0-9a-f]{4}:[0-9a-f]{4}$/i.test(place)) return problem(422, 'settings_invalid');
       Object.assign(options, body.changes);
       return [200, { applied: ['scanner'], hanging: [] }];
     }

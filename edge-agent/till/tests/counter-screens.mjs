@@ -135,6 +135,7 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
         await place.fill('');
         await place.focus();
         await insert(text);
+        assert.ok((await place.inputValue()).length <= 200);
         await fits();
         await think();
         await press('Enter');
