@@ -173,7 +173,7 @@ const zh: Texts = {
   },
   stateHints: {
     sending: '已记录在本机，会自动重发，不会重复扣款。',
-    unknown: '渠道没有答复，系统正在查询。请勿重复收款。',
+    unknown: '渠道没有答复，系统正在查询。请勿重复收款，可按 F4 查询结果。一直未知时，由一人在管理后台处理，另一人确认。',
     pending: '请顾客在手机上确认。',
     failed: '没有扣款。',
     reversed: '没有扣款。',
@@ -388,7 +388,7 @@ const en: Texts = {
   },
   stateHints: {
     sending: 'Kept on this terminal and sent again by itself. Nobody is charged twice.',
-    unknown: 'The channel has not answered; Saoma keeps asking. Do not collect again.',
+    unknown: 'The channel has not answered; Saoma keeps asking. Do not collect again: ask again with F4. If it stays unknown, one person settles it in the dashboard and a second confirms.',
     pending: 'Ask the customer to confirm on the phone.',
     failed: 'Nothing was charged.',
     reversed: 'Nothing was charged.',

@@ -5,6 +5,10 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
+import { counter as counterOf } from './agent-counter.mjs';
+
+/** As the agent takes a code: a line of it, and no longer than any is. */
+const isCode = (text) => text.length >= 1 && text.length <= 512 && !/\p{Cc}/u.test(text.trim());
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
@@ -21,6 +25,8 @@ export async function agent(dist) {
   let awaiting = null;
   /** The agent ends as soon as it has made the next sale of a scan, before it says so. */
   let crashes = false;
+  /** The channel gives no answer to what is scanned now. */
+  let isSilent = false;
   let display = { kind: 'idle', merchant_name: '扫码茶饮' };
   let counter = 0;
   let base = '';
@@ -29,12 +35,12 @@ export async function agent(dist) {
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
     minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
-    training, held: [...held.values()],
-    open_sales: [], peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }], alarms: [], now: Date.now(),
+    training, held: [...held.values()], ...desk.state(),
+    open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
   });
-  const options = { scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
+  const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
   const devices = () => ({
-    devices: ['printer', 'drawer', 'display', 'scanner', 'scale', 'speaker'].map((kind) => ({
+    devices: ['printer', 'drawer', 'display', 'scanner', 'scale', 'speaker', 'card_reader'].map((kind) => ({
       kind, driver: options[kind] ?? 'none', place: options[`${kind}_device`] ?? null, detail: '', trouble: null, since: Date.now(),
       state: (options[kind] ?? 'none') === 'none' ? 'none' : 'ok', last_used_at: null, last_error: null,
     })),
@@ -57,17 +63,17 @@ export async function agent(dist) {
     const minor = left.reduce((sum, sale) => sum + sale.amount_minor, 0);
     return { count: left.length, oldest_at: null, at_risk: left.length === 0 ? [] : [{ minor, currency: 'CNY' }] };
   };
-  const emit = (name, data) => {
+  const emit = (name, data = state()) => {
     for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   };
   const view = (sale) => {
     const left = sale.amount_minor - sale.refunded_minor;
-    sale.settled = !['presenting', 'pending'].includes(sale.state);
+    sale.settled = !['presenting', 'pending', 'unknown'].includes(sale.state);
     sale.paid = ['succeeded', 'partly_refunded'].includes(sale.state);
     sale.actions = [
-      ...(sale.method === 'cash' ? [] : ['query']), ...(sale.settled ? [] : ['cancel']),
+      ...(sale.method === 'cash' ? [] : ['query']), ...(sale.settled || sale.cancelling ? [] : ['cancel']),
       ...(sale.state === 'succeeded' ? ['void'] : []), ...(sale.paid && left > 0 ? ['refund'] : []),
-      ...(sale.paid ? ['reprint'] : []),
+      ...(sale.paid && sale.split === undefined ? ['reprint'] : []),
     ];
     sale.updated_at = Date.now();
     return sale;
@@ -75,6 +81,7 @@ export async function agent(dist) {
   const change = (sale, facts) => {
     Object.assign(sale, facts);
     emit(played.has(sale.payment) ? 'training_sale' : 'sale', view(sale));
+    desk.moved(sale);
     show(sale);
     emit('state', state());
     return sale;
@@ -97,7 +104,7 @@ export async function agent(dist) {
       payment: training === null ? `pay_${String(number).padStart(26, '0')}` : `training_${number}`, counter: number,
       method: body.method, amount_minor: body.amount_minor, refunded_minor: 0, currency: 'CNY', amount: decimal(body.amount_minor),
       cancelling: false, paid_late: false, synced: training !== null || link.online, receipt: 'printed', refunds: [],
-      keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : 'succeeded',
+      keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : body.method === 'scan' && isSilent && training === null ? 'unknown' : 'succeeded',
     };
     if (body.reference !== undefined) sale.reference = body.reference;
     held.delete(body.held);
@@ -110,6 +117,7 @@ export async function agent(dist) {
       sale.expires_at = Date.now() + 120_000;
     }
     (training === null ? sales : played).set(sale.payment, sale);
+    if (training === null) desk.keyed(view(sale), body);
     return change(sale, {});
   };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
@@ -118,6 +126,9 @@ export async function agent(dist) {
     if (action !== 'query' && !view(sale).actions.includes(action)) {
       return action === 'refund' ? problem(409, 'refund_exceeds') : problem(409, 'not_now');
     }
+    // Nobody knows yet whether it is paid: the wish is kept, and the channel's word decides.
+    if (sale.state === 'unknown' && isSilent) return [200, change(sale, { cancelling: action === 'cancel' || sale.cancelling })];
+    if (sale.state === 'unknown') return [200, change(sale, { state: 'succeeded', cancelling: false })];
     if (action === 'cancel') return [200, change(sale, { state: 'cancelled' })];
     if (action === 'void') return [200, change(sale, { state: 'voided', refunded_minor: sale.amount_minor })];
     if (action === 'refund') {
@@ -127,6 +138,8 @@ export async function agent(dist) {
     }
     return [200, view(sale)];
   }
+
+  const desk = counterOf({ sales, emit, problem, decimal, undo: (sale) => act(sale, 'void', {}) });
 
   /** All connections break, and what is not on the disk is forgotten. */
   function crash() {
@@ -174,6 +187,11 @@ export async function agent(dist) {
     if (path === '/api/sales' || path === '/api/training/sales') {
       if ((path === '/api/sales') !== (training === null)) return problem(409, training === null ? 'not_training' : 'training');
       if (body.held !== undefined && !held.has(body.held)) return problem(409, 'held_not_found');
+      const refusal = training === null ? desk.refuses(body) : null;
+      if (refusal !== null) return refusal;
+      if (body.code !== undefined && !isCode(body.code)) return problem(422, 'code_invalid');
+      if (body.code !== undefined && desk.isGoods(body.code)) return problem(409, 'goods_scanned');
+      if (body.method === 'card' && training === null) return desk.awaitCard(body);
       if (body.method !== 'scan' || body.code !== undefined) return [201, sell(body)];
       awaiting = { body, key, said };
       emit('state', state());
@@ -187,7 +205,9 @@ export async function agent(dist) {
     if (path === '/api/scan') {
       const found = [...(training === null ? sales : played).values()].find((sale) => body.text.includes(sale.payment));
       if (found !== undefined) return [200, { result: 'found', sale: found }];
-      if (awaiting === null) return problem(409, 'scan_not_awaited');
+      if (!isCode(body.text)) return problem(422, 'code_invalid');
+      if (awaiting === null) return training === null ? desk.scanned(body.text) : problem(409, 'scan_not_awaited');
+      if (desk.isGoods(body.text)) return problem(409, 'goods_scanned');
       const { body: wished, said: asked, key: asker } = awaiting;
       awaiting = null;
       const sale = sell({ ...wished, code: body.text });
@@ -196,7 +216,19 @@ export async function agent(dist) {
       emit('state', state());
       return [200, { result: training === null ? 'sale' : 'training_sale', sale }];
     }
+    if (path === '/api/card/cancel') return desk.cancelCard();
+    if (path === '/api/basket') return training === null ? desk.ofBasket(body) : problem(409, 'training');
+    const [, ofShift] = /^\/api\/shift\/(open|paid-in|paid-out|close|reprint)$/.exec(path) ?? [];
+    if (ofShift !== undefined) return training === null ? desk.ofShift(ofShift, body, held) : problem(409, 'training');
+    const [, split, ofSplit] = /^\/api\/splits\/(\d+)\/(give-back|reprint)$/.exec(path) ?? [];
+    if (split !== undefined) return desk.ofSplit(Number(split), ofSplit);
+    // The door in the network is not open here.
+    if (path === '/api/paired/code') return /^\P{Cc}{1,32}$/u.test(body.name.trim()) ? problem(409, 'pairing_off') : problem(422, 'device_name_invalid');
     if (path === '/api/peripherals/settings') {
+      // What is no device is set by hand, in the file.
+      const place = body.changes.scanner_device ?? options.scanner_device;
+      const isDevice = /^\/dev\/(?:tty|serial\/|usb\/|lp|input\/|pts\/|saoma\/)/.test(place) && !place.includes('/..');
+      if (!isDevice && !/^usb:[0-9a-f]{4}:[0-9a-f]{4}$/i.test(place)) return problem(422, 'settings_invalid');
       Object.assign(options, body.changes);
       return [200, { applied: ['scanner'], hanging: [] }];
     }
@@ -222,6 +254,14 @@ export async function agent(dist) {
       response.write(`event: state\ndata: ${JSON.stringify(state())}\n\nevent: display\ndata: ${JSON.stringify(display)}\n\n`);
     } else if (url.pathname === '/api/peripherals' && request.method === 'GET') {
       json([200, devices()]);
+    } else if (url.pathname === '/api/shift' && request.method === 'GET') {
+      json([200, { shift: desk.shiftView() }]);
+    } else if (url.pathname === '/api/basket' && request.method === 'GET') {
+      json([200, desk.basket()]);
+    } else if (url.pathname.startsWith('/api/splits/') && request.method === 'GET') {
+      json(desk.ofSplit(Number(url.pathname.slice('/api/splits/'.length))));
+    } else if (url.pathname === '/api/paired' && request.method === 'GET') {
+      json([200, { listener: { state: 'off' }, devices: [], devices_max: 16, offer: null, trouble: null }]);
     } else if (url.pathname === '/api/sales' && request.method === 'GET') {
       json([200, { items: [...sales.values()].reverse() }]);
     } else if (url.pathname === '/api/training/sales' && request.method === 'GET') {
@@ -247,6 +287,9 @@ export async function agent(dist) {
       for (const sale of sales.values()) sale.synced ||= link.online;
       emit('state', state());
       json([200, {}]);
+    } else if (url.pathname === '/channel') {
+      isSilent = text === 'silent';
+      json([200, {}]);
     } else if (url.pathname === '/crash') {
       json([200, {}]);
       if (text === 'now') setTimeout(crash, 50);
@@ -258,7 +301,7 @@ export async function agent(dist) {
     } else if (url.pathname.startsWith('/wallet/api/orders/')) {
       json([200, change(sales.get(url.pathname.split('/')[4]), { state: 'succeeded' })]);
     } else {
-      const file = { '/': '/index.html', '/display': '/display.html' }[url.pathname] ?? url.pathname;
+      const file = { '/': '/index.html', '/display': '/display.html', '/pair': '/pair.html' }[url.pathname] ?? url.pathname;
       response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
       response.end(await readFile(`${dist}${file}`));
     }
