@@ -19,7 +19,7 @@ use std::fmt;
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, PaymentId, RefundId, Sequence,
     api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
-    journal::{Method, Record, SplitPart},
+    journal::{Approver, Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,9 @@ pub struct Kept {
     /// It was sold by card without a network, at the merchant's risk.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stored: bool,
+    /// The acquirer declined it when the goods were gone, and nobody here has said that he has seen that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loss_unseen: bool,
 }
 
 /// How far a sale is.
@@ -106,6 +109,9 @@ pub struct Refund {
     #[serde(default = "keyed_here")]
     pub keyed_here: bool,
     pub failure: Option<Failure>,
+    /// Who let whoever stood there give it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Approver>,
     /// The version of the newest view of it.
     pub version: u64,
     pub keyed_at: Millis,
@@ -120,6 +126,17 @@ pub enum ReceiptState {
     Printed,
     /// The cashier may reprint it.
     Failed,
+}
+
+/// What is still to be done about a sale. The numbers are of the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeftToDo {
+    #[default]
+    Nothing = 0,
+    /// Something is to be found out about it, or its slip is at the printer.
+    Here = 1,
+    /// Core or a person sees to it, and nothing of it is at risk here: another program may be started meanwhile.
+    Elsewhere = 2,
 }
 
 /// What is only of this run: after a restart all of it is empty, and every wait is due.
@@ -216,6 +233,8 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
+    /// Somebody has seen that the acquirer declines what was sold without a network.
+    AcknowledgePressed,
     /// A slip that found no paper is printed now.
     PaperIsBack {
         slip: Slip,
@@ -338,6 +357,24 @@ pub struct Decision {
     pub effects: Vec<Effect>,
 }
 
+impl Decision {
+    /// What goes back by it was let go by `supervisor`.
+    #[must_use]
+    pub fn approved(mut self, supervisor: Option<Approver>) -> Self {
+        for record in &mut self.records {
+            if let Record::CashRefund { refund, approved_by, .. } | Record::RefundKeyed { refund, approved_by, .. } =
+                record
+            {
+                approved_by.clone_from(&supervisor);
+                if let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == *refund) {
+                    held.approved_by.clone_from(&supervisor);
+                }
+            }
+        }
+        self
+    }
+}
+
 /// Why a key press does nothing. `code` is of the till's API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -430,8 +467,7 @@ impl Sale {
     pub fn is_open(&self) -> bool {
         let cancelling =
             matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
-        let held = matches!(self.kept.stage, Stage::Stored { held: true });
-        !(held || self.state().is_some_and(PaymentState::is_settled))
+        !self.state().is_some_and(PaymentState::is_settled)
             || cancelling
             || self.kept.refunds.iter().any(Refund::is_open)
             || self.is_part_in_doubt()
@@ -441,6 +477,23 @@ impl Sale {
     #[must_use]
     pub fn is_forwarded(&self) -> bool {
         self.kept.stored && !self.state().is_some_and(PaymentState::is_settled)
+    }
+
+    #[must_use]
+    pub fn left_to_do(&self) -> LeftToDo {
+        match () {
+            // A slip that is at the printer is looked after at the next start.
+            () if self.kept.receipt == ReceiptState::Queued => LeftToDo::Here,
+            () if self.is_forwarded() || self.kept.loss_unseen => LeftToDo::Elsewhere,
+            () if self.is_open() => LeftToDo::Here,
+            () => LeftToDo::Nothing,
+        }
+    }
+
+    /// Whether core has its entry and no such sale: a person settles it there.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.kept.stage, Stage::Stored { held: true })
     }
 
     /// Whether core is still to be asked about money that goes back on this part of a split, whoever keyed that: a refund is neither
@@ -529,6 +582,7 @@ impl Refund {
             answered: true,
             keyed_here: false,
             failure: view.failure.clone(),
+            approved_by: None,
             version: view.version,
             keyed_at: view.created_at,
         }

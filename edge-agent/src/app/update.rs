@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::owner::Owner;
 use crate::{
     journal,
-    sale::ReceiptState,
+    sale::{LeftToDo, ReceiptState},
     shift::Shift,
     till::view::UpdateView,
     update::{slots::Program, trial::Updates},
@@ -103,7 +103,7 @@ impl Owner {
         // One that changes the journal has to reach core before it opens its till.
         let needs_core = self.updating.reached_core || next.journal != journal::version();
         let quiet = Duration::from_secs(self.config.update.quiet_seconds);
-        let is_paying = self.sales.values().any(|held| held.sale.is_open()) || self.is_paying();
+        let is_paying = self.sales.values().any(|held| held.sale.left_to_do() == LeftToDo::Here) || self.is_paying();
         let has_slips = self.sales.values().any(|held| held.sale.kept.receipt == ReceiptState::Queued);
         let is_printing = self.is_printing() || has_slips || self.shift.as_ref().is_some_and(Shift::is_report_queued);
         let is_unsent =

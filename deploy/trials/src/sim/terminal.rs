@@ -253,7 +253,7 @@ impl Terminal {
         let commit = Commit {
             records: decision.records.clone(),
             sale: Some(sale.kept.clone()),
-            sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
+            sale_open: sale.left_to_do(),
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
             intent,

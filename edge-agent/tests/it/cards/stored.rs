@@ -14,6 +14,7 @@ use saoma_protocol::{
 use super::*;
 
 mod killed;
+mod mishaps;
 
 /// A stripe of a card without a chip, whose service code asks for nothing.
 const PLAIN_STRIPE: &str = "swipe ;4012345678909=30121010000012345?";
@@ -413,10 +414,15 @@ async fn core_may_end_it_stop_it_or_hold_it() {
     shop.core.switch_on();
     shop.nothing_unsent().await;
     shop.rings("journal_held").await;
+    shop.rings("stored_not_booked").await;
     until("the end of the policy", async || {
         (shop.till.get("/api/state").await["stored"]["why"] == "stored_off").then_some(())
     })
     .await;
+    // It is asked about, and counted, on.
+    shop.kill_till();
+    shop.start_till().await;
+    assert_eq!(shop.till.get("/api/state").await["stored"]["waiting_count"], 1);
     // It is on the disk, and core is away.
     shop.core.switch_off().await;
     shop.online(false).await;
@@ -424,6 +430,6 @@ async fn core_may_end_it_stop_it_or_hold_it() {
     assert_eq!((card.status.as_u16(), &card.body["code"]), (503, &json!("core_unreachable")), "{}", card.body);
     let payment: PaymentId = number(&shop.sold().await[0]);
     let refused = shop.till.press(payment, "refund", json!({"amount_minor": 1})).await;
-    assert_eq!(refused.body["code"], "stored_not_final", "{}", refused.body);
+    assert_eq!(refused.body["code"], "stored_held", "{}", refused.body);
     assert_eq!(shop.core.look(|known| known.payments.get(&payment).map(|view| view.state)), None::<PaymentState>);
 }
