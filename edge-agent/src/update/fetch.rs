@@ -59,7 +59,9 @@ pub enum FetchError {
     OtherProgram(Version),
     #[error("reach the repository: it gave its metadata for {METADATA_MAX:?} and was not done")]
     Slow,
-    #[error("fetch {what}: less than {PACE_BYTES_MIN} bytes came in {PACE_WINDOW:?}; it goes on from there the next time")]
+    #[error(
+        "fetch {what}: less than {PACE_BYTES_MIN} bytes came in {PACE_WINDOW:?}; it goes on from there the next time"
+    )]
     Trickle { what: String },
     #[error("prepare requests to the repository")]
     Client(#[from] reqwest::Error),

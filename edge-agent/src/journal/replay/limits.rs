@@ -167,8 +167,8 @@ mod tests {
             ("DELETE FROM offline_spends", vec![unknown(code, "offline code")]),
             ("DELETE FROM stored_cards", vec![unknown(card, "card")]),
             ("UPDATE offline_spends SET entry = 99", vec![of_none("offline code"), unknown(code, "offline code")]),
-            ("UPDATE offline_spends SET code = 'ff'", vec![altered("offline_spends.kept")]),
-            ("UPDATE stored_cards SET entry = 99", vec![altered("stored_cards.kept")]),
+            ("UPDATE offline_spends SET code = 'ff'", vec![altered("kept of offline_spends ff")]),
+            ("UPDATE stored_cards SET entry = 99", vec![altered("kept of stored_cards 99")]),
         ] {
             store.execute(sql).unwrap();
             let told = differences(&mut store);

@@ -52,7 +52,7 @@ async fn a_till_of_which_core_takes_nothing_sells_to_no_card_after_a_restart_eit
     shop.start_till().await;
     until("the stop", async || shop.till.get("/api/state").await["sync"]["stopped"].is_object().then_some(())).await;
     shop.loses_core().await;
-    shop.stays_closed("stored_stopped").await;
+    assert_eq!(shop.till.get("/api/state").await["stored"]["why"], "stored_stopped");
     shop.kill_till();
     shop.start_till().await;
     shop.stays_closed("stored_stopped").await;
