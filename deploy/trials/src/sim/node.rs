@@ -11,7 +11,7 @@ use saoma_server::{
     fleet::Fleet,
     peers::Peers,
     telemetry::metrics::Metrics,
-    workers::{expiry, outbox, resolver},
+    workers::{expiry, forward, outbox, resolver},
 };
 use saoma_store::Store;
 use tokio::{runtime::Runtime, sync::Notify, task::JoinSet};
@@ -27,6 +27,8 @@ use super::{
 
 /// Most payments in the resolver's hands at once.
 const RESOLVING_MAX: u32 = 32;
+/// Most forwarded sales likewise.
+const FORWARDING_MAX: usize = 32;
 
 pub struct Node {
     runtime: Runtime,
@@ -41,6 +43,7 @@ struct Bells {
     outbox: Arc<Notify>,
     resolver: Arc<Notify>,
     expiry: Arc<Notify>,
+    forward: Arc<Notify>,
 }
 
 /// Panics of core's tasks on this thread, which the runtime would otherwise keep to itself.
@@ -90,6 +93,11 @@ impl Node {
         }
     }
 
+    /// A card that was sold to without a network may be due.
+    pub fn ring_forward(&self) {
+        self.bells.forward.notify_one();
+    }
+
     /// A request arrives.
     pub fn take(&self, request: u64, asked: Asked) {
         let hall = self.hall.clone();
@@ -125,6 +133,16 @@ fn work(hall: &Hall, bells: &Bells) {
             while work.try_join_next().is_some() {}
             let room = RESOLVING_MAX.saturating_sub(u32::try_from(work.len()).unwrap_or(u32::MAX));
             let _ = resolver::take_up(&app, room, &mut work).await;
+        }
+    });
+    let (app, bell) = (hall.app.clone(), Arc::clone(&bells.forward));
+    tokio::spawn(async move {
+        let mut work = JoinSet::new();
+        loop {
+            bell.notified().await;
+            while work.try_join_next().is_some() {}
+            let room = FORWARDING_MAX.saturating_sub(work.len());
+            let _ = forward::take_up(&app, room, &mut work).await;
         }
     });
     let (hall, bell) = (hall.clone(), Arc::clone(&bells.expiry));
