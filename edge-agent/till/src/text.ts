@@ -75,9 +75,7 @@ export interface Texts {
     short: string;
     balanced: string;
     underWay: string;
-    elsewhere: string;
-    /** Of earlier batches, by card without a network. */
-    declined: string;
+    elsewhere: string; declined: string;
     inDoubt: string;
     by: string;
     byHint: string;
@@ -213,8 +211,7 @@ const zh: Texts = {
     short: '短款',
     balanced: '相符',
     underWay: '退款处理中',
-    elsewhere: '别处退款',
-    declined: '前批离线银行卡被拒',
+    elsewhere: '别处退款', declined: '前批离线银行卡被拒',
     inDoubt: '存疑',
     by: '经手人',
     byHint: '换人经手就输入其操作员号，按确认',
@@ -432,8 +429,7 @@ const en: Texts = {
     short: 'Short',
     balanced: 'Balanced',
     underWay: 'Refunds under way',
-    elsewhere: 'Given back elsewhere',
-    declined: 'Declined of earlier batches',
+    elsewhere: 'Given back elsewhere', declined: 'Declined of earlier batches',
     inDoubt: 'In doubt',
     by: 'By',
     byHint: 'If it is somebody else, key their number, then Enter',

@@ -50,7 +50,7 @@ struct Bells {
 pub static PANICS: Mutex<Vec<(std::thread::ThreadId, String)>> = Mutex::new(Vec::new());
 
 impl Node {
-    /// `number`: of this start alone, since a node's name is new with each.
+    /// `number`: of this start alone, since a node's name is new with each. `alone`: terminals sell without core as well.
     ///
     /// # Errors
     /// If its parts cannot be made.
@@ -60,7 +60,7 @@ impl Node {
         template: &Template,
         wires: &Wires,
         store: &Store,
-        canary: Option<Canary>,
+        (canary, alone): (Option<Canary>, bool),
     ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             // One turn of `block_on` then runs everything that can run, however many tasks that takes.
@@ -82,6 +82,10 @@ impl Node {
         {
             let _inside = runtime.enter();
             work(&hall, &bells);
+            // Each task more changes in which order others are run: without such sales all is as it was.
+            if alone {
+                forwards(&hall, &bells);
+            }
         }
         Ok(Self { runtime, hall, bells, looked_at: u64::MAX })
     }
@@ -135,16 +139,6 @@ fn work(hall: &Hall, bells: &Bells) {
             let _ = resolver::take_up(&app, room, &mut work).await;
         }
     });
-    let (app, bell) = (hall.app.clone(), Arc::clone(&bells.forward));
-    tokio::spawn(async move {
-        let mut work = JoinSet::new();
-        loop {
-            bell.notified().await;
-            while work.try_join_next().is_some() {}
-            let room = FORWARDING_MAX.saturating_sub(work.len());
-            let _ = forward::take_up(&app, room, &mut work).await;
-        }
-    });
     let (hall, bell) = (hall.clone(), Arc::clone(&bells.expiry));
     tokio::spawn(async move {
         let (mut work, mut in_hand) = (JoinSet::new(), HashSet::new());
@@ -160,6 +154,20 @@ fn work(hall: &Hall, bells: &Bells) {
                 Some(canary @ (Canary::LostUpdate | Canary::PaidIsExpired)) => rogue::expire(&hall, canary).await,
                 _ => expiry::take_up(&hall.app, &mut work, &mut in_hand).await,
             };
+        }
+    });
+}
+
+/// The worker that forwards what terminals sold to cards without core.
+fn forwards(hall: &Hall, bells: &Bells) {
+    let (app, bell) = (hall.app.clone(), Arc::clone(&bells.forward));
+    tokio::spawn(async move {
+        let mut work = JoinSet::new();
+        loop {
+            bell.notified().await;
+            while work.try_join_next().is_some() {}
+            let room = FORWARDING_MAX.saturating_sub(work.len());
+            let _ = forward::take_up(&app, room, &mut work).await;
         }
     });
 }

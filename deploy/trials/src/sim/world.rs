@@ -385,7 +385,14 @@ impl<'a> World<'a> {
     fn start_core(&mut self, node: usize) -> Result<()> {
         if self.nodes[node].is_none() {
             self.wires.note(format_args!("core {node} starts"));
-            let started = Node::start(node, self.n_queued, self.template, &self.wires, &self.store, self.canary)?;
+            let started = Node::start(
+                node,
+                self.n_queued,
+                self.template,
+                &self.wires,
+                &self.store,
+                (self.canary, self.plan.alone),
+            )?;
             self.nodes[node] = Some(started);
         }
         Ok(())
