@@ -43,6 +43,7 @@ pub struct TillConfig {
     pub listen: SocketAddr,
     pub cashier: String,
     pub code_expires_in_seconds: u32,
+    pub card_wait_seconds: u32,
     pub utc_offset_minutes: i32,
     pub shift_required: ShiftRequired,
 }
@@ -126,6 +127,7 @@ impl Default for TillConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 7800)),
             cashier: "1".to_owned(),
             code_expires_in_seconds: 120,
+            card_wait_seconds: 180,
             utc_offset_minutes: 480,
             shift_required: ShiftRequired::OnceUsed,
         }
@@ -171,6 +173,10 @@ pub const EXPLAINED: &[Explained] = &[
     Explained {
         name: "till.code_expires_in_seconds",
         what: "How long a code on the customer display lives, 5 to 3600 seconds.",
+    },
+    Explained {
+        name: "till.card_wait_seconds",
+        what: "How long a sale waits for a card, with the PIN and all, before it ends by itself, 30 to 600 seconds.",
     },
     Explained {
         name: "till.utc_offset_minutes",
@@ -385,6 +391,7 @@ impl Config {
             return Err(ConfigError::Invalid { name: "till.cashier", why });
         }
         range("till.code_expires_in_seconds", i64::from(self.till.code_expires_in_seconds), 5..=3600)?;
+        range("till.card_wait_seconds", i64::from(self.till.card_wait_seconds), 30..=600)?;
         range("till.utc_offset_minutes", i64::from(self.till.utc_offset_minutes), -840..=840)?;
         range("link.answer_timeout_ms", signed(self.link.answer_timeout_ms), 1_000..=120_000)?;
         range("link.poll_ms", signed(self.link.poll_ms), 500..=60_000)?;

@@ -43,7 +43,7 @@ use crate::{
     cashiers::{CashierChange, Tries},
     held::{Held, HeldChange},
     offline::{Known, Spent},
-    sale::Kept,
+    sale::{Kept, LeftToDo},
     shift::Shift,
     split::{Split, Whole},
     stored::SoldCard,
@@ -134,8 +134,8 @@ impl From<EntryError> for JournalError {
 pub struct Commit {
     pub records: Vec<Record>,
     pub sale: Option<Kept>,
-    /// Whether something about that sale is still to be found out, and whether money came in on it.
-    pub sale_open: bool,
+    /// What is still to be done about that sale, and whether money came in on it.
+    pub sale_open: LeftToDo,
     pub sale_captured: bool,
     pub sale_state: &'static str,
     pub intent: Option<Intent>,
@@ -180,7 +180,7 @@ pub struct Opened {
     pub synced_through: Sequence,
     /// The number of the last sale keyed here.
     pub counter: Sequence,
-    /// Sales about which something is still to be found out, oldest first.
+    /// Sales of which something is still to be done, oldest first.
     pub open_sales: Vec<Kept>,
     /// The last shift, open or closed.
     pub shift: Option<Shift>,

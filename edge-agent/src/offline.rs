@@ -28,13 +28,24 @@ pub struct Known {
     pub list: OfflineList,
     /// Absent if core took too long to tell the time by it.
     pub clock: Option<Anchor>,
+    /// Core has locked this terminal since, or takes none of its entries: nothing is sold by the list until core gives another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
 }
 
 /// Why what core said does not tell what may be sold at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Untimely {
+    /// Cash is at least in the drawer.
+    #[error("core takes none of what this till writes down: call the service; until then take cash")]
+    Stopped,
+    #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
     ClockUnheard,
+    #[error(
+        "this till's clock has moved since it last reached core and is {} s off: connect it; until then take cash", .ahead_ms / 1_000
+    )]
     ClockApart { ahead_ms: i64 },
+    #[error("this till has been without a network for too long to sell so: connect it; until then take cash")]
     ListOld,
 }
 
@@ -42,8 +53,11 @@ impl Known {
     /// What time it is, if what core said is not older than `hours_max`. `moment`: none if this machine does not tell how long it runs.
     ///
     /// # Errors
-    /// In this order: `ClockUnheard`, `ClockApart`, `ListOld`.
+    /// In the order of [`Untimely`].
     pub fn time(&self, hours_max: u32, moment: Option<&Moment>, machine: Millis) -> Result<Millis, Untimely> {
+        if self.stopped {
+            return Err(Untimely::Stopped);
+        }
         let (clock, moment) = self.clock.as_ref().zip(moment).ok_or(Untimely::ClockUnheard)?;
         let at = clock.at(moment, machine).map_err(|unsure| match unsure {
             Unsure::Unheard => Untimely::ClockUnheard,
@@ -67,6 +81,11 @@ pub struct Spent {
 }
 
 impl Spent {
+    pub(crate) fn of(code: &Code, amount: Amount, at: Millis) -> Self {
+        let grant = code.grant();
+        Self { token: grant.token.0, counter: code.counter, amount, at, until: grant.not_after() }
+    }
+
     /// What stands for this code and no other, and tells nothing of it: the token is random.
     #[must_use]
     pub fn mark(&self) -> String {
@@ -77,7 +96,7 @@ impl Spent {
 /// Why an offline code is not taken, in the order of the checks; each says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OfflineRefusal {
-    /// Those of the form come first, those of keys and times after `ListOld`.
+    /// Those of the form come first, those of keys and times after `Untimely`.
     #[error("{0}")]
     Code(#[from] CodeError),
     #[error(
@@ -88,16 +107,8 @@ pub enum OfflineRefusal {
     NoList,
     #[error("offline codes are not taken here: take another way to pay")]
     Off,
-    #[error("core takes none of what this till writes down: call the service; until then take cash")]
-    Stopped,
-    #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
-    ClockUnheard,
-    #[error(
-        "this till's clock has moved since it last reached core and is {} s off: connect it; until then take cash", .ahead_ms / 1_000
-    )]
-    ClockApart { ahead_ms: i64 },
-    #[error("this till has been offline for too long to take offline codes: connect it; until then take cash")]
-    ListOld,
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
     #[error("this code was taken before, or is older than one that was: the customer shows a new one")]
     Used,
     #[error("the issuer has blocked this customer's offline codes: take another way to pay")]
@@ -114,40 +125,12 @@ pub enum OfflineRefusal {
         "the customer has paid offline {0} times within a day, and that is as often as it goes: take another way to pay"
     )]
     GrantDay(u32),
-    #[error("this till may take {} more offline until it has reached core: connect it, or take cash", .left.decimal())]
-    UnsentSum { left: Money },
-    #[error(
-        "this till has taken {0} offline codes that core does not know of, as many as it may: connect it, or take cash"
-    )]
-    UnsentCount(u32),
-    #[error(
-        "this till has an offline sale that core does not know of for more than {0} hours: connect it, or take cash"
-    )]
-    UnsentAge(u32),
+    #[error(transparent)]
+    Unsent(#[from] OverUnsent),
     #[error(
         "core does not have this offline sale yet, and nothing of it can be given back before: connect the till first"
     )]
     Unsynced,
-}
-
-impl From<Untimely> for OfflineRefusal {
-    fn from(untimely: Untimely) -> Self {
-        match untimely {
-            Untimely::ClockUnheard => Self::ClockUnheard,
-            Untimely::ClockApart { ahead_ms } => Self::ClockApart { ahead_ms },
-            Untimely::ListOld => Self::ListOld,
-        }
-    }
-}
-
-impl From<OverUnsent> for OfflineRefusal {
-    fn from(over: OverUnsent) -> Self {
-        match over {
-            OverUnsent::Sum { left } => Self::UnsentSum { left },
-            OverUnsent::Count(count) => Self::UnsentCount(count),
-            OverUnsent::Age(hours) => Self::UnsentAge(hours),
-        }
-    }
 }
 
 impl OfflineRefusal {
@@ -159,10 +142,10 @@ impl OfflineRefusal {
             Self::Split => "offline_split",
             Self::NoList => "offline_list_missing",
             Self::Off => "offline_codes_off",
-            Self::Stopped => "offline_stopped",
-            Self::ClockUnheard => "offline_clock_unheard",
-            Self::ClockApart { .. } => "offline_clock_wrong",
-            Self::ListOld => "offline_list_old",
+            Self::Untimely(Untimely::Stopped) => "offline_stopped",
+            Self::Untimely(Untimely::ClockUnheard) => "offline_clock_unheard",
+            Self::Untimely(Untimely::ClockApart { .. }) => "offline_clock_wrong",
+            Self::Untimely(Untimely::ListOld) => "offline_list_old",
             Self::Used => "offline_code_used",
             Self::Denied => "offline_code_denied",
             Self::Currency(_) => "offline_currency_other",
@@ -170,9 +153,9 @@ impl OfflineRefusal {
             Self::SaleCap { .. } => "offline_sale_cap",
             Self::GrantCap { .. } => "offline_grant_cap",
             Self::GrantDay(_) => "offline_grant_day",
-            Self::UnsentSum { .. } => "offline_unsent_sum",
-            Self::UnsentCount(_) => "offline_unsent_count",
-            Self::UnsentAge(_) => "offline_unsent_age",
+            Self::Unsent(OverUnsent::Sum { .. }) => "offline_unsent_sum",
+            Self::Unsent(OverUnsent::Count(_)) => "offline_unsent_count",
+            Self::Unsent(OverUnsent::Age(_)) => "offline_unsent_age",
             Self::Unsynced => "offline_unsynced",
         }
     }
@@ -230,11 +213,17 @@ impl OfflineCodes {
     /// What is to be known once core does not say any more what may be taken; none if nothing may be anyway.
     #[must_use]
     pub fn without_list(&self) -> Option<Known> {
-        let may_any = |known: &&Known| known.list.limits.is_some() || known.list.cards.is_some();
-        let Known { list: OfflineList { issued_at, .. }, clock } = self.known.as_ref().filter(may_any)?;
+        let Known { list: OfflineList { issued_at, .. }, clock, stopped } = self.known.as_ref().filter(may_any)?;
         let (issuers, denied) = (Vec::new(), Vec::new());
         let list = OfflineList { issued_at: *issued_at, limits: None, issuers, denied, cards: None };
-        Some(Known { list, clock: clock.clone() })
+        Some(Known { list, clock: clock.clone(), stopped: *stopped })
+    }
+
+    /// What is to be known once core takes nothing of this terminal any more; none if nothing may be sold by what it said anyway.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Known> {
+        let known = self.known.as_ref().filter(may_any).filter(|known| !known.stopped)?;
+        Some(Known { stopped: true, ..known.clone() })
     }
 
     /// Core has said this, and it is on the disk.
@@ -256,7 +245,7 @@ impl OfflineCodes {
     /// What time it is, if what core said last still holds. `moment`: none if this machine does not tell how long it runs.
     ///
     /// # Errors
-    /// In this order: `NoList`, `Off`, `ClockUnheard`, `ClockApart`, `ListOld`.
+    /// In this order: `NoList`, `Off`, `Untimely`.
     pub fn time(&self, moment: Option<&Moment>, machine: Millis) -> Result<Millis, OfflineRefusal> {
         let (known, limits) = self.limits()?;
         Ok(known.time(limits.list_hours_max, moment, machine)?)
@@ -265,7 +254,7 @@ impl OfflineCodes {
     /// Whether this code pays `amount`: what is to be on the disk before anybody is told so. `through`: how far core has the journal.
     ///
     /// # Errors
-    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split`, `Stopped` and `Unsynced`.
+    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split` and `Unsynced`.
     pub fn check(
         &self,
         text: &str,
@@ -305,7 +294,7 @@ impl OfflineCodes {
             return Err(OfflineRefusal::GrantDay(limits.grant_day_count_max));
         }
         self.check_unsent(limits, amount, at, through)?;
-        Ok(Spent { token: grant.token.0, counter: code.counter, amount, at, until: grant.not_after() })
+        Ok(Spent::of(&code, amount, at))
     }
 
     /// Why no code at all is taken now; none if one may be. Nothing is to be said of it where there are none.
@@ -340,6 +329,11 @@ impl OfflineCodes {
 #[must_use]
 pub fn is_over(spent: &Spent, entry: Sequence, at: Millis, through: Sequence) -> bool {
     entry <= through && spent.until <= at
+}
+
+/// Whether anything may be sold by what core said.
+fn may_any(known: &&Known) -> bool {
+    known.list.limits.is_some() || known.list.cards.is_some()
 }
 
 fn is_denied(list: &OfflineList, token: Token) -> bool {

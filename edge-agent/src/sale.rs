@@ -9,6 +9,7 @@
 mod card;
 mod decide;
 mod key;
+mod left;
 mod reference;
 mod show;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use std::fmt;
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, PaymentId, RefundId, Sequence,
     api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
-    journal::{Method, Record, SplitPart},
+    journal::{Approver, Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ use crate::{offline::Spent, stored::SoldCard};
 pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide};
 pub use key::key;
+pub use left::LeftToDo;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use show::{Action, actions, display, to_announce};
 
@@ -67,6 +69,9 @@ pub struct Kept {
     /// It was sold by card without a network, at the merchant's risk.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stored: bool,
+    /// The acquirer declined it when the goods were gone, and nobody here has said that he has seen that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loss_unseen: bool,
 }
 
 /// How far a sale is.
@@ -106,6 +111,9 @@ pub struct Refund {
     #[serde(default = "keyed_here")]
     pub keyed_here: bool,
     pub failure: Option<Failure>,
+    /// Who let whoever stood there give it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Approver>,
     /// The version of the newest view of it.
     pub version: u64,
     pub keyed_at: Millis,
@@ -216,6 +224,8 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
+    /// Somebody has seen that the acquirer declines what was sold without a network.
+    AcknowledgePressed,
     /// A slip that found no paper is printed now.
     PaperIsBack {
         slip: Slip,
@@ -338,6 +348,24 @@ pub struct Decision {
     pub effects: Vec<Effect>,
 }
 
+impl Decision {
+    /// What goes back by it was let go by `supervisor`.
+    #[must_use]
+    pub fn approved(mut self, supervisor: Option<Approver>) -> Self {
+        for record in &mut self.records {
+            if let Record::CashRefund { refund, approved_by, .. } | Record::RefundKeyed { refund, approved_by, .. } =
+                record
+            {
+                approved_by.clone_from(&supervisor);
+                if let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == *refund) {
+                    held.approved_by.clone_from(&supervisor);
+                }
+            }
+        }
+        self
+    }
+}
+
 /// Why a key press does nothing. `code` is of the till's API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -430,17 +458,10 @@ impl Sale {
     pub fn is_open(&self) -> bool {
         let cancelling =
             matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
-        let held = matches!(self.kept.stage, Stage::Stored { held: true });
-        !(held || self.state().is_some_and(PaymentState::is_settled))
+        !self.state().is_some_and(PaymentState::is_settled)
             || cancelling
             || self.kept.refunds.iter().any(Refund::is_open)
             || self.is_part_in_doubt()
-    }
-
-    /// Whether it was sold at the merchant's risk and the acquirer has not answered: core sees to that, and nobody here waits for it.
-    #[must_use]
-    pub fn is_forwarded(&self) -> bool {
-        self.kept.stored && !self.state().is_some_and(PaymentState::is_settled)
     }
 
     /// Whether core is still to be asked about money that goes back on this part of a split, whoever keyed that: a refund is neither
@@ -529,6 +550,7 @@ impl Refund {
             answered: true,
             keyed_here: false,
             failure: view.failure.clone(),
+            approved_by: None,
             version: view.version,
             keyed_at: view.created_at,
         }

@@ -42,28 +42,14 @@ pub enum StoredRefusal {
         "without a network a card pays a whole sale only: give back what was paid in parts, or take this part in another way"
     )]
     Split,
-    #[error("core takes none of what this till writes down: call the service; until then take cash")]
-    Stopped,
-    #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
-    ClockUnheard,
-    #[error(
-        "this till's clock has moved since it last reached core and is {} s off: connect it; until then take cash", .ahead_ms / 1_000
-    )]
-    ClockApart { ahead_ms: i64 },
-    #[error("this till has been without a network for too long to take cards: connect it; until then take cash")]
-    ListOld,
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
     #[error("cards are taken without a network in {0} alone: take another way to pay")]
     Currency(Currency),
     #[error("without a network this till takes {} at most by card: take another way to pay", .max.decimal())]
     SaleCap { max: Money },
-    #[error("this till may take {} more by card until it has reached core: connect it, or take cash", .left.decimal())]
-    UnsentSum { left: Money },
-    #[error(
-        "this till has sold {0} times by card without core's knowing of it, as often as it may: connect it, or take cash"
-    )]
-    UnsentCount(u32),
-    #[error("this till has a card sale that core does not know of for more than {0} hours: connect it, or take cash")]
-    UnsentAge(u32),
+    #[error(transparent)]
+    Unsent(#[from] OverUnsent),
     #[error("without a network only chips are taken: take another card, or another way to pay")]
     Stripe,
     #[error("cards of this kind are not taken without a network: take another card, or another way to pay")]
@@ -74,6 +60,11 @@ pub enum StoredRefusal {
     CardCount(u32),
     #[error("this card may pay {} more today without a network: take another way to pay", .left.decimal())]
     CardSum { left: Money },
+    /// It may be charged for that one as well.
+    #[error("sale {0} with this card is not settled: cancel it first, or take another way to pay")]
+    InDoubt(Sequence),
+    #[error("the network went while the card was read, and nothing was charged: key the sale again")]
+    LineWent,
     #[error(
         "core does not have this card sale yet, and nothing of it can be given back before: connect the till first"
     )]
@@ -82,26 +73,8 @@ pub enum StoredRefusal {
         "the bank has not answered for this card sale yet, and nothing of it can be given back before: wait for it"
     )]
     NotFinal,
-}
-
-impl From<Untimely> for StoredRefusal {
-    fn from(untimely: Untimely) -> Self {
-        match untimely {
-            Untimely::ClockUnheard => Self::ClockUnheard,
-            Untimely::ClockApart { ahead_ms } => Self::ClockApart { ahead_ms },
-            Untimely::ListOld => Self::ListOld,
-        }
-    }
-}
-
-impl From<OverUnsent> for StoredRefusal {
-    fn from(over: OverUnsent) -> Self {
-        match over {
-            OverUnsent::Sum { left } => Self::UnsentSum { left },
-            OverUnsent::Count(count) => Self::UnsentCount(count),
-            OverUnsent::Age(hours) => Self::UnsentAge(hours),
-        }
-    }
+    #[error("core has not booked this card sale, and nothing of it can be given back here: the office settles it")]
+    Held,
 }
 
 impl StoredRefusal {
@@ -111,22 +84,25 @@ impl StoredRefusal {
         match self {
             Self::Off => "stored_off",
             Self::Split => "stored_split",
-            Self::Stopped => "stored_stopped",
-            Self::ClockUnheard => "stored_clock_unheard",
-            Self::ClockApart { .. } => "stored_clock_wrong",
-            Self::ListOld => "stored_list_old",
+            Self::Untimely(Untimely::Stopped) => "stored_stopped",
+            Self::Untimely(Untimely::ClockUnheard) => "stored_clock_unheard",
+            Self::Untimely(Untimely::ClockApart { .. }) => "stored_clock_wrong",
+            Self::Untimely(Untimely::ListOld) => "stored_list_old",
             Self::Currency(_) => "stored_currency_other",
             Self::SaleCap { .. } => "stored_sale_cap",
-            Self::UnsentSum { .. } => "stored_unsent_sum",
-            Self::UnsentCount(_) => "stored_unsent_count",
-            Self::UnsentAge(_) => "stored_unsent_age",
+            Self::Unsent(OverUnsent::Sum { .. }) => "stored_unsent_sum",
+            Self::Unsent(OverUnsent::Count(_)) => "stored_unsent_count",
+            Self::Unsent(OverUnsent::Age(_)) => "stored_unsent_age",
             Self::Stripe => "stored_stripe",
             Self::Number => "stored_card_other",
             Self::Blocked => "stored_card_blocked",
             Self::CardCount(_) => "stored_card_count",
             Self::CardSum { .. } => "stored_card_sum",
+            Self::InDoubt(_) => "stored_card_in_doubt",
+            Self::LineWent => "stored_line_went",
             Self::Unsynced => "stored_unsynced",
             Self::NotFinal => "stored_not_final",
+            Self::Held => "stored_held",
         }
     }
 }
@@ -159,7 +135,7 @@ impl StoredCards {
     /// Whether a card may be asked for to pay `amount`: core's limits, and the time there.
     ///
     /// # Errors
-    /// The first that is wrong, in the order of [`StoredRefusal`] up to `UnsentAge`, but for `Split` and `Stopped`.
+    /// The first that is wrong, in the order of [`StoredRefusal`] up to `Unsent`, but for `Split`.
     pub fn open<'a>(
         &self,
         known: Option<&'a Known>,
@@ -180,7 +156,7 @@ impl StoredCards {
     /// Whether this card pays `amount`: what is to be on the disk before anybody is told so, and the account that core forwards through.
     ///
     /// # Errors
-    /// The first that is wrong, in the order of [`StoredRefusal`], but for `Split`, `Stopped`, `Unsynced` and `NotFinal`.
+    /// The first that is wrong, in the order of [`StoredRefusal`] up to `CardSum`, but for `Split`.
     pub fn check(
         &self,
         known: Option<&Known>,

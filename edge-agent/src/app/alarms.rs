@@ -1,11 +1,11 @@
-//! What a person must look at, newest last. A cause that goes on rings once.
+//! What a person must look at, newest last. A cause that goes on rings once, and pushes out no other: the program goes by some of them.
 
 use saoma_protocol::Millis;
 
 use crate::till::view::AlarmView;
 
-/// Alarms that are kept; an older one has been seen or is in the log.
-const ALARMS_MAX: usize = 20;
+/// Alarms of one cause that are kept; an older one has been seen or is in the log.
+const OF_ONE_MAX: usize = 10;
 /// The same alarm rings again after this long.
 const AGAIN_MS: i64 = 10 * 60 * 1000;
 
@@ -22,8 +22,10 @@ impl Alarms {
             return None;
         }
         self.rung.retain(|held| !same(held));
-        if self.rung.len() == ALARMS_MAX {
-            self.rung.remove(0);
+        if self.rung.iter().filter(|held| held.code == code).count() == OF_ONE_MAX
+            && let Some(oldest) = self.rung.iter().position(|held| held.code == code)
+        {
+            self.rung.remove(oldest);
         }
         let alarm = AlarmView { code: code.to_owned(), message, at: now };
         self.rung.push(alarm.clone());
@@ -59,9 +61,17 @@ mod tests {
         assert_eq!(alarms.all().len(), 2);
         alarms.silence("a");
         assert!(alarms.all().is_empty());
+    }
+
+    #[test]
+    fn a_cause_that_rings_often_pushes_out_no_other() {
+        let mut alarms = Alarms::default();
+        alarms.ring("terminal_locked", "locked".to_owned(), Millis(0));
         for number in 0..50 {
-            alarms.ring("b", number.to_string(), Millis(number));
+            alarms.ring("stored_declined", number.to_string(), Millis(number));
         }
-        assert_eq!(alarms.all().len(), ALARMS_MAX);
+        assert!(alarms.rings("terminal_locked"));
+        let told = alarms.all();
+        assert_eq!((told.len(), told.last().unwrap().message.as_str()), (1 + OF_ONE_MAX, "49"));
     }
 }

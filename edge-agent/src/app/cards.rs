@@ -27,9 +27,6 @@ use crate::{
     },
 };
 
-/// How long a card is waited for; then nobody stands there any more.
-const CARD_MS_MAX: i64 = 3 * 60 * 1_000;
-
 /// A sale that begins when a card is read.
 pub(super) struct Waiting {
     pressed: Pressed,
@@ -85,10 +82,10 @@ impl Owner {
         if text_of(&self.config.peripherals, Kind::CardReader.name()) == NONE {
             return Err(Refused::Peripheral("this till has no card reader; take the money in another way".to_owned()));
         }
-        let way = self.card_way(order.amount, order.split.is_some())?;
+        let (way, at) = self.card_way(order.amount, order.split.is_some())?;
         let sale = CardSale {
             amount: order.amount,
-            at: now(),
+            at,
             utc_offset_minutes: self.config.till.utc_offset_minutes,
             counter: self.counted.next(),
             way,
@@ -106,7 +103,7 @@ impl Owner {
     /// What this card pays by, now that it is read.
     ///
     /// # Errors
-    /// As [`Self::card_way`]; `CoreUnreachable` also if core went while it was read to be sold online.
+    /// As [`Self::card_way`]; `Stored` or `CoreUnreachable` also if core went while it was read to be sold online.
     fn card_tender(&self, card: Box<CardTender>, order: &Order, way: CardWay) -> Result<Tender, Refused> {
         let is_known = self.knows_its_numbers();
         match way {
@@ -114,6 +111,7 @@ impl Owner {
             _ if self.line.is_online() && is_known => Ok(Tender::Card { card }),
             _ if self.line.is_online() => Err(not_compared()),
             // Its holder may have keyed a PIN, and nobody can look at that now.
+            CardWay::Online if self.offline.sells_to_cards() => Err(StoredRefusal::LineWent.into()),
             CardWay::Online => Err(StoredRefusal::Off.into()),
             CardWay::Stored { .. } if is_known || self.line.is_lost() => self.stored_tender(card, order),
             CardWay::Stored { .. } => Err(not_compared()),
@@ -181,10 +179,26 @@ impl Owner {
         }
     }
 
-    /// Nobody came with a card.
+    /// Nobody came with a card, or nobody took the one before out: whoever keyed the sale is not there any more, or does not know why
+    /// nothing happens.
     pub(super) fn forget_card(&mut self, now: Millis) {
-        if self.card.as_ref().is_some_and(|waiting| !(0..CARD_MS_MAX).contains(&now.since(waiting.since))) {
+        let longest_ms = i64::from(self.config.till.card_wait_seconds) * 1_000;
+        let is_over = |waiting: &&Waiting| !(0..longest_ms).contains(&now.since(waiting.since));
+        if let Some(step) = self.card.as_ref().filter(is_over).map(|waiting| waiting.step) {
             self.end_card();
+            let why = match step {
+                CardStep::Remove => {
+                    "the card in the reader was not taken out, and nothing was charged: take it out, and key the sale again"
+                }
+                CardStep::Pin => "no PIN was keyed in time, and nothing was charged: key the sale again",
+                CardStep::Wait => {
+                    "the card reader was not ready in time, and nothing was charged: look at it, and key the sale again"
+                }
+                CardStep::Present | CardStep::Swipe | CardStep::Reading => {
+                    "no card was read in time, and nothing was charged: key the sale again"
+                }
+            };
+            self.tell_no_card(if step == CardStep::Remove { "card_left" } else { "card_late" }, why.to_owned());
         }
         for held in self.sales.values_mut() {
             held.sale.forget_card(now);

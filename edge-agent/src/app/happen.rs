@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{
-    PaymentId, Sequence,
-    journal::{Approver, Record},
-};
+use saoma_protocol::{PaymentId, Sequence, journal::Approver};
 
 use super::{
     now,
@@ -23,7 +20,7 @@ use crate::{
     offline::Spent,
     peripherals::PeripheralState,
     receipt::{Heading, compose},
-    sale::{self, Ask, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, Slip, Tender},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, LeftToDo, Outcome, ReceiptState, Sale, Slip, Tender},
     split::Split,
     stored::SoldCard,
     sync,
@@ -119,7 +116,7 @@ impl Owner {
             event => event,
         };
         let answered = if let Event::Answered { ask, .. } = &event { Some(*ask) } else { None };
-        let decision = sale::decide(held.sale.clone(), event, now())?;
+        let decision = sale::decide(held.sale.clone(), event, now())?.approved(beside.approved_by.clone());
         let changed = decision.sale.kept != held.sale.kept
             || !decision.records.is_empty()
             || beside.intent.is_some()
@@ -171,19 +168,12 @@ impl Owner {
     /// Writes a decision down, with what follows from it for the split that the sale is a part of; the journal's new head.
     async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<(Sequence, Option<Follows>), Refused> {
         let sale = &decision.sale;
-        let mut records = decision.records.clone();
-        for record in &mut records {
-            if let Record::CashRefund { approved_by, .. } | Record::RefundKeyed { approved_by, .. } = record {
-                approved_by.clone_from(&beside.approved_by);
-            }
-        }
         let whole = self.whole_with(sale, beside.split).await?;
         let commit = Commit {
-            records,
+            records: decision.records.clone(),
             split: whole.as_ref().map(|follows| follows.whole.split.clone()),
             sale: Some(sale.kept.clone()),
-            // A slip that is at the printer is looked after at the next start.
-            sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
+            sale_open: sale.left_to_do(),
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
             intent: beside.intent,
@@ -260,12 +250,24 @@ impl Owner {
             shown.until = if over { shown.until.or_else(|| Some(Instant::now() + SHOWN_MAX)) } else { None };
             shown.sale = sale.clone();
         }
-        if sale.is_open() || sale.waits.is_busy() || sale.kept.receipt == ReceiptState::Queued {
+        if sale.left_to_do() != LeftToDo::Nothing || sale.waits.is_busy() {
             self.sales.insert(payment, OpenSale { sale: sale.clone(), entry });
         } else {
             self.sales.remove(&payment);
         }
+        self.silence_stored();
         self.answer_waiters(&sale, entry);
+    }
+
+    /// Ends the alarms about cards without a network whose causes are gone.
+    fn silence_stored(&mut self) {
+        let any = |is: fn(&Sale) -> bool| self.sales.values().any(|held| is(&held.sale));
+        let (is_declined, is_held) = (any(|sale| sale.kept.loss_unseen), any(Sale::is_held));
+        for (code, goes_on) in [("stored_declined", is_declined), ("stored_not_booked", is_held)] {
+            if !goes_on {
+                self.alarms.silence(code);
+            }
+        }
     }
 
     fn print(&mut self, sale: &Sale, slip: Slip) {

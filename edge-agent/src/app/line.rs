@@ -133,6 +133,7 @@ impl Owner {
                     Outcome::Locked(problem) => {
                         self.heard().await;
                         self.alarm("terminal_locked", problem.detail.clone());
+                        self.stop_offline_sales().await;
                     }
                     Outcome::View(_)
                     | Outcome::Refund(_)
@@ -205,6 +206,7 @@ impl Owner {
                 tracing::warn!(what, code = problem.code, detail = problem.detail, "core refuses");
                 if matches!(problem.status, 401 | 403) {
                     self.alarm("terminal_locked", problem.detail);
+                    self.stop_offline_sales().await;
                 }
                 None
             }
@@ -398,6 +400,10 @@ impl Owner {
                 Order::Send { after } => self.send_journal(after).await,
                 Order::Synced { through } => self.synced(before, through).await,
                 Order::Stopped(stop) => {
+                    // One that core does not know yet it takes once it is updated.
+                    if !matches!(stop, Stop::Newer { .. }) {
+                        self.stop_offline_sales().await;
+                    }
                     let (code, message) = match stop {
                         Stop::Rejected { sequence, why } => {
                             ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))

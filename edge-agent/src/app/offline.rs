@@ -20,11 +20,12 @@ use crate::{
     journal::Commit,
     link::https::{Core, HttpsError},
     offline::{
-        Known, OfflineCodes, OfflineRefusal,
+        Known, OfflineCodes, OfflineRefusal, Untimely,
         clock::{Anchor, Moment},
         is_meant,
     },
     sale::{ScannedCode, Tender},
+    sync::Stop,
     till::{problem::Refused, view::OfflineView},
 };
 
@@ -94,8 +95,17 @@ impl Offline {
 }
 
 impl Owner {
-    pub(super) fn offline_tick(&mut self) {
-        if self.offline.asking || self.offline.due > Instant::now() || !self.line.is_online() {
+    pub(super) async fn offline_tick(&mut self) {
+        if self.offline.asking || self.offline.due > Instant::now() {
+            return;
+        }
+        if self.core_takes_nothing() {
+            // Usually it is written down already.
+            self.stop_offline_sales().await;
+            self.offline.due = Instant::now() + AGAIN;
+            return;
+        }
+        if !self.line.is_online() {
             return;
         }
         // No time is known after the machine's start before this: no code is taken on a disk that nobody has compared since.
@@ -114,6 +124,7 @@ impl Owner {
         let pause = match self.answered_beside("offline list", answer).await {
             None if is_unknown => self.forget_offline_list().await,
             None => AGAIN,
+            Some(_) if self.core_takes_nothing() => AGAIN,
             Some(list) if self.offline.codes.is_stale(&list, now()) => {
                 tracing::warn!(issued_at = list.issued_at.0, "an old answer about offline codes; core is asked again");
                 AGAIN
@@ -159,6 +170,22 @@ impl Owner {
         }
     }
 
+    /// Whether core takes nothing of this terminal until a person has looked there.
+    fn core_takes_nothing(&self) -> bool {
+        let is_for_good = |stop: &Stop| matches!(stop, Stop::Rejected { .. } | Stop::SetBack { .. });
+        self.sync.stopped().is_some_and(is_for_good) || self.alarms.rings("terminal_locked")
+    }
+
+    /// Core would never book, or forward, what is sold by its list from now on, and a restart without a network forgets why: the disk
+    /// keeps it. The next list that core gives opens it again.
+    pub(super) async fn stop_offline_sales(&mut self) {
+        let Some(known) = self.offline.codes.stopped() else { return };
+        match self.journal.commit(Commit { offline: Some(known.clone()), ..Commit::default() }, now()).await {
+            Ok(_) => self.offline.codes.learn(known),
+            Err(error) => tracing::error!(%error, "that core takes nothing could not be kept; it is tried again"),
+        }
+    }
+
     async fn take_offline_list(
         &mut self,
         list: OfflineList,
@@ -168,7 +195,7 @@ impl Owner {
         let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
         let goes_by_it = list.limits.is_some() || list.cards.is_some();
         let is_wrong = clock.as_ref().map(|clock| goes_by_it && clock.is_machine_wrong());
-        let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
+        let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list, stopped: false };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
         self.offline.codes.learn(known);
         match is_wrong {
@@ -197,7 +224,7 @@ impl Owner {
         }
         // Core might never book it; cash is at least in the drawer.
         if self.offline.is_on() && self.sync.stopped().is_some() {
-            return Err(OfflineRefusal::Stopped.into());
+            return Err(OfflineRefusal::from(Untimely::Stopped).into());
         }
         let (moment, through) = (moment(), self.sync.through());
         let checked = self.offline.codes.check(code.expose(), amount, (moment.as_ref(), now()), through);
@@ -211,7 +238,7 @@ impl Owner {
         if !self.offline.is_on() {
             return None;
         }
-        let stopped = self.sync.stopped().map(|_| OfflineRefusal::Stopped);
+        let stopped = self.sync.stopped().map(|_| Untimely::Stopped.into());
         let refusal = stopped.or_else(|| self.offline.codes.closed(moment().as_ref(), now(), self.sync.through()));
         let (why, detail) = refusal.map(|refusal| (refusal.code(), refusal.to_string())).unzip();
         Some(OfflineView { why, detail })

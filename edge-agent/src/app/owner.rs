@@ -519,7 +519,7 @@ impl Owner {
         self.mark_basket().await;
         self.cashiers_tick();
         self.catalogue_tick();
-        self.offline_tick();
+        self.offline_tick().await;
         self.renewal_tick(now);
         self.update_tick().await;
     }

@@ -15,7 +15,7 @@ use crate::{
     journal::Intent,
     offline::{OfflineRefusal, is_meant},
     peripherals::{Kind, PeripheralError},
-    sale::{Event, Keyed, Sale, ScannedCode, Tender},
+    sale::{Event, Keyed, Sale, ScannedCode, Stage, Tender},
     stored::StoredRefusal,
     sync::Stop,
     till::{
@@ -241,8 +241,12 @@ impl Owner {
                 return Err(OfflineRefusal::Unsynced.into());
             }
             if held.sale.is_forwarded() {
-                let has_it = held.entry <= self.sync.through();
-                return Err(if has_it { StoredRefusal::NotFinal } else { StoredRefusal::Unsynced }.into());
+                return Err(match held.sale.kept.stage {
+                    _ if held.entry > self.sync.through() => StoredRefusal::Unsynced,
+                    Stage::Stored { held: true } => StoredRefusal::Held,
+                    _ => StoredRefusal::NotFinal,
+                }
+                .into());
             }
             approved_by = self.approved(&pressed.key, approval).await?;
         }
@@ -260,6 +264,7 @@ impl Owner {
                 (Event::RefundPressed { refund, amount, cashier }, Some(refund))
             }
             Press::Reprint => (Event::ReprintPressed, None),
+            Press::Acknowledge => (Event::AcknowledgePressed, None),
         };
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });

@@ -1,6 +1,6 @@
 //! Cards at the till without a network (store-and-forward): whether one may be asked for, and the sale that one that was read begins.
 
-use saoma_protocol::Amount;
+use saoma_protocol::{Amount, Millis, Sequence, api::PaymentState};
 
 use super::{
     now,
@@ -8,26 +8,26 @@ use super::{
     owner::{Order, Owner},
 };
 use crate::{
-    offline::clock::Moment,
+    offline::{Untimely, clock::Moment},
     peripherals::card_reader::CardWay,
-    sale::{CardTender, Tender},
+    sale::{CardTender, Sale, Tender},
     stored::{Asked, StoredRefusal},
     till::{problem::Refused, view::StoredView},
 };
 
 impl Owner {
-    /// How a card for that may be read now.
+    /// How a card for that may be read now, and what time it is for the card: the machine's where its issuer is asked, core's otherwise.
     ///
     /// # Errors
     /// Without a network: `CoreUnreachable` where core lets no card be sold to then, `Stored` where one would be too much.
-    pub(super) fn card_way(&self, amount: Amount, is_part: bool) -> Result<CardWay, Refused> {
+    pub(super) fn card_way(&self, amount: Amount, is_part: bool) -> Result<(CardWay, Millis), Refused> {
         if self.line.is_online() {
-            return Ok(CardWay::Online);
+            return Ok((CardWay::Online, now()));
         }
         self.check_stored(is_part)?;
         let moment = moment();
-        let (limits, _) = self.stored.open(self.offline.known(), amount, self.asked(moment.as_ref()))?;
-        Ok(CardWay::Stored { stripe: limits.stripe })
+        let (limits, at) = self.stored.open(self.offline.known(), amount, self.asked(moment.as_ref()))?;
+        Ok((CardWay::Stored { stripe: limits.stripe }, at))
     }
 
     /// What this card pays by without a network: it is checked, and nothing is written yet.
@@ -36,6 +36,9 @@ impl Owner {
     /// As [`Self::card_way`].
     pub(super) fn stored_tender(&self, mut card: Box<CardTender>, order: &Order) -> Result<Tender, Refused> {
         self.check_stored(order.split.is_some())?;
+        if let Some(counter) = self.may_be_charged_yet(&card.shown.masked) {
+            return Err(StoredRefusal::InDoubt(counter).into());
+        }
         let moment = moment();
         let checked = self.stored.check(self.offline.known(), &card.shown, order.amount, self.asked(moment.as_ref()));
         let (sold, channel_account) =
@@ -45,6 +48,17 @@ impl Owner {
         Ok(Tender::Stored { card, sold: Box::new(sold), channel_account })
     }
 
+    /// The sale that was sent to core with the same card and has no end: it would be charged twice, and neither the cashier nor the
+    /// customer would see that. One that is being cancelled is cancelled as soon as core is there, or shows as paid and can be voided.
+    fn may_be_charged_yet(&self, masked: &str) -> Option<Sequence> {
+        let is_by_it = |sale: &&Sale| sale.kept.card.as_ref().is_some_and(|card| card.masked == masked);
+        let has_no_end = |sale: &&Sale| {
+            !(sale.kept.stored || sale.is_cancelling() || sale.state().is_some_and(PaymentState::is_settled))
+        };
+        let sales = self.sales.values().map(|held| &held.sale);
+        sales.filter(is_by_it).find(has_no_end).map(|sale| sale.kept.counter)
+    }
+
     fn check_stored(&self, is_part: bool) -> Result<(), StoredRefusal> {
         if !self.offline.sells_to_cards() {
             return Err(StoredRefusal::Off);
@@ -52,8 +66,8 @@ impl Owner {
         if is_part {
             return Err(StoredRefusal::Split);
         }
-        // Core might never forward it; cash is at least in the drawer.
-        if self.takes_no_entries() { Err(StoredRefusal::Stopped) } else { Ok(()) }
+        // Core might never forward it.
+        if self.takes_no_entries() { Err(Untimely::Stopped.into()) } else { Ok(()) }
     }
 
     fn takes_no_entries(&self) -> bool {
@@ -67,13 +81,14 @@ impl Owner {
     /// How cards without a network stand; none where there are none.
     pub(super) fn stored_view(&self) -> Option<StoredView> {
         let waiting = || self.sales.values().map(|held| &held.sale).filter(|sale| sale.is_forwarded());
+        let declined = || self.sales.values().map(|held| &held.sale).filter(|sale| sale.kept.loss_unseen);
         let is_on = self.offline.sells_to_cards();
-        if !is_on && waiting().next().is_none() {
+        if !is_on && waiting().chain(declined()).next().is_none() {
             return None;
         }
         let moment = moment();
         let most = if is_on && self.takes_no_entries() {
-            Err(StoredRefusal::Stopped)
+            Err(Untimely::Stopped.into())
         } else {
             self.stored.most_minor(self.offline.known(), self.asked(moment.as_ref()))
         };
@@ -82,7 +97,15 @@ impl Owner {
             Err(refusal) => (None, Some(refusal)),
         };
         let (why, detail) = refusal.map(|refusal| (refusal.code(), refusal.to_string())).unzip();
-        let waiting_minor = waiting().fold(0_i64, |sum, sale| sum.saturating_add(sale.kept.amount.minor()));
-        Some(StoredView { most_minor, why, detail, waiting_count: waiting().count(), waiting_minor })
+        let minor = |sum: i64, sale: &Sale| sum.saturating_add(sale.kept.amount.minor());
+        Some(StoredView {
+            most_minor,
+            why,
+            detail,
+            waiting_count: waiting().count(),
+            waiting_minor: waiting().fold(0, minor),
+            declined_count: declined().count(),
+            declined_minor: declined().fold(0, minor),
+        })
     }
 }

@@ -267,7 +267,7 @@ impl Owner {
         if session.seen(&pressed)?.is_none() {
             let amount = match press {
                 Press::Refund { amount_minor } => Some(amount_of(amount_minor, currency)?),
-                Press::Query | Press::Cancel | Press::Void | Press::Reprint => None,
+                Press::Query | Press::Cancel | Press::Void | Press::Reprint | Press::Acknowledge => None,
             };
             session.play(number)?.press(Pressing { press, amount, cashier, utc_offset_minutes }, now())?;
             if matches!(press, Press::Void | Press::Refund { .. }) {

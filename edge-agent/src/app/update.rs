@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::owner::Owner;
 use crate::{
     journal,
-    sale::ReceiptState,
+    sale::{LeftToDo, ReceiptState},
     shift::Shift,
     till::view::UpdateView,
     update::{slots::Program, trial::Updates},
@@ -115,7 +115,7 @@ impl Owner {
 
     /// What a stop at this moment would come between.
     pub(super) fn under_way(&self) -> Vec<Wait> {
-        let is_paying = self.sales.values().any(|held| held.sale.is_open()) || self.is_paying();
+        let is_paying = self.sales.values().any(|held| held.sale.left_to_do() == LeftToDo::Here) || self.is_paying();
         let has_slips = self.sales.values().any(|held| held.sale.kept.receipt == ReceiptState::Queued);
         let is_printing = self.is_printing() || has_slips || self.shift.as_ref().is_some_and(Shift::is_report_queued);
         let is_unsent =

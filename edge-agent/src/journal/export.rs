@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 28] = [
     "sequence",
     "at",
     "kind",
@@ -38,6 +38,10 @@ pub const COLUMNS: [&str; 24] = [
     "approved_by_id",
     "reason",
     "goods",
+    "discount_minor",
+    "split_number",
+    "split_part",
+    "split_total_minor",
     "hash",
 ];
 
@@ -84,10 +88,27 @@ fn cell(record: &Value, column: &str) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    if column == "goods" {
-        let goods = record["goods"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let lines = goods.iter().map(|line| format!("{} x {}", text(&line["quantity"]), text(&line["name"])));
-        return lines.collect::<Vec<_>>().join("; ");
+    let split = &record["split"];
+    // The first part of a split has the lines of the whole.
+    let goods = record["goods"].as_array().filter(|goods| !goods.is_empty()).or(split["goods"].as_array());
+    let goods = goods.map(Vec::as_slice).unwrap_or_default();
+    match column {
+        "goods" => {
+            let lines = goods.iter().map(|line| format!("{} x {}", text(&line["quantity"]), text(&line["name"])));
+            return lines.collect::<Vec<_>>().join("; ");
+        }
+        // Off each line, and off all of it. Empty where nothing was.
+        "discount_minor" => {
+            let off = |line: &Value| {
+                ["discount_minor", "sale_discount_minor"].iter().filter_map(|name| line[name].as_i64()).sum::<i64>()
+            };
+            let minor = goods.iter().map(off).fold(0_i64, i64::saturating_add);
+            return if minor == 0 { String::new() } else { minor.to_string() };
+        }
+        "split_number" => return text(&split["of"]),
+        "split_part" => return text(&split["part"]),
+        "split_total_minor" => return text(&split["total"]["minor"]),
+        _ => {}
     }
     if column == "currency" {
         let money = ["amount", "float", "counted"].iter().find_map(|name| record[name].get("currency"));
@@ -223,6 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn discounts_and_the_parts_of_a_split_have_their_columns() {
+        let amount = |minor: i64| json!({"minor": minor, "currency": "CNY"});
+        let goods = json!([{"name": "tea", "quantity": 2, "price_minor": 700, "discount_minor": 100,
+                            "sale_discount_minor": 20, "tax": null}, {"name": "cup", "quantity": 1, "price_minor": 20,
+                            "sale_discount_minor": 1}]);
+        let sale = |goods: &Value, split: Value| {
+            let record = json!({"kind": "cash_sale", "payment": PaymentId::from_bytes([7; 16]), "counter": 12,
+                                "amount": amount(500), "tendered_minor": 500, "goods": goods, "cashier": "Li", "split": split});
+            let entry = Entry::new(Sequence(1), Millis(5), GENESIS, serde_json::from_value(record).unwrap()).unwrap();
+            let line = csv_line(&entry, "then").unwrap();
+            let cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            let cell = |column| cells[COLUMNS.iter().position(|name| *name == column).unwrap()].clone();
+            ["goods", "discount_minor", "split_number", "split_part", "split_total_minor"].map(cell).join("|")
+        };
+        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup|121|||");
+        let part = |part: u32, goods: &Value| json!({"of": 12, "part": part, "total": amount(1_299), "goods": goods});
+        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup|121|12|1|1299");
+        assert_eq!(sale(&json!([]), part(2, &json!([]))), "||12|2|1299");
+    }
+
+    #[test]
     fn a_sale_on_a_line_of_each_kind() {
         let sold = Record::CashSale {
             payment: PaymentId::from_bytes([7; 16]),
@@ -237,8 +279,9 @@ mod tests {
         let line = csv_line(&entry, "then").unwrap();
         let payment = PaymentId::from_bytes([7; 16]);
         let hash = hex::encode(entry.hash());
-        let expected =
-            format!("1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",{hash}");
+        let expected = format!(
+            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash}"
+        );
         assert_eq!(line, expected);
         let object = json_line(&entry, "then").unwrap();
         assert_eq!((&object["record"]["amount"]["minor"], &object["hash"]), (&json!(1250), &json!(hash)));
@@ -250,7 +293,7 @@ mod tests {
         let hash = hex::encode(entry.hash());
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,{hash}")
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash}")
         );
 
         let approver = Approver { id: CashierId::from_bytes([8; 16]), name: "吴 4111111111111111".to_owned() };
@@ -267,7 +310,9 @@ mod tests {
         let id = approver.id;
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,{hash}")
+            format!(
+                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash}"
+            )
         );
         let object = json_line(&entry, "then").unwrap();
         assert_eq!(object["record"]["approved_by"], json!({ "id": id, "name": "吴 411111******1111" }));

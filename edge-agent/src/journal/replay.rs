@@ -3,6 +3,8 @@
 //! Sales, refunds and shifts are kept beside the entries, since a till cannot count a year for each look. Both are written in
 //! one transaction; where they differ, the disk or somebody changed one of them. Nothing is repaired: a person decides.
 
+mod limits;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use diesel::prelude::*;
@@ -12,6 +14,7 @@ use saoma_protocol::{
     journal::{Entry, Method, Record, SplitPart},
 };
 
+use self::limits::Taken;
 use super::{
     JournalError, Store,
     rows::{RefundRow, SaleRow, ShiftRow},
@@ -82,6 +85,7 @@ struct Told {
     entries: u64,
     sales: BTreeMap<PaymentId, ToldSale>,
     shifts: BTreeMap<Sequence, ToldShift>,
+    taken: Taken,
     differences: Vec<String>,
 }
 
@@ -98,12 +102,14 @@ impl Told {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
                 self.begin(payment, ToldSale { split, ..told });
             }
-            Record::OfflineSale { payment, counter, amount, goods, cashier, .. } => {
+            Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
+                self.differences.extend(self.taken.code(at, &code, amount, entry.at));
                 let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
                 // It says itself how it ended.
                 self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), ..told });
             }
-            Record::StoredCardSale { payment, counter, amount, goods, cashier, .. } => {
+            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, .. } => {
+                self.taken.card(at, digits, amount, entry.at);
                 let told = ToldSale::new(at, counter, amount, Paid::Stored, goods, cashier);
                 self.begin(payment, told);
             }
@@ -232,12 +238,13 @@ impl Store {
             after = last.sequence;
             page.iter().try_for_each(|entry| told.take(entry))?;
         }
-        let Told { entries, sales, shifts, mut differences } = told;
+        let Told { entries, sales, shifts, taken, mut differences } = told;
         let parts = splits::parts_told(sales.iter().map(|(payment, sale)| (*payment, sale.split.as_ref())));
         let counts = [sales.len(), sales.values().map(|sale| sale.refunds.len()).sum(), shifts.len()];
         self.compare_sales(sales, &mut differences)?;
         self.compare_splits(&parts, &mut differences)?;
         self.compare_shifts(shifts, &mut differences)?;
+        self.compare_limits(taken, &mut differences)?;
         let [sales, refunds, shifts] = counts.map(|count| count as u64);
         Ok(Replayed { entries, sales, refunds, shifts, differences })
     }

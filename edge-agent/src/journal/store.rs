@@ -190,7 +190,7 @@ impl Store {
         let (head, _) = last(&mut self.connection, &self.seals)?;
         let counter: Option<i64> = sales::table.select(max(sales::counter)).first(&mut self.connection)?;
         let open: Vec<(String, Vec<u8>)> = sales::table
-            .filter(sales::open.eq(1))
+            .filter(sales::open.ne(0))
             .order(sales::counter)
             .select((sales::payment, sales::kept))
             .load(&mut self.connection)?;
@@ -438,7 +438,7 @@ fn keep_sale(
         counter: stored(kept.counter),
         entry: known.unwrap_or_else(|| stored(first)),
         state: commit.sale_state.to_owned(),
-        open: i64::from(commit.sale_open),
+        open: commit.sale_open as i64,
         captured: i64::from(commit.sale_captured),
         amount: seals.seal_sum(SALE_AMOUNT, &payment, kept.amount.minor(), kept.amount.currency().code())?,
         kept: seals.seal_text(SALE_KEPT, &payment, &text)?,

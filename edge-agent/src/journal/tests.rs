@@ -52,6 +52,7 @@ fn kept(number: u8) -> Kept {
         answered: true,
         keyed_here: true,
         failure: None,
+        approved_by: None,
         version: 0,
         keyed_at: Millis(2),
     };
@@ -71,6 +72,7 @@ fn kept(number: u8) -> Kept {
         journaled: None,
         offline: false,
         stored: false,
+        loss_unseen: false,
     }
 }
 

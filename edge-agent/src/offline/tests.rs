@@ -63,7 +63,7 @@ fn known(change: impl FnOnce(&mut OfflineList)) -> Known {
     let mut list =
         OfflineList { issued_at: NOW, limits: Some(limits()), issuers: vec![issuer], denied: Vec::new(), cards: None };
     change(&mut list);
-    Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW) }
+    Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW), stopped: false }
 }
 
 fn codes(spent: Vec<(Sequence, Spent)>) -> OfflineCodes {
@@ -119,6 +119,11 @@ fn what_core_said_decides_in_its_order() {
     assert_eq!(told(&with(|list| list.limits = None), &good, 1, 0), "offline_codes_off");
     assert_eq!(told(&with(|list| list.issued_at = NOW.plus(-48 * HOUR_MS)), &good, 1, 0), "taken");
     assert_eq!(told(&with(|list| list.issued_at = NOW.plus(-48 * HOUR_MS - 1)), &good, 1, 0), "offline_list_old");
+    let stopped = codes(Vec::new()).stopped().unwrap();
+    let stopped = OfflineCodes::new(Some(stopped), Vec::new());
+    assert_eq!((told(&stopped, &good, 1, 0), stopped.stopped()), ("offline_stopped", None), "said once");
+    assert_eq!(stopped.closed(Some(&moment()), NOW, Sequence(0)).map(|why| why.code()), Some("offline_stopped"));
+    assert_eq!(with(|list| list.limits = None).stopped(), None, "nothing is sold by it anyway");
     assert_eq!(told(&with(|list| list.issuers.clear()), &good, 1, 0), "offline_issuer_unknown");
     assert_eq!(told(&OfflineCodes::new(Some(known(denied)), Vec::new()), &good, 1, 0), "offline_code_denied");
     let used = OfflineCodes::new(Some(known(denied)), vec![spent(1, 1, 9, 1, 0)]);

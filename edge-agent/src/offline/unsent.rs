@@ -15,10 +15,15 @@ pub struct UnsentLimits {
 }
 
 /// Which of the limits another sale would break.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OverUnsent {
+    #[error("this till may take {} more in this way until it has reached core: connect it, or take cash", .left.decimal())]
     Sum { left: Money },
+    #[error(
+        "this till has sold {0} times in this way without core's knowing of it, as often as it may: connect it, or take cash"
+    )]
     Count(u32),
+    #[error("this till has such a sale that core does not know of for more than {0} hours: connect it, or take cash")]
     Age(u32),
 }
 

@@ -123,6 +123,8 @@ impl CardSale {
         let month = hex::encode(&today[..2]);
         match () {
             () if !takes_stripes => Some(CardTrouble::ChipOnly),
+            // Without a slot it cannot be inserted, and a copied stripe is told from it by its issuer alone.
+            () if stripe.has_chip() => Some(CardTrouble::NeedsBank),
             () if stripe.needs_issuer() => Some(CardTrouble::NeedsBank),
             () if stripe.expiry.as_str() < month.as_str() => Some(CardTrouble::OutOfDate),
             () => None,

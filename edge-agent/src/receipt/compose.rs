@@ -195,6 +195,9 @@ fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
         bold: true,
         size: Size::Double,
     });
+    if let Some(approver) = &refund.approved_by {
+        paper.row("批准 Approved by", &approver.name);
+    }
 }
 
 pub(super) fn method(sale: &Sale) -> &'static str {

@@ -45,9 +45,11 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
     {
         method(&mut paper, shift, name, of);
     }
-    for (words, line) in
-        [("退款处理中 Under way", totals.under_way), ("别处退款 Given back elsewhere", totals.elsewhere)]
-    {
+    for (words, line) in [
+        ("退款处理中 Under way", totals.under_way),
+        ("别处退款 Given back elsewhere", totals.elsewhere),
+        ("前批离线卡被拒 Declined of earlier batches", totals.declined),
+    ] {
         if line.count > 0 {
             counted(&mut paper, shift, words, line);
         }
@@ -174,11 +176,13 @@ mod tests {
         let totals = &mut shift.closed.as_mut().unwrap().totals;
         totals.under_way = Line { count: 1, minor: 182 };
         totals.elsewhere = Line { count: 2, minor: 380 };
+        totals.declined = Line { count: 1, minor: 700 };
         let why = "sale 17 is being sent".to_owned();
         shift.closed.as_mut().unwrap().in_doubt = vec![InDoubt { counter: Sequence(17), amount_minor: 1_250, why }];
         let text = described(&report(&heading(), &shift, false, NOW).unwrap());
         assert!(text.contains("退款处理中 Under way ×1 | 1.82"), "{text}");
         assert!(text.contains("别处退款 Given back elsewhere ×2 | 3.80"), "{text}");
+        assert!(text.contains("Declined of earlier batches ×1 | 7.00"), "{text}");
         assert!(text.contains("存疑 In doubt #17 | 12.50"), "{text}");
     }
 

@@ -46,6 +46,7 @@ pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal
         }
         Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
         Event::ReprintPressed => step.reprint_pressed()?,
+        Event::AcknowledgePressed => step.acknowledge_pressed()?,
         Event::PaperIsBack { slip } => step.print_again(slip),
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
         Event::Pushed { view, refund } => {
@@ -176,6 +177,7 @@ impl Step {
             answered: cash,
             keyed_here: true,
             failure: None,
+            approved_by: None,
             version: 0,
             keyed_at: self.now,
         });
@@ -425,6 +427,12 @@ impl Step {
             return false;
         }
         let stored = kept.stored;
+        // Before this disk was set back it may have sold something else under this number.
+        if matches!(kept.stage, Stage::Stored { .. }) && view.stored_at.is_none() {
+            let message = format!("core has another sale than the card sale {} under its number", kept.counter);
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+            return false;
+        }
         let (method, cancelling) = match &kept.stage {
             // The till's own journal is the truth about cash; core only repeats it.
             Stage::Cash { .. } => return true,
@@ -548,11 +556,7 @@ impl Step {
         }
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } => {}
-            Stage::Stored { held } => {
-                if !held {
-                    self.ask(Ask::Fetch);
-                }
-            }
+            Stage::Stored { .. } => self.ask(Ask::Fetch),
             Stage::Offline => {
                 if let Some(ask) = refunds {
                     self.ask(ask);

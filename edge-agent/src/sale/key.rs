@@ -102,6 +102,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         journaled: offline.then_some((PaymentState::Succeeded, 0)),
         offline,
         stored,
+        loss_unseen: false,
     };
     Decision { sale: Sale { kept, waits }, records: vec![record], effects }
 }

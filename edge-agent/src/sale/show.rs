@@ -15,6 +15,8 @@ pub enum Action {
     Void,
     Refund,
     Reprint,
+    /// Of what the acquirer declined when the goods were gone: it was seen.
+    Acknowledge,
 }
 
 /// The buttons that make sense now, in a fixed order. There is none that declares an unknown sale paid.
@@ -37,6 +39,9 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     }
     if (sale.was_captured() || sale.kept.stored) && sale.kept.split.is_none() {
         actions.push(Action::Reprint);
+    }
+    if sale.kept.loss_unseen {
+        actions.push(Action::Acknowledge);
     }
     actions
 }

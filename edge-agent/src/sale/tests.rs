@@ -8,6 +8,8 @@ use saoma_protocol::{
 
 use super::*;
 
+mod alone;
+
 const REFUND: RefundId = RefundId::from_bytes([7; 16]);
 const PAYMENT: PaymentId = PaymentId::from_bytes([5; 16]);
 
@@ -533,64 +535,4 @@ fn what_an_offline_code_paid_waits_for_nobody_and_goes_back_through_core() {
     let newest = PaymentView { refunded_minor: 400, ..view(2, PaymentState::PartlyRefunded) };
     let known = event(given.sale, answered(Outcome::View(Box::new(newest)))).sale;
     assert_eq!((known.state(), known.kept.offline), (Some(PaymentState::PartlyRefunded), true));
-}
-
-fn stored_card() -> Tender {
-    let card =
-        serde_json::from_value(serde_json::json!({"entry": "chip", "ksn": "FFFF9876543210E00001", "number": "00"}));
-    let shown = CardShown {
-        entry: saoma_protocol::api::CardEntry::Chip,
-        masked: "401234***8909".to_owned(),
-        label: String::new(),
-        aid: String::new(),
-        wants_signature: true,
-    };
-    let digits = saoma_protocol::api::CardDigits::new("401234", "8909").unwrap();
-    let sold = crate::stored::SoldCard { digits, amount: amount(1_000), at: Millis(0) };
-    let channel_account = saoma_protocol::ChannelAccountId::from_bytes([5; 16]);
-    let card = Box::new(CardTender { presented: card.unwrap(), shown });
-    Tender::Stored { card, sold: Box::new(sold), channel_account }
-}
-
-#[test]
-fn a_card_without_a_network_is_the_acquirers_to_pay_and_is_printed_once() {
-    let start = keyed(stored_card());
-    assert!(matches!(start.records.as_slice(), [Record::StoredCardSale { .. }]));
-    assert_eq!(start.effects, [Effect::Print(Slip::Sale)]);
-    let event = |sale: Sale, event| decide(sale, event, Millis(20_000)).unwrap();
-    let tick = Event::Tick { mqtt: false, poll_ms: 500 };
-    let asked = event(Sale::reopened(start.sale.kept.clone()), tick.clone());
-    assert_eq!(asked.effects, [Effect::Ask(Ask::Fetch)], "after a restart core is asked");
-    let pushed = |sale: &Sale, version, state| {
-        event(sale.clone(), Event::Pushed { view: Box::new(view(version, state)), refund: None })
-    };
-    let pending = pushed(&start.sale, 1, PaymentState::Unknown);
-    assert_eq!((pending.records.len(), pending.effects.len(), pending.sale.is_forwarded()), (0, 0, true));
-    let query = event(pending.sale.clone(), Event::QueryPressed);
-    assert_eq!(query.effects, [Effect::Ask(Ask::Fetch)], "nothing is undone for want of an answer");
-    assert!(decide(pending.sale.clone(), Event::CancelPressed, Millis(0)).is_err());
-    let again = event(pending.sale.clone(), Event::ReprintPressed);
-    assert_eq!(again.effects, [Effect::Print(Slip::Copy)]);
-    for (state, effects, captured) in [(PaymentState::Succeeded, 0, true), (PaymentState::Failed, 1, false)] {
-        let ended = pushed(&pending.sale, 2, state);
-        assert!(matches!(ended.records.as_slice(), [Record::SaleSettled { .. }]), "{:?}", ended.records);
-        assert_eq!((ended.effects.len(), ended.sale.was_captured()), (effects, captured), "{:?}", ended.effects);
-        assert!(!ended.sale.is_open() && !ended.sale.is_forwarded());
-        let told = pushed(&ended.sale, 3, state);
-        assert_eq!((told.effects, told.records), (Vec::new(), Vec::new()), "said once");
-    }
-}
-
-/// Core has its entry, and no sale by it: believed when it is said twice, and a later word of core counts all the same.
-#[test]
-fn a_card_sale_that_core_holds_is_left_to_a_person_there() {
-    let event = |sale: Sale, event| decide(sale, event, Millis(20_000)).unwrap();
-    let none = Event::Answered { ask: Ask::Fetch, outcome: Outcome::NotFound };
-    let once = event(keyed(stored_card()).sale, none.clone());
-    assert!(once.sale.is_open() && once.effects.is_empty());
-    let twice = event(once.sale, none);
-    assert!(matches!(twice.effects.as_slice(), [Effect::Alarm { code: "stored_not_booked", .. }]));
-    assert_eq!((twice.sale.is_open(), twice.sale.state()), (false, Some(PaymentState::Pending)));
-    let booked = Event::Pushed { view: Box::new(view(1, PaymentState::Succeeded)), refund: None };
-    assert!(event(twice.sale, booked).sale.was_captured());
 }

@@ -51,6 +51,9 @@ pub struct Totals {
     /// Of this batch's sales, by others than this till.
     #[serde(default)]
     pub elsewhere: Line,
+    /// Sold by card without a network in earlier batches, as their reports say, and declined in this one or since the last close.
+    #[serde(default)]
+    pub declined: Line,
 }
 
 impl Line {
@@ -75,6 +78,10 @@ pub struct Tally {
     keyed_between: BTreeSet<RefundId>,
     /// Keyed before this batch, and gone out in it or since the last close.
     paid_later: BTreeMap<RefundId, PaymentId>,
+    /// Keyed with no shift open since the last close: of no batch.
+    sold_between: BTreeSet<PaymentId>,
+    /// Sales of batches before that came to nothing in this one or since the last close.
+    lost_later: BTreeSet<PaymentId>,
 }
 
 /// Where the records are.
@@ -116,6 +123,7 @@ impl Tally {
             paid_out: NONE,
             under_way: NONE,
             elsewhere: NONE,
+            declined: NONE,
         };
         Self {
             batch,
@@ -127,6 +135,8 @@ impl Tally {
             refunds: BTreeMap::new(),
             keyed_between: BTreeSet::new(),
             paid_later: BTreeMap::new(),
+            sold_between: BTreeSet::new(),
+            lost_later: BTreeSet::new(),
         }
     }
 
@@ -147,6 +157,10 @@ impl Tally {
                     self.paid_later.insert(refund, payment);
                 }
             }
+            (Part::Between, Record::StoredCardSale { payment, .. }) => {
+                self.sold_between.insert(payment);
+            }
+            (Part::Between, Record::SaleSettled { payment, state, .. }) => self.lost(payment, state),
             (Part::Between, _) => {}
             (Part::Ours, record) => return self.take_ours(record),
         }
@@ -179,8 +193,9 @@ impl Tally {
                 Ok(())
             }
             Record::SaleSettled { payment, state: now, .. } => {
-                if let Some((_, _, state)) = self.sales.get_mut(&payment) {
-                    *state = Some(now);
+                match self.sales.get_mut(&payment) {
+                    Some((_, _, state)) => *state = Some(now),
+                    None => self.lost(payment, now),
                 }
                 Ok(())
             }
@@ -211,11 +226,19 @@ impl Tally {
         }
     }
 
+    /// A sale that is none of this batch's has come to that.
+    fn lost(&mut self, payment: PaymentId, state: PaymentState) {
+        if !was_paid(state) && !self.sold_between.contains(&payment) {
+            self.lost_later.insert(payment);
+        }
+    }
+
     /// All sales that the totals are about, also those of earlier batches.
     #[must_use]
     pub fn sales(&self) -> BTreeSet<PaymentId> {
         let of_refunds = self.refunds.values().map(|refund| refund.payment).chain(self.paid_later.values().copied());
-        self.sales.keys().copied().chain(self.cash.iter().copied()).chain(of_refunds).collect()
+        let keyed = self.sales.keys().chain(&self.cash).chain(&self.lost_later).copied();
+        keyed.chain(of_refunds).collect()
     }
 
     /// What all of it comes to. `known`: what this till has of [`Self::sales`].
@@ -257,6 +280,11 @@ impl Tally {
         let of_others = ours.flat_map(|kept| &kept.refunds).filter(|held| !held.keyed_here);
         for held in of_others.filter(|held| held.state == RefundState::Succeeded) {
             totals.elsewhere.add(held.amount)?;
+        }
+        for kept in self.lost_later.iter().filter_map(|payment| known.get(payment)).filter(|kept| kept.stored) {
+            if kept.amount.currency() == self.currency {
+                totals.declined.add(kept.amount)?;
+            }
         }
         Ok(totals)
     }
@@ -396,6 +424,7 @@ mod tests {
             answered: true,
             keyed_here: *keyed_here,
             failure: None,
+            approved_by: None,
             version: 2,
             keyed_at: Millis(0),
         };
@@ -418,6 +447,7 @@ mod tests {
             journaled: None,
             offline: false,
             stored: false,
+            loss_unseen: false,
         };
         (payment(number), kept)
     }
@@ -448,6 +478,38 @@ mod tests {
         let close = journal.iter().position(|record| *record == closed(1)).unwrap();
         assert_eq!(of(1, &journal[..close]), (line(0, 0), line(3, 100), line(1, 70)));
         assert_eq!(of(2, &journal), (line(2, 50), line(0, 0), line(0, 0)));
+    }
+
+    /// The reports of a shop come to what was paid: each sale that the acquirer declines after its batch's close is told once.
+    #[test]
+    fn what_is_declined_after_the_close_is_told_by_the_next_report() {
+        let stored = |number: u8| {
+            serde_json::from_value::<Record>(serde_json::json!({
+                "kind": "stored_card_sale", "payment": payment(number), "counter": number, "amount": cny(500),
+                "channel_account": saoma_protocol::ChannelAccountId::from_bytes([5; 16]),
+                "card": {"entry": "chip", "ksn": "FFFF9876543210E00001", "number": "0011223344556677"},
+                "digits": {"first_6": "401234", "last_4": "8909"}, "goods": [], "cashier": "Li",
+            }))
+            .unwrap()
+        };
+        let declined = |number| settled(number, PaymentState::Failed);
+        let mut journal = vec![opened(1), stored(1), stored(2), stored(3), stored(4), keyed(7, 500, Method::Card)];
+        journal.extend([declined(4), closed(1)]);
+        // Sold and declined with no shift open; then one of batch 1, and one that is paid.
+        journal.extend([stored(5), stored(6), declined(5), declined(1), settled(2, PaymentState::Succeeded)]);
+        // The seventh is no card without a network, the sixth of no batch.
+        journal.extend([opened(2), declined(3), declined(3), declined(7), declined(6), closed(2)]);
+        let mut known: BTreeMap<PaymentId, Kept> = (1..=7).map(|number| kept(number, &[])).collect();
+        known.iter_mut().for_each(|(of, kept)| kept.stored = *of != payment(7));
+        let of = |batch: u64, records: &[Record]| {
+            let mut tally = Tally::new(Sequence(batch), Currency::CNY);
+            records.iter().for_each(|record| tally.take(record.clone()).unwrap());
+            let totals = tally.totals(&known).unwrap();
+            (totals.stored.sales.minor, totals.declined)
+        };
+        let close = journal.iter().position(|record| *record == closed(1)).unwrap();
+        assert_eq!(of(1, &journal[..close]), (1_500, Line::default()));
+        assert_eq!(of(2, &journal), (0, Line { count: 2, minor: 1_000 }));
     }
 
     #[test]

@@ -256,6 +256,7 @@ fn of_the_office(minor: i64) -> sale::Refund {
         answered: true,
         keyed_here: false,
         failure: None,
+        approved_by: None,
         version: 1,
         keyed_at: Millis(1),
     }

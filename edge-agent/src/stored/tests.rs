@@ -50,7 +50,7 @@ fn known(change: impl FnOnce(&mut CardLimits)) -> Known {
     };
     let (issuers, denied) = (Vec::new(), Vec::new());
     let list = OfflineList { issued_at: NOW, limits: Some(of_codes), issuers, denied, cards: Some(limits) };
-    Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW) }
+    Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW), stopped: false }
 }
 
 fn card(entry: CardEntry, masked: &str) -> CardShown {
@@ -141,6 +141,8 @@ fn what_core_said_and_the_time_decide_first() {
     without.list.cards = None;
     assert_eq!(open(Some(&without), cny(1), Some(&moment()), NOW), "stored_off");
     assert_eq!(open(Some(&good), cny(1), None, NOW), "stored_clock_unheard");
+    let stopped = Known { stopped: true, ..good.clone() };
+    assert_eq!(open(Some(&stopped), cny(1), Some(&moment()), NOW), "stored_stopped", "core has locked this till since");
     let restarted = Moment { boot: "the next start".to_owned(), up_ms: 1_000 };
     assert_eq!(open(Some(&good), cny(1), Some(&restarted), NOW), "stored_clock_unheard");
     assert_eq!(open(Some(&good), cny(1), Some(&moment()), NOW.plus(30_001)), "stored_clock_wrong");

@@ -112,8 +112,12 @@ pub enum Press {
     Query,
     Cancel,
     Void,
-    Refund { amount_minor: i64 },
+    Refund {
+        amount_minor: i64,
+    },
     Reprint,
+    /// Of what the acquirer declined when the goods were gone.
+    Acknowledge,
 }
 
 /// Who lets somebody else do what they may not do alone. Its PIN is in no fingerprint: that would be guessed from what the disk
@@ -359,7 +363,7 @@ impl Command {
             | Self::Configure { .. }
             | Self::Restart { .. }
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
-            Self::Press { press: Press::Query | Press::Cancel, .. }
+            Self::Press { press: Press::Query | Press::Cancel | Press::Acknowledge, .. }
             | Self::StopScan { .. }
             | Self::StopCard { .. }
             | Self::DropHeld { .. }

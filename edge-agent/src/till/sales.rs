@@ -158,6 +158,14 @@ pub(super) async fn reprint(
     press(&room, &path, post, Press::Reprint).await
 }
 
+pub(super) async fn acknowledge(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<Nothing>,
+) -> Result<Json<SaleView>, Refused> {
+    press(&room, &path, post, Press::Acknowledge).await
+}
+
 /// The text is in the fingerprint, which for scans is never on the disk.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

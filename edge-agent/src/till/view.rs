@@ -78,6 +78,9 @@ pub struct GivenBack {
     pub state: RefundState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// The supervisor who let it be given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 impl SaleView {
@@ -162,6 +165,7 @@ impl GivenBack {
             void: refund.void,
             state: refund.state,
             failure: refund.failure.clone(),
+            approved_by: refund.approved_by.as_ref().map(|approver| approver.name.clone()),
         }
     }
 }
@@ -317,7 +321,8 @@ pub struct OfflineView {
     pub detail: Option<String>,
 }
 
-/// The most that a card pays now without a network, or why none does; and how many such sales the bank has not answered for.
+/// The most that a card pays now without a network, or why none does; how many such sales the bank has not answered for, and how many it
+/// has declined that nobody here has acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredView {
     pub most_minor: Option<i64>,
@@ -325,6 +330,8 @@ pub struct StoredView {
     pub detail: Option<String>,
     pub waiting_count: usize,
     pub waiting_minor: i64,
+    pub declined_count: usize,
+    pub declined_minor: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

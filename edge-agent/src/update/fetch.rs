@@ -27,6 +27,10 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const SILENT_MAX: Duration = Duration::from_secs(60);
 /// How long all metadata may take together: a server that gives a byte a minute would hide for ever that it stands still.
 const METADATA_MAX: Duration = Duration::from_secs(120);
+/// What must come of a program in each of these times. A server that gives a byte a minute would keep the terminal from looking for what
+/// is newer; what has come is kept, and the next look goes on from there.
+const PACE_WINDOW: Duration = Duration::from_secs(10 * 60);
+const PACE_BYTES_MIN: u64 = 256 << 10;
 /// How long a look in need may take; a program that is longer on its way goes on from there the next time.
 const NEED_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long one in need waits until it looks again.
@@ -55,6 +59,10 @@ pub enum FetchError {
     OtherProgram(Version),
     #[error("reach the repository: it gave its metadata for {METADATA_MAX:?} and was not done")]
     Slow,
+    #[error(
+        "fetch {what}: less than {PACE_BYTES_MIN} bytes came in {PACE_WINDOW:?}; it goes on from there the next time"
+    )]
+    Trickle { what: String },
     #[error("prepare requests to the repository")]
     Client(#[from] reqwest::Error),
 }
@@ -152,8 +160,12 @@ impl Repository {
         }
         let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(part).map_err(failed)?;
         file.set_len(held).and_then(|()| file.seek(SeekFrom::Start(held))).map_err(failed)?;
+        let mut pace = Pace { from: held, since: Instant::now() };
         while let Some(bytes) = response.chunk().await.map_err(|error| unreachable(&what, error.to_string()))? {
             held += bytes.len() as u64;
+            if pace.is_too_slow(held, Instant::now()) {
+                return Err(FetchError::Trickle { what });
+            }
             if held > program.length {
                 RealDisk.remove(part)?;
                 return Err(FetchError::TooLong { what, max: program.length });
@@ -164,6 +176,24 @@ impl Repository {
             return Err(unreachable(&what, format!("it ended after {held} of {} bytes", program.length)));
         }
         Ok(file.sync_all().map_err(failed)?)
+    }
+}
+
+/// How fast a program comes.
+struct Pace {
+    from: u64,
+    since: Instant,
+}
+
+impl Pace {
+    /// Whether too little came in the window that ends now.
+    fn is_too_slow(&mut self, held: u64, now: Instant) -> bool {
+        if now.duration_since(self.since) < PACE_WINDOW {
+            return false;
+        }
+        let came = held.saturating_sub(self.from);
+        (self.from, self.since) = (held, now);
+        came < PACE_BYTES_MIN
     }
 }
 
@@ -341,5 +371,25 @@ async fn blocking(
     match tokio::task::spawn_blocking(move || work(&slots)).await {
         Ok(done) => done,
         Err(error) => Err(DiskError::Damaged { path: folder, why: error.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_trickles_is_given_up_and_a_thin_line_is_not() {
+        let begun = Instant::now();
+        let mut pace = Pace { from: 100, since: begun };
+        let minutes = |minutes: u64| begun + Duration::from_secs(minutes * 60);
+        for (held, at, too_slow) in [
+            (101, 9, false),
+            (100 + PACE_BYTES_MIN, 10, false),
+            (100 + PACE_BYTES_MIN, 19, false),
+            (99 + 2 * PACE_BYTES_MIN, 20, true),
+        ] {
+            assert_eq!(pace.is_too_slow(held, minutes(at)), too_slow, "{held} bytes by minute {at}");
+        }
     }
 }

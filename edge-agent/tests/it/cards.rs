@@ -500,6 +500,43 @@ async fn a_core_that_goes_while_the_card_is_read_leaves_no_sale() {
     assert_eq!(shop.till.get("/api/sales").await["items"], json!([]));
 }
 
+/// The page that waits is told, and whoever stands there knows what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_never_comes_or_is_never_taken_out_ends_the_waiting_in_its_time() {
+    fn impatient(config: &mut Config, folder: &Path) {
+        simulated(config, folder);
+        config.till.card_wait_seconds = 2;
+    }
+    log();
+    let shop = Shop::open_with(impatient).await;
+    until("the reader's socket", async || shop.folder.path().join("reader").exists().then_some(())).await;
+    let ends = async |key: &str, code: &str| {
+        let card = json!({"amount_minor": 1_250, "method": "card"});
+        assert_eq!(shop.till.post("/api/sales", &card, key).await.status, 202);
+        until("nobody to wait", async || {
+            (shop.till.get("/api/state").await["awaiting_card"] == Value::Null).then_some(())
+        })
+        .await;
+        let again = shop.till.post("/api/sales", &card, key).await;
+        assert_eq!((again.status.as_u16(), &again.body["code"]), (409, &json!("card_over")), "{}", again.body);
+        let told = String::from_utf8(log().lock().unwrap().clone()).unwrap();
+        assert!(told.lines().any(|line| line.contains("did not lead to a sale") && line.contains(code)), "{code}");
+    };
+    ends("never", "card_late").await;
+    // It is left in the slot from before, and pays nothing.
+    shop.customer(CHIP);
+    let key = fresh_key();
+    assert_eq!(shop.till.post("/api/sales", &json!({"amount_minor": 700, "method": "card"}), &key).await.status, 202);
+    shop.step("pin", None).await;
+    shop.customer("pin cancel");
+    until("the holder to cancel", async || {
+        (shop.till.get("/api/state").await["awaiting_card"] == Value::Null).then_some(())
+    })
+    .await;
+    ends("left", "card_left").await;
+    assert_eq!(shop.till.get("/api/sales").await["items"], json!([]));
+}
+
 /// A part of a split payment (分次付款).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_pays_the_rest_of_what_cash_began() {

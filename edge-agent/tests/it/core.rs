@@ -1,6 +1,7 @@
 //! A core that keeps the protocol: payments that people settle by hand, a journal that checks its chain, pushes until they
 //! are acknowledged. It can be switched off and on again, with everything that it knows.
 
+mod books;
 mod offline;
 
 use std::{
@@ -14,15 +15,17 @@ use std::{
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
-    dev::ServerHandle,
+    body::{BoxBody, MessageBody},
+    dev::{ServerHandle, ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
     web::{self, Data, Json, Path},
 };
 use saoma_protocol::{
-    Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Amount, Currency, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
         CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
         OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
-        RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+        RefundState, RefundView, Renew, Renewed, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -71,6 +74,8 @@ pub struct Known {
     /// How far core's clock is ahead of everybody's, in milliseconds.
     pub ahead_ms: i64,
     pub offline_asked: usize,
+    /// It does not let this terminal in any more.
+    pub locked: bool,
 }
 
 pub struct FakeCore {
@@ -160,6 +165,7 @@ impl FakeCore {
             App::new()
                 .app_data(Data::clone(&known))
                 .app_data(Data::clone(&secured))
+                .wrap(from_fn(lets_in))
                 .route("/v1/terminal/enrol", web::post().to(enrol))
                 .route("/v1/terminal/renew", web::post().to(renew))
                 .route("/v1/payments", web::post().to(create))
@@ -174,7 +180,7 @@ impl FakeCore {
                 .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
                 .route("/v1/terminal/profile", web::get().to(profile))
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
-                .route("/v1/terminal/books", web::get().to(books))
+                .route("/v1/terminal/books", web::get().to(books::books))
                 .route("/v1/terminal/goods", web::get().to(goods))
                 .route("/v1/terminal/offline-list", web::get().to(offline::list))
         })
@@ -347,6 +353,17 @@ fn problem(status: u16, code: &str) -> HttpResponse {
         pointer: None,
         trace_id: None,
     })
+}
+
+async fn lets_in(
+    known: Shared,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if known.lock().unwrap().locked {
+        return Ok(request.into_response(problem(403, "terminal_revoked")));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) -> HttpResponse {
@@ -562,39 +579,4 @@ async fn profile() -> Json<TerminalProfile> {
 
 async fn cashiers(known: Shared) -> Json<CashierList> {
     Json(known.lock().unwrap().cashiers.clone())
-}
-
-/// Core's books as it makes them: cash from the journal, the rest from its own payments.
-async fn books(known: Shared) -> Json<TerminalBooks> {
-    let known = known.lock().unwrap();
-    let mut sales: Vec<i64> = Vec::new();
-    let mut refunds: Vec<i64> = Vec::new();
-    for record in &known.journal {
-        match record {
-            Record::CashSale { amount, .. } => sales.push(amount.minor()),
-            Record::CashRefund { amount, .. } => refunds.push(amount.minor()),
-            _ => {}
-        }
-    }
-    for view in known.payments.values() {
-        if !matches!(
-            view.state,
-            PaymentState::Presenting | PaymentState::Pending | PaymentState::Failed | PaymentState::Cancelled
-        ) {
-            sales.push(view.amount.minor());
-        }
-    }
-    let given = known.refunds.values().filter(|refund| refund.state == RefundState::Succeeded);
-    refunds.extend(given.map(|refund| refund.amount.minor()));
-    let sum = |minors: &[i64]| match minors {
-        [] => Vec::new(),
-        minors => vec![Money::new(minors.iter().sum(), Currency::CNY)],
-    };
-    Json(TerminalBooks {
-        journal_through: Sequence(known.entries.len() as u64),
-        sales_count: sales.len() as u64,
-        sales: sum(&sales),
-        refunds_count: refunds.len() as u64,
-        refunds: sum(&refunds),
-    })
 }

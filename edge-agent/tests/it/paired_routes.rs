@@ -22,7 +22,7 @@ const AT_THE_TILL: [&str; 7] = [
     "POST /peripherals/{kind}/restart",
 ];
 /// What a device that is a till reaches: what a cashier does.
-const CASHIERS: [&str; 40] = [
+const CASHIERS: [&str; 41] = [
     "GET /basket",
     "GET /books",
     "GET /display",
@@ -45,6 +45,7 @@ const CASHIERS: [&str; 40] = [
     "POST /held/{number}/drop",
     "POST /peripherals/{kind}/self-test",
     "POST /sales",
+    "POST /sales/{payment}/acknowledge",
     "POST /sales/{payment}/cancel",
     "POST /sales/{payment}/query",
     "POST /sales/{payment}/refund",

@@ -335,6 +335,8 @@ async fn money_goes_back_with_a_supervisor_s_pin() {
     let body = json!({ "amount_minor": 300, "supervisor": by("08", WU_PIN) });
     let refunded = shop.till.post(&path, &body, "once").await;
     assert_eq!((refunded.status.as_u16(), &refunded.body["refunded_minor"]), (200, &json!(300)), "{}", refunded.body);
+    assert_eq!(refunded.body["refunds"][0]["approved_by"], "吴", "{}", refunded.body);
+    assert!(shop.till.receipt_with("退款 REFUND").await.contains("批准 Approved by"));
     // As pages send it again after a reload: without the PIN.
     let left = json!({ "amount_minor": 300, "supervisor": { "staff_code": "08" } });
     for body in [&left, &json!({ "amount_minor": 300 })] {

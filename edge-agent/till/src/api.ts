@@ -5,7 +5,7 @@ import type { Discount } from './basket';
 export type SaleState =
   | 'sending' | 'created' | 'presenting' | 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'partly_refunded'
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
-export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
+export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint' | 'acknowledge';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
 /** How a sale was paid: an offline code is scanned like any other; a card without a network is stored, and forwarded later. */
 export type PaidBy = Method | 'offline' | 'stored';
@@ -24,6 +24,8 @@ export interface RefundOfSale {
   void: boolean;
   state: 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'failed';
   failure?: Failure;
+  /** The supervisor who let it be given back. */
+  approved_by?: string;
 }
 
 export interface Sale {
@@ -173,7 +175,7 @@ export interface Shift {
     over_short_minor: number;
     totals: {
       cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; offline?: MethodTotals; stored?: MethodTotals; paid_in: Line; paid_out: Line;
-      under_way: Line; elsewhere: Line;
+      under_way: Line; elsewhere: Line; declined?: Line;
     };
     in_doubt: { counter: number; amount_minor: number; why: string }[];
     report: Sale['receipt'];
@@ -263,6 +265,9 @@ export interface Stored {
   detail: string | null;
   waiting_count: number;
   waiting_minor: number;
+  /** What the bank has declined and nobody here has acknowledged. */
+  declined_count: number;
+  declined_minor: number;
 }
 
 export interface TillState {

@@ -40,7 +40,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
   );
 }
 
-const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6' } as const;
+const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: '' } as const;
 
 export function SaleScreen({ payment }: { payment: string }) {
   const { sales, code, busy } = useModel();
@@ -70,6 +70,9 @@ export function SaleScreen({ payment }: { payment: string }) {
         )}
         {sale.state === 'presenting' && sale.expires_at !== undefined && <Countdown until={sale.expires_at} />}
         {sale.refunded_minor > 0 && <p>{t.refunded} {show(sale.refunded_minor)}</p>}
+        {sale.refunds.filter(({ approved_by }) => approved_by !== undefined).map((refund) => (
+          <p key={`${refund.refund}-by`} data-approved>{show(refund.amount_minor)} · {t.supervisor.approved} <strong>{refund.approved_by}</strong></p>
+        ))}
         {sale.refunds.filter(({ state }) => state !== 'succeeded').map((refund) => (
           <p key={refund.refund}>
             {show(refund.amount_minor)} {refund.state === 'failed' ? t.refundFailed : t.refundUnderWay}
@@ -88,7 +91,7 @@ export function SaleScreen({ payment }: { payment: string }) {
       <div class="actions">
         {sale.actions.map((action) => (
           <Key key={action} what={{ kind: 'function', key: action }} id={`action-${action}`}>
-            <kbd>{ACTION_KEYS[action]}</kbd>{t.actions[action]}
+            {ACTION_KEYS[action] !== '' && <kbd>{ACTION_KEYS[action]}</kbd>}{t.actions[action]}
           </Key>
         ))}
         {sale.split !== undefined && (

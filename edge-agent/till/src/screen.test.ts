@@ -85,6 +85,13 @@ test('an open sale offers exactly its actions, and digits do not leave it', () =
   expect(play('X', at('pay_2')).wishes).toEqual([]);
 });
 
+test('what the bank declined is acknowledged by a press of its own', () => {
+  const lost = someSale({ payment: 'pay_9', counter: 29, method: 'stored', state: 'failed', paid: false, actions: ['query', 'reprint', 'acknowledge'] });
+  const told = step(at('pay_9'), { kind: 'function', key: 'acknowledge' }, [lost]);
+  expect(told.wish).toEqual(acted('pay_9', 'acknowledge'));
+  expect(step(at('pay_9'), { kind: 'function', key: 'acknowledge' }, [{ ...lost, actions: [] }]).wish).toBeUndefined();
+});
+
 test('after a settled sale the next is keyed at once', () => {
   expect(play('7', at('pay_1')).screen).toEqual({ kind: 'home', keyed: '7' });
 });

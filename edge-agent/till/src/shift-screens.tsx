@@ -186,6 +186,7 @@ function Report() {
         {closed.totals.under_way.count > 0 && <p>{t.shift.underWay} {line(closed.totals.under_way)}</p>}
         {closed.in_doubt.map(({ counter, amount_minor }) => <p key={counter}>{t.shift.inDoubt} #{counter} {show(amount_minor)}</p>)}
         {closed.totals.elsewhere.count > 0 && <p>{t.shift.elsewhere} {line(closed.totals.elsewhere)}</p>}
+        {closed.totals.declined !== undefined && closed.totals.declined.count > 0 && <p>{t.shift.declined} {line(closed.totals.declined)}</p>}
       </section>
       <section>
         <Sum label={t.shift.expected} text={show(closed.expected_minor)} class="expected" />

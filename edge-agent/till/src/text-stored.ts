@@ -20,7 +20,7 @@ export const STORED: Readonly<Record<'zh' | 'en', StoredTexts>> = {
     sold: '离线收款，待银行答复',
     hint: '请顾客在小票上签名并保存小票；联网后自动提交银行，银行答复前款项未到账。',
     declined: '银行拒绝，没有到账',
-    declinedHint: '商品已交付而银行拒绝付款：请保存签名小票，交后台人员处理。',
+    declinedHint: '商品已交付而银行拒绝付款：请保存签名小票，交后台人员处理，然后按“已知悉”。',
     awaited: '没有网络：不输密码，顾客要在小票上签名。',
     open: '银行卡可以收，每笔最多 {0}，顾客签名。',
     closed: '暂停离线收银行卡',
@@ -30,7 +30,7 @@ export const STORED: Readonly<Record<'zh' | 'en', StoredTexts>> = {
     sold: 'Sold without a network, the bank answers later',
     hint: 'The customer signs the slip: keep it. It goes to the bank once there is a network, and the money is not there before the bank says so.',
     declined: 'The bank declines: not paid',
-    declinedHint: 'The goods are gone and the bank does not pay: keep the signed slip for the office.',
+    declinedHint: 'The goods are gone and the bank does not pay: keep the signed slip for the office, then press “I have seen it”.',
     awaited: 'No network: no PIN is keyed, and the customer signs the slip.',
     open: 'A card pays {0} at most, and the customer signs.',
     closed: 'No cards without a network now',
@@ -41,6 +41,7 @@ export const STORED: Readonly<Record<'zh' | 'en', StoredTexts>> = {
 /** Those whose words name what stands in the agent's sentence: a sum, or how often. */
 export const STORED_WITH_A_SUM = [
   'stored_sale_cap', 'stored_unsent_sum', 'stored_unsent_count', 'stored_unsent_age', 'stored_card_count', 'stored_card_sum',
+  'stored_card_in_doubt',
 ];
 
 export const STORED_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {
@@ -61,6 +62,9 @@ export const STORED_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string
     stored_card_blocked: '没有网络时不再收这张卡：请换一张卡，或改用其他方式付款。',
     stored_card_count: '这张卡一天内已离线付款 {0} 次，不能再收：请改用其他方式付款。',
     stored_card_sum: '这张卡今天离线只能再付 {0}：请改用其他方式付款。',
+    stored_card_in_doubt: '这张卡的第 {0} 笔交易还没有结果：请先取消那一笔，或改用其他方式付款。',
+    stored_line_went: '读卡时网络断开，没有收款：请重新键入。',
+    stored_held: '中心没有记入这笔离线收款，本机不能撤销或退款：由后台人员处理。',
     stored_unsynced: '中心还没有这笔离线银行卡收款，现在不能撤销或退款：请先联网上送。',
     stored_not_final: '银行还没有答复这笔离线收款，现在不能撤销或退款：请等银行答复。',
   },
@@ -81,6 +85,9 @@ export const STORED_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string
     stored_card_blocked: 'This card is not taken without a network any more: take another card, or another way to pay.',
     stored_card_count: 'This card has paid {0} times without a network within a day, as often as it may: take another way to pay.',
     stored_card_sum: 'This card may pay {0} more today without a network: take another way to pay.',
+    stored_card_in_doubt: 'Sale {0} with this card is not settled: cancel that one first, or take another way to pay.',
+    stored_line_went: 'The network went while the card was read, and nothing was charged: key the sale again.',
+    stored_held: 'Core has not booked this card sale, and nothing of it can be given back here: the office settles it.',
     stored_unsynced: 'Core does not have this card sale yet, so nothing of it can be given back: connect the till first.',
     stored_not_final: 'The bank has not answered for this card sale yet, so nothing of it can be given back: wait for it.',
   },

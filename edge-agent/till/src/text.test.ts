@@ -18,7 +18,7 @@ const THE_PAGES_FAULT = [
   'limit_invalid', 'reason_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
 ];
 /** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
-const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
+const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
   'terminal_revoked', 'rule_failed', 'batch_closing',
@@ -67,7 +67,7 @@ test('without core the till says what can be taken', () => {
   expect(withoutCore(TEXTS.en, { link, offline: null, minor_digits })).toBe('No network: take cash.');
   expect(withoutCore(TEXTS.en, { link, offline: offline(null), minor_digits })).toContain('scan an offline code');
   expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old'), minor_digits })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
-  const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0 });
+  const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0, declined_count: 0, declined_minor: 0 });
   expect(withoutCore(TEXTS.en, { link, offline: null, stored: stored(20_000, null), minor_digits })).toBe('No network: take cash. A card pays 200.00 at most, and the customer signs.');
   expect(withoutCore(TEXTS.zh, { link, offline: null, stored: stored(null, 'stored_unsent_age'), minor_digits })).toContain('超过 24 小时');
 });

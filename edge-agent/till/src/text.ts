@@ -75,14 +75,14 @@ export interface Texts {
     short: string;
     balanced: string;
     underWay: string;
-    elsewhere: string;
+    elsewhere: string; declined: string;
     inDoubt: string;
     by: string;
     byHint: string;
     doubtSure: string;
   };
   pin: { title: string; hint: string };
-  supervisor: { title: string; number: string; hint: string };
+  supervisor: { title: string; number: string; hint: string; approved: string };
   refundTitle: string;
   refundAll: string;
   refundSure: string;
@@ -164,8 +164,8 @@ const zh: Texts = {
   find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易' },
   findHint: '输入流水号或桌号、按 ↑↓ 选择，或扫描小票',
   noneFound: '没有符合的交易',
-  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', shift: '签到/结算', hold: '挂单/取单' },
-  actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票' },
+  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', acknowledge: '已知悉', shift: '签到/结算', hold: '挂单/取单' },
+  actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票', acknowledge: '已知悉' },
   states: {
     sending: '正在提交', created: '正在提交', presenting: '等待顾客扫码', submitting: '正在提交', pending: '等待顾客确认',
     unknown: '结果未知', succeeded: '已收款', partly_refunded: '部分退款', refunded: '已退款', voided: '已撤销', failed: '未成功',
@@ -211,14 +211,14 @@ const zh: Texts = {
     short: '短款',
     balanced: '相符',
     underWay: '退款处理中',
-    elsewhere: '别处退款',
+    elsewhere: '别处退款', declined: '前批离线银行卡被拒',
     inDoubt: '存疑',
     by: '经手人',
     byHint: '换人经手就输入其操作员号，按确认',
     doubtSure: '联系不上中心，以下交易结果不明。仍要结算？',
   },
   pin: { title: '密码', hint: '输入密码，按确认' },
-  supervisor: { title: '主管授权', number: '主管操作员号', hint: '请主管输入操作员号，按确认' },
+  supervisor: { title: '主管授权', number: '主管操作员号', hint: '请主管输入操作员号，按确认', approved: '批准人' },
   refundTitle: '退款金额',
   refundAll: '直接按确认：退还全部余额',
   refundSure: '确认退款？',
@@ -379,8 +379,8 @@ const en: Texts = {
   find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale' },
   findHint: 'Type its number or its table, use ↑↓, or scan the receipt',
   noneFound: 'No sale fits',
-  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', shift: 'Shift', hold: 'Hold' },
-  actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint' },
+  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', acknowledge: 'Seen', shift: 'Shift', hold: 'Hold' },
+  actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint', acknowledge: 'I have seen it' },
   states: {
     sending: 'Sending', created: 'Sending', presenting: 'Customer scans', submitting: 'Sending', pending: 'Customer confirms',
     unknown: 'Result unknown', succeeded: 'Paid', partly_refunded: 'Partly refunded', refunded: 'Refunded', voided: 'Voided',
@@ -429,14 +429,14 @@ const en: Texts = {
     short: 'Short',
     balanced: 'Balanced',
     underWay: 'Refunds under way',
-    elsewhere: 'Given back elsewhere',
+    elsewhere: 'Given back elsewhere', declined: 'Declined of earlier batches',
     inDoubt: 'In doubt',
     by: 'By',
     byHint: 'If it is somebody else, key their number, then Enter',
     doubtSure: 'Core is away and these are in doubt. Close all the same?',
   },
   pin: { title: 'PIN', hint: 'Key in the PIN, then Enter' },
-  supervisor: { title: 'A supervisor approves', number: 'Supervisor’s number', hint: 'A supervisor keys in the number, then Enter' },
+  supervisor: { title: 'A supervisor approves', number: 'Supervisor’s number', hint: 'A supervisor keys in the number, then Enter', approved: 'approved by' },
   refundTitle: 'Amount to refund',
   refundAll: 'Enter alone refunds all that is left',
   refundSure: 'Refund this?',

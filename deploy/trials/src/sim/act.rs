@@ -4,6 +4,7 @@ use saoma_protocol::{Amount, Currency, HandSettlementId, OrderId, PaymentId};
 use saoma_server::payments::Proposal;
 
 use super::{
+    auditor::Broken,
     caller::{Notice, code_of},
     door::Asked,
     network::Back,
@@ -27,6 +28,7 @@ impl World<'_> {
                 {
                     let (sale, tender) = (*sale, *tender);
                     self.with_terminal(*terminal, |terminal| terminal.sell(sale, tender, amount).map(drop));
+                    self.look_at_unsent(*terminal);
                 }
                 if *twice {
                     self.after(
@@ -155,6 +157,17 @@ impl World<'_> {
             };
             Some(Proposal { refund: Some(number.parse().ok()?), paid, ..proposal.clone() })
         })
+    }
+
+    /// What a terminal has sold without core stays within its limits, whenever somebody looks.
+    fn look_at_unsent(&mut self, terminal: usize) {
+        if self.plan.alone && self.terminals[terminal].run.is_some() {
+            match self.terminals[terminal].over_unsent() {
+                Ok(None) => {}
+                Ok(Some(how)) => self.broken.push(Broken::new("what core does not know of stays within limits", how)),
+                Err(end) => self.broken.push(Broken::new("a terminal can go on", format!("{end:?}"))),
+            }
+        }
     }
 
     fn is_cash(&self, payment: &PaymentId) -> bool {

@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use saoma_channels::{
-    Account, BillPage, Cadence, Capability, ChannelCaller, Claim, Created, Decline, DeclineCode, Failure, HttpMessage,
-    HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
-    PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SettingsSchema,
+    Account, BillPage, Cadence, Capability, Card, ChannelCaller, Claim, Created, Decline, DeclineCode, Failure,
+    HttpMessage, HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order,
+    PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SettingsSchema,
 };
-use saoma_protocol::{Amount, Currency, Money, RefundId};
+use saoma_protocol::{Amount, Currency, Millis, Money, RefundId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -35,6 +35,8 @@ pub struct Caller {
     pub wires: Wires,
     pub canary: Option<Canary>,
     manifest: Arc<Manifest>,
+    /// Of the account through which cards are forwarded.
+    cards: Arc<Manifest>,
 }
 
 /// What the scheme sends on its own, as it writes it.
@@ -83,7 +85,14 @@ impl Caller {
             apps: Vec::new(),
             forwards: false,
         };
-        Ok(Self { node, wires, canary, manifest: Arc::new(manifest) })
+        let cards = Manifest {
+            id: "cards".to_owned(),
+            capabilities: BTreeSet::from([Capability::Card]),
+            claims: Vec::new(),
+            forwards: true,
+            ..manifest.clone()
+        };
+        Ok(Self { node, wires, canary, manifest: Arc::new(manifest), cards: Arc::new(cards) })
     }
 
     async fn call(&self, ask: Ask) -> Result<Said, Failure> {
@@ -160,10 +169,15 @@ pub fn code_of(customer: usize) -> String {
     format!("28{customer:016}")
 }
 
+/// Whose card it is: the serial number of its reading says it here.
+fn customer_of(card: &Card) -> usize {
+    card.kept.ksn.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+}
+
 #[async_trait]
 impl ChannelCaller for Caller {
     fn manifest(&self, channel: &str) -> Option<Arc<Manifest>> {
-        (channel == self.manifest.id).then(|| Arc::clone(&self.manifest))
+        [&self.manifest, &self.cards].into_iter().find(|known| known.id == channel).map(Arc::clone)
     }
 
     fn manifests(&self) -> Vec<Arc<Manifest>> {
@@ -180,6 +194,18 @@ impl ChannelCaller for Caller {
     async fn charge(&self, _: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
         let customer = code.strip_prefix("28").and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX);
         self.order(Ask::Charge { number: order.number.to_string(), sum: sum(order.amount), customer }).await
+    }
+
+    async fn forward(&self, _: &Account, order: &Order, card: &Card, _: Millis) -> Result<PaymentAnswer, Failure> {
+        let mut number = order.number.to_string();
+        if self.canary == Some(Canary::ForwardRenumbered) {
+            number.push_str(&format!("-{}", self.wires.lock().luck.draw()));
+        }
+        let answer = self.order(Ask::Forward { number, sum: sum(order.amount), customer: customer_of(card) }).await?;
+        Ok(match self.canary {
+            Some(Canary::ForwardRenumbered) => PaymentAnswer { number: order.number.to_string(), ..answer },
+            _ => answer,
+        })
     }
 
     async fn query(&self, _: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {

@@ -45,10 +45,14 @@ pub enum Canary {
     OldNewsBelieved,
     /// A push that was handed to the broker counts as delivered.
     SentIsDelivered,
+    /// The terminal forgets at its start what it has sold without core.
+    SoldForgotten,
+    /// A card that was sold to without a network is forwarded under a new number each time.
+    ForwardRenumbered,
 }
 
 impl Canary {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::KeyIgnored,
         Self::PostedTwice,
         Self::PaidIsExpired,
@@ -68,7 +72,15 @@ impl Canary {
         Self::SentIsDelivered,
         Self::SentBeforeCommit,
         Self::LostUpdate,
+        Self::SoldForgotten,
+        Self::ForwardRenumbered,
     ];
+
+    /// Whether it is about what is sold without core: the other mistakes are played without that.
+    #[must_use]
+    pub const fn is_alone(self) -> bool {
+        matches!(self, Self::SoldForgotten | Self::ForwardRenumbered)
+    }
 
     /// Among which seeds it must be found: two to four times as many as it took when this was written.
     #[must_use]

@@ -9,7 +9,7 @@ use saoma_domain::claim::ScannedCode;
 use saoma_edge::link::https::Call;
 use saoma_protocol::{
     Amount, ApiKeyId, ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId, Sequence, StoreId, TerminalId,
-    api::{self, CreatePayment, Page, Presentation, Pushes, RefundKind},
+    api::{self, CreatePayment, OfflineList, Page, Presentation, Pushes, RefundKind},
     message::{Envelope, JournalAck, JournalBatch, Push, PushAck},
     topic::{Leaf, Topic},
 };
@@ -24,11 +24,13 @@ use saoma_server::{
         Collect, GiveBack, How, PaymentError, Proposal, answer_came, ask, cancel, collect, confirm, give_back,
         payment_view, propose, refund_notified, refund_view, repeated,
     },
+    stored_cards,
 };
 use saoma_store::{
-    Principal, StoreError, TenantScope, access,
+    Principal, StoreError, TenantScope, Tx, access,
     idempotency::{self, Kind},
     outbox, payments, refunds,
+    stored_value::offline,
 };
 use serde::Serialize;
 
@@ -57,6 +59,8 @@ pub enum Asked {
     Pushes {
         terminal: TerminalId,
     },
+    /// What may be sold without core.
+    OfflineList,
     Acknowledged {
         terminal: TerminalId,
         ack: PushAck,
@@ -126,6 +130,7 @@ pub async fn serve(hall: &Hall, request: u64, asked: Asked) -> Answer {
         Asked::Sale { terminal, call } => sale(hall, terminal, *call).await,
         Asked::Journal { terminal, batch, by_broker } => journal(hall, request, terminal, batch, by_broker).await,
         Asked::Pushes { terminal } => pushes(hall, terminal).await,
+        Asked::OfflineList => offline_list(hall).await,
         Asked::Acknowledged { terminal, ack } => take_ack(&hall.app, hall.scope, terminal, ack)
             .await
             .map_err(Problem::from)
@@ -334,6 +339,19 @@ async fn pushes(hall: &Hall, terminal: TerminalId) -> Result<Answer, Problem> {
         Some(Push { id: message.id, at: message.message.created_at, body })
     });
     json(200, &Pushes { pushes: pushes.collect() })
+}
+
+/// As `GET /v1/terminal/offline-list`.
+async fn offline_list(hall: &Hall) -> Result<Answer, Problem> {
+    let (scope, now) = (hall.scope, hall.app.now());
+    let read = move |tx: &mut Tx<'_>| {
+        let limits = offline::policy(tx, &scope)?.filter(|policy| policy.enabled).map(|policy| policy.limits);
+        let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
+        let denied = offline::grants::denied(tx, &scope, now)?.iter().map(ToString::to_string).collect();
+        let cards = stored_cards::limits(tx, &scope)?;
+        Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
+    };
+    json(200, &hall.app.store().read(read).await?)
 }
 
 async fn connected(hall: &Hall, terminal: TerminalId) -> Result<Answer, Problem> {

@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use saoma_domain::payment::{Close, State};
 use saoma_protocol::api::{PaymentState, RefundKind, RefundState};
-use saoma_protocol::{HandSettlementId, Sequence};
+use saoma_protocol::{HandSettlementId, Sequence, code::offline::Code, journal::Record};
 use saoma_store::{
     Store, StoreError, TenantScope, Tx, events, hand_settlements, journal, ledger, outbox,
     payments::{self, Filter},
-    refunds,
+    refunds, stored_cards, stored_value,
 };
 
-use super::terminal::Terminal;
+use super::{issuer::HOLDER, terminal::Terminal};
 
 /// Most rows of a kind in one run; far above what a plan makes.
 const ROWS_MAX: u32 = 200;
+/// Most sales that a plan has.
+const SALES_MAX: usize = 64;
 /// From here on numbers of pushes are a canary's own: no run's outbox gets so far.
 pub const OWN_PUSHES: u64 = 10_000;
 
@@ -27,6 +29,19 @@ pub struct Facts {
     /// Pushes that no terminal has acknowledged.
     pub undelivered: usize,
     pub ledger_says: Vec<String>,
+    /// Where terminals sell without core.
+    pub alone: Option<Alone>,
+}
+
+/// What core says of what was sold without it.
+#[derive(Clone, Debug, Default)]
+pub struct Alone {
+    /// What the holder of the phone has left.
+    pub balance_minor: i64,
+    /// What the holder paid of each code that was too much; all others they paid whole.
+    pub covered: BTreeMap<String, i64>,
+    /// How each card sale ended.
+    pub cards: BTreeMap<String, Option<&'static str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +54,8 @@ pub struct Payment {
     pub late: bool,
     /// The number of its order.
     pub order: String,
+    /// An offline code paid it: the scheme knows nothing of it.
+    pub by_code: bool,
     /// It was keyed at a till.
     pub at_till: bool,
     /// A person is called for it or for a refund of it.
@@ -83,6 +100,11 @@ pub struct TillSale {
     pub refunds: BTreeMap<String, TillRefund>,
     /// Core was never told of it, as far as the till knows.
     pub unsent: bool,
+    /// Sold to a card without core; and whether a person is still to see that it was declined.
+    pub stored: bool,
+    pub loss_unseen: bool,
+    /// Which code of the phone's paid it.
+    pub code: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +167,7 @@ pub fn gather(store: &Store, scope: TenantScope, keeps_late: bool, terminals: &m
         let says: Vec<String> = broken.iter().map(|broken| format!("{broken:?}")).collect();
         Ok::<_, StoreError>((facts, says))
     })?;
+    let is_alone = terminals.iter().any(|terminal| terminal.grant.is_some());
     let mut undelivered = 0;
     let mut tills = Vec::new();
     for terminal in terminals {
@@ -156,7 +179,29 @@ pub fn gather(store: &Store, scope: TenantScope, keeps_late: bool, terminals: &m
         undelivered += pending;
         tills.push(till(terminal, through)?);
     }
-    Ok(Facts { keeps_late, payments, tills, undelivered, ledger_says })
+    let alone = is_alone.then(|| store.read_blocking(|tx| alone(tx, &scope, payments.keys()))).transpose()?;
+    Ok(Facts { keeps_late, payments, tills, undelivered, ledger_says, alone })
+}
+
+fn alone<'a>(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payments: impl Iterator<Item = &'a String>,
+) -> Result<Alone, StoreError> {
+    let mut facts =
+        Alone { balance_minor: stored_value::load(tx, scope, HOLDER)?.account.balance_minor, ..Alone::default() };
+    for (spend, _) in stored_value::offline::spends::list_over(tx, scope, true, None, ROWS_MAX)? {
+        facts.covered.insert(spend.payment.to_string(), spend.covered_minor);
+    }
+    for number in payments {
+        let Ok(payment) = number.parse() else { continue };
+        match stored_cards::load(tx, scope, payment) {
+            Ok(sale) => drop(facts.cards.insert(number.clone(), sale.outcome.map(|(outcome, _)| outcome.text()))),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(facts)
 }
 
 fn payment(tx: &mut Tx<'_>, scope: &TenantScope, stored: &payments::StoredPayment) -> Result<Payment, StoreError> {
@@ -199,6 +244,7 @@ fn payment(tx: &mut Tx<'_>, scope: &TenantScope, stored: &payments::StoredPaymen
         reserved_minor,
         late,
         order: stored.order.to_string(),
+        by_code: stored.channel == "value",
         at_till: stored.terminal.is_some(),
         attention,
         by_hand,
@@ -218,15 +264,14 @@ fn till(terminal: &mut Terminal, at_core: Sequence) -> Result<Till> {
         }
     }
     let mut numbers = BTreeMap::new();
-    for sale in 0..ROWS_MAX as usize {
-        match run.journal.intent(&format!("sale-{sale}"))? {
-            Some(intent) => drop(numbers.insert(sale, intent.payment.to_string())),
-            None if sale > 16 => break,
-            None => {}
+    for sale in 0..SALES_MAX {
+        if let Some(intent) = run.journal.intent(&format!("sale-{sale}"))? {
+            numbers.insert(sale, intent.payment.to_string());
         }
     }
     let mut sales = BTreeMap::new();
-    for (kept, _) in run.journal.latest_sales(ROWS_MAX)? {
+    for (kept, entry) in run.journal.latest_sales(ROWS_MAX)? {
+        let code = if kept.offline { code_of(&mut run.journal, entry)? } else { None };
         let sale = saoma_edge::sale::Sale::reopened(kept);
         let refunds = sale.kept.refunds.iter().map(|refund| {
             let (state, minor) = (refund_state(refund.state), refund.amount.minor());
@@ -239,11 +284,25 @@ fn till(terminal: &mut Terminal, at_core: Sequence) -> Result<Till> {
             refunded_minor: sale.refunded_minor(),
             refunds: refunds.collect(),
             unsent: matches!(sale.kept.stage, saoma_edge::sale::Stage::NotSent { .. }),
+            stored: sale.kept.stored,
+            loss_unseen: sale.kept.loss_unseen,
+            code,
         };
         sales.insert(sale.kept.payment.to_string(), fact);
     }
     let (head, alarms) = (run.sync.head().0, terminal.alarms.clone());
     Ok(Till { head, at_core: at_core.0, sales, numbers, forgotten, alarms })
+}
+
+/// The number of the code that the entry was paid by.
+fn code_of(journal: &mut saoma_edge::journal::Store, entry: Sequence) -> Result<Option<u32>> {
+    let page = journal.entries_after(Sequence(entry.0.saturating_sub(1)))?;
+    let Some(Record::OfflineSale { code, .. }) =
+        page.first().map(saoma_protocol::journal::Entry::record).transpose()?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Code::parse(&code)?.counter))
 }
 
 /// The state in the words of the API.

@@ -44,6 +44,10 @@ pub enum Back {
         terminal: usize,
         incarnation: u64,
     },
+    OfflineList {
+        terminal: usize,
+        incarnation: u64,
+    },
     /// With what was told of it.
     Scheme {
         of: Subject,
@@ -254,6 +258,9 @@ impl World<'_> {
             Back::Pushes { terminal, incarnation } if self.is_run(terminal, incarnation) => {
                 self.with_terminal(terminal, |terminal| terminal.pushes_answered(end));
             }
+            Back::OfflineList { terminal, incarnation } if self.is_run(terminal, incarnation) => {
+                self.with_terminal(terminal, |terminal| terminal.list_answered(end));
+            }
             Back::OtherWay { sale, payment } => {
                 let shown = end.ok().and_then(|answer| serde_json::from_slice::<PaymentView>(&answer.body).ok());
                 if shown.is_some_and(|view| view.state == PaymentState::Presenting) {
@@ -294,6 +301,7 @@ impl World<'_> {
             }
             Sent::Acknowledge { ack, by_broker: false } => (Asked::Acknowledged { terminal: id, ack }, Back::Nobody),
             Sent::Pushes => (Asked::Pushes { terminal: id }, Back::Pushes { terminal: idx, incarnation }),
+            Sent::OfflineList => (Asked::OfflineList, Back::OfflineList { terminal: idx, incarnation }),
         };
         let unreachable = self.cut.contains(&idx) || self.nodes.iter().all(Option::is_none) || {
             let mut world = self.wires.lock();
@@ -383,6 +391,7 @@ fn named(asked: &Asked) -> String {
         },
         Asked::Journal { batch, .. } => format!("journal, {} entries", batch.entries.len()),
         Asked::Pushes { .. } => "pushes".to_owned(),
+        Asked::OfflineList => "what may be sold without core".to_owned(),
         Asked::Acknowledged { ack, .. } => {
             format!("has pushes {:?}", ack.ids.iter().map(|id| id.0).collect::<Vec<_>>())
         }

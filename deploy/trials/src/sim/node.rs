@@ -11,7 +11,7 @@ use saoma_server::{
     fleet::Fleet,
     peers::Peers,
     telemetry::metrics::Metrics,
-    workers::{expiry, outbox, resolver},
+    workers::{expiry, forward, outbox, resolver},
 };
 use saoma_store::Store;
 use tokio::{runtime::Runtime, sync::Notify, task::JoinSet};
@@ -27,6 +27,8 @@ use super::{
 
 /// Most payments in the resolver's hands at once.
 const RESOLVING_MAX: u32 = 32;
+/// Most forwarded sales likewise.
+const FORWARDING_MAX: usize = 32;
 
 pub struct Node {
     runtime: Runtime,
@@ -41,13 +43,14 @@ struct Bells {
     outbox: Arc<Notify>,
     resolver: Arc<Notify>,
     expiry: Arc<Notify>,
+    forward: Arc<Notify>,
 }
 
 /// Panics of core's tasks on this thread, which the runtime would otherwise keep to itself.
 pub static PANICS: Mutex<Vec<(std::thread::ThreadId, String)>> = Mutex::new(Vec::new());
 
 impl Node {
-    /// `number`: of this start alone, since a node's name is new with each.
+    /// `number`: of this start alone, since a node's name is new with each. `alone`: terminals sell without core as well.
     ///
     /// # Errors
     /// If its parts cannot be made.
@@ -57,7 +60,7 @@ impl Node {
         template: &Template,
         wires: &Wires,
         store: &Store,
-        canary: Option<Canary>,
+        (canary, alone): (Option<Canary>, bool),
     ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             // One turn of `block_on` then runs everything that can run, however many tasks that takes.
@@ -79,6 +82,10 @@ impl Node {
         {
             let _inside = runtime.enter();
             work(&hall, &bells);
+            // Each task more changes in which order others are run: without such sales all is as it was.
+            if alone {
+                forwards(&hall, &bells);
+            }
         }
         Ok(Self { runtime, hall, bells, looked_at: u64::MAX })
     }
@@ -88,6 +95,11 @@ impl Node {
         for bell in [&self.bells.outbox, &self.bells.resolver, &self.bells.expiry] {
             bell.notify_one();
         }
+    }
+
+    /// A card that was sold to without a network may be due.
+    pub fn ring_forward(&self) {
+        self.bells.forward.notify_one();
     }
 
     /// A request arrives.
@@ -142,6 +154,20 @@ fn work(hall: &Hall, bells: &Bells) {
                 Some(canary @ (Canary::LostUpdate | Canary::PaidIsExpired)) => rogue::expire(&hall, canary).await,
                 _ => expiry::take_up(&hall.app, &mut work, &mut in_hand).await,
             };
+        }
+    });
+}
+
+/// The worker that forwards what terminals sold to cards without core.
+fn forwards(hall: &Hall, bells: &Bells) {
+    let (app, bell) = (hall.app.clone(), Arc::clone(&bells.forward));
+    tokio::spawn(async move {
+        let mut work = JoinSet::new();
+        loop {
+            bell.notified().await;
+            while work.try_join_next().is_some() {}
+            let room = FORWARDING_MAX.saturating_sub(work.len());
+            let _ = forward::take_up(&app, room, &mut work).await;
         }
     });
 }

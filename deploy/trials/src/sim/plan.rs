@@ -12,6 +12,8 @@ pub struct Plan {
     pub terminals: usize,
     /// The merchant keeps what is paid late instead of giving it back.
     pub keeps_late: bool,
+    /// Terminals sell without core as well.
+    pub alone: bool,
     pub customers: Vec<Customer>,
     pub actions: Vec<Planned>,
 }
@@ -99,6 +101,13 @@ pub enum Tendered {
     Cash,
     Code,
     Scan,
+    /// The holder's phone shows a code that pays without core: which of its grant, and when it was made.
+    Offline {
+        counter: u32,
+        shown_ms: i64,
+    },
+    /// A card, where there is no network.
+    Stored,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +171,58 @@ impl Plan {
             let action = trouble(luck, nodes, terminals);
             actions.push(Planned { at_ms, action });
         }
-        Self { nodes, terminals, keeps_late, customers, actions }
+        Self { nodes, terminals, keeps_late, alone: false, customers, actions }
+    }
+
+    /// In half of the runs the network of terminals is away at times, and they sell without core. From a stream of its own: what else
+    /// happens stays as it is.
+    pub fn sell_alone(&mut self, seed: u64) {
+        let luck = &mut Luck::of(seed, "alone");
+        if !luck.permille(500) {
+            return;
+        }
+        self.alone = true;
+        let nodes = self.nodes;
+        // Codes are good for seconds of core's clock.
+        self.actions.retain(|planned| !matches!(planned.action, Action::SetClock { who, .. } if who < nodes));
+        let mut counter = 0;
+        for _ in 0..1 + luck.below(3) {
+            let terminal = luck.idx(self.terminals);
+            let (begin_ms, for_ms) = (luck.between(10_000, PLAY_MS / 2), luck.pick(&[20_000, 45_000, 80_000]));
+            self.actions.push(Planned { at_ms: begin_ms, action: Action::Cut { terminal, for_ms } });
+            if luck.permille(400) {
+                let at_ms = begin_ms + luck.between(0, for_ms);
+                self.actions.push(Planned { at_ms, action: Action::KillTerminal { terminal } });
+            }
+            for _ in 0..1 + luck.below(6) {
+                // By then the terminal knows that it is cut off.
+                let at_ms = begin_ms + luck.between(6_000, for_ms);
+                let is_card = luck.permille(500);
+                counter += u32::from(!is_card);
+                let tender =
+                    if is_card { Tendered::Stored } else { Tendered::Offline { counter, shown_ms: at_ms - 1_000 } };
+                self.sells_alone(luck, at_ms, terminal, tender);
+                if !is_card && luck.permille(250) {
+                    // The same code is shown again, here or next door.
+                    let at_ms = at_ms + luck.pick(&[700, 5_000, 30_000]);
+                    let terminal = luck.idx(self.terminals);
+                    self.sells_alone(luck, at_ms, terminal, tender);
+                }
+            }
+        }
+    }
+
+    fn sells_alone(&mut self, luck: &mut Luck, at_ms: i64, terminal: usize, tender: Tendered) {
+        let sale = self.customers.len();
+        let says = luck.pick(&[Says::Yes, Says::Yes, Says::No]);
+        self.customers.push(Customer { says, pays_after_ms: 0 });
+        let (minor, twice) = (luck.pick(&[100, 400, 700, 1_000]), luck.permille(150));
+        self.actions.push(Planned { at_ms, action: Action::Sell { sale, terminal, tender, minor, twice } });
+        if luck.permille(250) {
+            let press = luck.pick(&[Pressed::Query, Pressed::Cancel]);
+            let action = Action::Press { sale, press, key: luck.draw(), twice: false };
+            self.actions.push(Planned { at_ms: at_ms + luck.pick(&[500, 30_000]), action });
+        }
     }
 }
 

@@ -16,12 +16,37 @@ pub type Sum = (i64, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    Create { number: String, sum: Sum },
-    Charge { number: String, sum: Sum, customer: usize },
-    Query { number: String },
-    Cancel { number: String },
-    Refund { number: String, refund: String, sum: Sum },
-    QueryRefund { number: String, refund: String, sum: Sum },
+    Create {
+        number: String,
+        sum: Sum,
+    },
+    Charge {
+        number: String,
+        sum: Sum,
+        customer: usize,
+    },
+    /// A card that was sold to without a network; its customer says yes or no at once.
+    Forward {
+        number: String,
+        sum: Sum,
+        customer: usize,
+    },
+    Query {
+        number: String,
+    },
+    Cancel {
+        number: String,
+    },
+    Refund {
+        number: String,
+        refund: String,
+        sum: Sum,
+    },
+    QueryRefund {
+        number: String,
+        refund: String,
+        sum: Sum,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +157,12 @@ impl Scheme {
                 }
                 self.standing(number)
             }
+            Ask::Forward { number, sum, customer } => {
+                if !self.orders.contains_key(number) {
+                    self.forward(number, sum, *customer);
+                }
+                self.standing(number)
+            }
             Ask::Query { number } => {
                 self.end_what_waits(number, wires.lock().now_ms);
                 self.standing(number)
@@ -157,6 +188,17 @@ impl Scheme {
             Says::Yes => self.paid(number, later),
             Says::Later { after_ms } => later.push((after_ms, Later::Confirm { number: number.to_owned() })),
             Says::No | Says::Never => {}
+        }
+    }
+
+    /// Once, whatever is repeated; the merchant hears of it by the answer alone.
+    fn forward(&mut self, number: &str, sum: &Sum, customer: usize) {
+        let declines = self.customers.get(customer).is_none_or(|customer| customer.says == Says::No);
+        let standing = if declines { Standing::Declined } else { Standing::Done };
+        let order = Order { was_paid: !declines, ..Order::new(sum.clone(), Some(customer), standing) };
+        self.orders.insert(number.to_owned(), order);
+        if let Some(wallet) = self.wallets.get_mut(customer).filter(|_| !declines) {
+            wallet.push(Line { number: number.to_owned(), minor: sum.0 });
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use saoma_domain::fee::{BasisPoints, FeePlan};
 use saoma_edge::journal;
-use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId, code::offline::SignedGrant};
 use saoma_server::{config::Config, fleet::ca::Ca, own_keys, secrets::Vault};
 use saoma_store::{
     Principal, Store, StoreError, TenantScope, access,
@@ -19,7 +19,7 @@ use saoma_store::{
     terminals::{self, Certificate, NewTerminal},
 };
 
-use super::wires::BEGIN;
+use super::{issuer, wires::BEGIN};
 
 pub const TENANT: TenantId = TenantId::from_bytes([1; 16]);
 pub const SHOP: StoreId = StoreId::from_bytes([2; 16]);
@@ -31,6 +31,9 @@ pub const FEE: u16 = 38;
 pub struct Template {
     folder: tempfile::TempDir,
     core: Vec<u8>,
+    /// The same, where terminals may sell without core; and the grant of a holder's phone.
+    core_alone: Vec<u8>,
+    pub grant: SignedGrant,
     journals: Vec<Vec<u8>>,
     pub ca: Arc<Ca>,
     pub vault: Vault,
@@ -63,7 +66,11 @@ impl Template {
         let ca = Arc::new(Ca::open(folder.path(), &certificate, &key)?);
         let config = Config::read(None, std::iter::empty())?;
         let core = fs::read(&path)?;
-        Ok(Self { folder, core, journals, ca, vault, config, scope })
+        let store = Store::open(&path.to_string_lossy(), 2)?;
+        let grant = store.write_blocking(|tx| issuer::open(tx, &scope, &vault, now))?;
+        drop(store);
+        let core_alone = fs::read(&path)?;
+        Ok(Self { folder, core, core_alone, grant, journals, ca, vault, config, scope })
     }
 
     /// A folder of one thread's own.
@@ -74,16 +81,16 @@ impl Template {
         tempfile::tempdir_in(self.folder.path()).context("make a folder")
     }
 
-    /// Lays fresh copies into `room`: core's database and the terminals' journals.
+    /// Lays fresh copies into `room`: core's database (where terminals may sell without core, or not) and the terminals' journals.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn lay(&self, room: &Path) -> Result<(Store, Vec<PathBuf>)> {
+    pub fn lay(&self, room: &Path, alone: bool) -> Result<(Store, Vec<PathBuf>)> {
         for entry in fs::read_dir(room)? {
             fs::remove_file(entry?.path())?;
         }
         let core = room.join("core.db");
-        fs::write(&core, &self.core)?;
+        fs::write(&core, if alone { &self.core_alone } else { &self.core })?;
         let mut journals = Vec::new();
         for (idx, bytes) in self.journals.iter().enumerate() {
             let path = room.join(format!("journal-{idx}.db"));

@@ -11,17 +11,19 @@ use std::{
 use saoma_edge::{
     journal::{Commit, Intent, JournalError, Settings, Store},
     link::https::{Call, outcome},
-    sale::{self, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, ScannedCode, Tender},
+    sale::{self, Decision, Effect, Event, Keyed, LeftToDo, Outcome, ReceiptState, Sale, ScannedCode, Tender},
     sync::{self, Order, Sync},
 };
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence, TenantId, TerminalId,
     api::{CreatePayment, PaymentView, Pushes},
+    code::offline::SignedGrant,
     message::{Envelope, JournalAck, JournalBatch, MessageError, Push, PushAck, PushBody},
     topic::{Leaf, Topic},
 };
 
 use super::{
+    alone::{Alone, keyed_at},
     caller::code_of,
     canary::Canary,
     door::Answer,
@@ -43,6 +45,7 @@ pub enum Sent {
     Journal { batch: JournalBatch, by_broker: bool },
     Acknowledge { ack: PushAck, by_broker: bool },
     Pushes,
+    OfflineList,
 }
 
 /// The process ended, by a mishap or because its disk failed it.
@@ -58,7 +61,7 @@ impl From<JournalError> for End {
     }
 }
 
-type Done<T = ()> = Result<T, End>;
+pub(super) type Done<T = ()> = Result<T, End>;
 
 /// What outlives the process: the disk, and what people saw and remember.
 pub struct Terminal {
@@ -84,6 +87,8 @@ pub struct Terminal {
     pub cash: BTreeSet<PaymentId>,
     pub acknowledged: Vec<Sequence>,
     pub alarms: Vec<String>,
+    /// Of the holder's phone, where terminals sell without core.
+    pub grant: Option<SignedGrant>,
 }
 
 /// One run of the process.
@@ -99,14 +104,21 @@ pub struct Run {
     poll_at_ms: i64,
     /// The batch without an answer, and whether it went to the broker: sent again, it takes the other way.
     last_batch: Option<(Sequence, bool)>,
+    pub(super) alone: Option<Alone>,
+}
+
+impl Run {
+    pub(super) const fn is_online(&self) -> bool {
+        self.mqtt || self.https
+    }
 }
 
 impl Terminal {
-    fn now(&self) -> Millis {
+    pub(super) fn now(&self) -> Millis {
         self.wires.clock(self.clock)
     }
 
-    fn run(&mut self) -> Done<&mut Run> {
+    pub(super) fn run(&mut self) -> Done<&mut Run> {
         self.run.as_mut().ok_or(End::Crash)
     }
 
@@ -126,7 +138,9 @@ impl Terminal {
             }
             sales.insert(kept.payment, Sale::reopened(kept));
         }
+        let alone = self.grant.map(|_| Alone::opened(opened.offline, opened.spent, opened.stored, self.canary));
         self.run = Some(Run {
+            alone,
             journal,
             sales,
             sync: Sync::new(opened.head, opened.synced_through),
@@ -148,7 +162,7 @@ impl Terminal {
         if world.strikes(chance, what) { Err(End::Crash) } else { Ok(()) }
     }
 
-    fn commit(&mut self, commit: &Commit) -> Done<Sequence> {
+    pub(super) fn commit(&mut self, commit: &Commit) -> Done<Sequence> {
         self.crash("a terminal dies before a commit")?;
         let now = self.now();
         let head = self.run()?.journal.commit(commit, now)?;
@@ -163,13 +177,17 @@ impl Terminal {
             self.numbers.insert(intent.payment, sale);
             return Ok(Some(intent.payment));
         }
+        let (tender, beside) = match tendered {
+            Tendered::Cash => (Tender::Cash { tendered_minor: amount.minor() }, Commit::default()),
+            Tendered::Code => (Tender::Code, Commit::default()),
+            Tendered::Scan => (Tender::Scan { code: ScannedCode::new(code_of(sale)) }, Commit::default()),
+            Tendered::Offline { .. } | Tendered::Stored => match self.tender_alone(sale, tendered, amount)? {
+                Some(tender) => tender,
+                None => return Ok(None),
+            },
+        };
         let counter = self.run()?.counted.next();
         let payment = PaymentId::for_sale(self.tenant, self.id, counter);
-        let tender = match tendered {
-            Tendered::Cash => Tender::Cash { tendered_minor: amount.minor() },
-            Tendered::Code => Tender::Code,
-            Tendered::Scan => Tender::Scan { code: ScannedCode::new(code_of(sale)) },
-        };
         let keyed = Keyed {
             payment,
             counter,
@@ -180,14 +198,16 @@ impl Terminal {
             split: None,
             cashier: "1".to_owned(),
         };
-        let decision = sale::key(keyed, self.now());
+        let decision = sale::key(keyed, keyed_at(&beside, self.now()));
         let intent = Intent { key, fingerprint: String::new(), payment, refund: None };
         if self.canary == Some(Canary::SentBeforeJournaled) {
             self.numbers.insert(payment, sale);
             self.send_asks(&decision)?;
         }
-        self.write(&decision, Some(intent), None)?;
+        self.write(&decision, Commit { intent: Some(intent), ..beside.clone() })?;
         self.run()?.counted = counter;
+        let entry = self.run()?.sync.head();
+        self.took_alone(entry, &beside)?;
         if tendered == Tendered::Cash {
             self.cash.insert(payment);
         }
@@ -238,27 +258,42 @@ impl Terminal {
     ) -> Done<bool> {
         let Some(held) = self.sale(payment)? else { return Ok(false) };
         let now = self.now();
+        let event = match event {
+            // Core gets its entry yet: that it does not have the sale says nothing.
+            Event::Answered { ask, outcome: Outcome::NotFound } if self.is_untold(&held)? => {
+                Event::Answered { ask, outcome: Outcome::Silent }
+            }
+            event => event,
+        };
         let Ok(decision) = sale::decide(held.clone(), event, now) else { return Ok(true) };
         let changed =
             decision.sale.kept != held.kept || !decision.records.is_empty() || intent.is_some() || push.is_some();
         if changed {
-            self.write(&decision, intent, push)?;
+            self.write(&decision, Commit { intent, pushes: push.into_iter().collect(), ..Commit::default() })?;
         }
         self.act(decision)?;
         Ok(true)
     }
 
-    fn write(&mut self, decision: &Decision, intent: Option<Intent>, push: Option<Sequence>) -> Done {
+    /// Whether it was sold without core, and core does not have its entry.
+    fn is_untold(&mut self, sale: &Sale) -> Done<bool> {
+        if !(sale.kept.offline || sale.kept.stored) {
+            return Ok(false);
+        }
+        let run = self.run()?;
+        let through = run.sync.through();
+        Ok(run.journal.sale(sale.kept.payment)?.is_some_and(|(_, entry)| entry > through))
+    }
+
+    fn write(&mut self, decision: &Decision, beside: Commit) -> Done {
         let sale = &decision.sale;
         let commit = Commit {
             records: decision.records.clone(),
             sale: Some(sale.kept.clone()),
-            sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
+            sale_open: sale.left_to_do(),
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
-            intent,
-            pushes: push.into_iter().collect(),
-            ..Commit::default()
+            ..beside
         };
         let grew = !commit.records.is_empty();
         let head = self.commit(&commit)?;
@@ -301,7 +336,7 @@ impl Terminal {
             let waits = &sale.waits;
             waits.creating || waits.querying || waits.cancelling || waits.fetching || !waits.refunding.is_empty()
         };
-        if sale.is_open() || busy || sale.kept.receipt == ReceiptState::Queued {
+        if sale.left_to_do() != LeftToDo::Nothing || busy {
             self.run()?.sales.insert(payment, sale);
         } else {
             self.run()?.sales.remove(&payment);
@@ -408,8 +443,11 @@ impl Terminal {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
             }
-            // Nothing is scanned here, nobody signs on, and no offline code is taken.
+            // Nothing is scanned here, and nobody signs on.
             PushBody::GoodsChanged | PushBody::CashiersChanged | PushBody::OfflineListChanged => {
+                if let Some(alone) = &mut self.run()?.alone {
+                    alone.changed();
+                }
                 self.commit(&seen)?;
                 return Ok(());
             }
@@ -440,7 +478,7 @@ impl Terminal {
         if !run.https { self.sync_event(sync::Event::Disconnected) } else { Ok(()) }
     }
 
-    fn heard(&mut self) -> Done {
+    pub(super) fn heard(&mut self) -> Done {
         let run = self.run()?;
         if !std::mem::replace(&mut run.https, true) && !run.mqtt {
             return self.sync_event(sync::Event::Connected);
@@ -448,7 +486,7 @@ impl Terminal {
         Ok(())
     }
 
-    fn not_heard(&mut self) -> Done {
+    pub(super) fn not_heard(&mut self) -> Done {
         let run = self.run()?;
         if std::mem::replace(&mut run.https, false) && !run.mqtt {
             return self.sync_event(sync::Event::Disconnected);
@@ -460,11 +498,13 @@ impl Terminal {
         let now_ms = self.wires.lock().now_ms;
         let run = self.run()?;
         let mqtt = run.mqtt;
-        let open: Vec<PaymentId> =
-            run.sales.values().filter(|sale| sale.is_open()).map(|sale| sale.kept.payment).collect();
-        for payment in open {
-            self.happen(payment, Event::Tick { mqtt, poll_ms: POLL_MS }, None, None)?;
+        let open: Vec<Sale> = run.sales.values().filter(|sale| sale.is_open()).cloned().collect();
+        for sale in open {
+            if !sale.kept.stored || !self.is_untold(&sale)? {
+                self.happen(sale.kept.payment, Event::Tick { mqtt, poll_ms: POLL_MS }, None, None)?;
+            }
         }
+        self.list_tick()?;
         self.sync_event(sync::Event::Tick)?;
         let run = self.run()?;
         // Asking for pushes is also how the terminal finds out that core can be reached again.
@@ -505,9 +545,9 @@ impl Terminal {
     /// Whether nothing is open here and core has all of the journal.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.run
-            .as_ref()
-            .is_some_and(|run| run.sync.through() == run.sync.head() && !run.sales.values().any(Sale::is_open))
+        // What core holds is a person's to settle.
+        let is_open = |sale: &Sale| sale.is_open() && !sale.is_held();
+        self.run.as_ref().is_some_and(|run| run.sync.through() == run.sync.head() && !run.sales.values().any(is_open))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Result;
 use saoma_channels::Failure;
 use saoma_protocol::{HandSettlementId, Millis, PaymentId, TerminalId, api::PaymentState, topic::Topic};
-use saoma_store::{Store, StoreError, access, outbox, payments, refunds};
+use saoma_store::Store;
 use tokio::sync::oneshot;
 
 use super::{
@@ -84,9 +84,9 @@ pub(super) enum Event {
     Look,
 }
 
-struct Due {
+pub(super) struct Due {
     at: Reverse<(i64, u64)>,
-    event: Event,
+    pub(super) event: Event,
 }
 
 impl PartialEq for Due {
@@ -143,17 +143,17 @@ pub struct World<'a> {
     pub(super) scheme_back_at_ms: i64,
     /// Settlements by hand that nobody but their proposer has confirmed.
     pub(super) lone: BTreeSet<HandSettlementId>,
-    queue: BinaryHeap<Due>,
-    n_queued: u64,
+    pub(super) queue: BinaryHeap<Due>,
+    pub(super) n_queued: u64,
     pub(super) n_numbers: u64,
     pub(super) calls: BTreeMap<u64, oneshot::Sender<Result<Said, Failure>>>,
     pub(super) requests: BTreeMap<u64, Back>,
     /// Codes that their customers have seen.
     seen: BTreeSet<PaymentId>,
     watch: auditor::Watch,
-    broken: Vec<Broken>,
+    pub(super) broken: Vec<Broken>,
     /// When core's next work is due, as it stood after so many commits.
-    next_due: Option<(u64, Option<Millis>)>,
+    pub(super) next_due: Option<(u64, Option<Millis>)>,
     /// When mishaps ended.
     calm_at_ms: Option<i64>,
     sets_clocks: bool,
@@ -175,6 +175,9 @@ pub fn play(template: &Template, room: &Path, game: &Game, in_words: bool) -> Re
     let Game { seed, canary, left_out } = game;
     node::hear_panics();
     let mut plan = Plan::draw(*seed);
+    if canary.is_none_or(Canary::is_alone) {
+        plan.sell_alone(*seed);
+    }
     let mut idx = 0;
     plan.actions.retain(|_| {
         idx += 1;
@@ -182,7 +185,7 @@ pub fn play(template: &Template, room: &Path, game: &Game, in_words: bool) -> Re
     });
     let mishaps = Mishaps { left_out: left_out.mishaps.clone(), ..Mishaps::default() };
     let wires = Wires::new(*seed, plan.nodes + plan.terminals, mishaps, in_words);
-    let (store, journals) = template.lay(room)?;
+    let (store, journals) = template.lay(room, plan.alone)?;
     if plan.keeps_late {
         super::template::set_late_policy(&store, template.scope, true)?;
     }
@@ -222,6 +225,7 @@ impl<'a> World<'a> {
                 cash: BTreeSet::new(),
                 acknowledged: Vec::new(),
                 alarms: Vec::new(),
+                grant: plan.alone.then_some(template.grant),
             })
             .collect();
         Self {
@@ -381,7 +385,14 @@ impl<'a> World<'a> {
     fn start_core(&mut self, node: usize) -> Result<()> {
         if self.nodes[node].is_none() {
             self.wires.note(format_args!("core {node} starts"));
-            let started = Node::start(node, self.n_queued, self.template, &self.wires, &self.store, self.canary)?;
+            let started = Node::start(
+                node,
+                self.n_queued,
+                self.template,
+                &self.wires,
+                &self.store,
+                (self.canary, self.plan.alone),
+            )?;
             self.nodes[node] = Some(started);
         }
         Ok(())
@@ -469,6 +480,7 @@ impl<'a> World<'a> {
     fn workers(&mut self) -> Result<()> {
         let due_at = self.next_due()?;
         let commits = self.wires.lock().commits;
+        let is_forwarding = self.terminals.iter().any(Terminal::is_forwarding);
         let mut watched = false;
         for idx in 0..self.nodes.len() {
             let Some(node) = &mut self.nodes[idx] else { continue };
@@ -480,6 +492,9 @@ impl<'a> World<'a> {
             // A real worker looks all the time, so it also sees what lies oddly far ahead.
             if due_at.is_some_and(|due_at| due_at <= now || due_at > now.plus(FAR_AHEAD_MS)) {
                 node.ring();
+            }
+            if is_forwarding {
+                node.ring_forward();
             }
         }
         if watched && commits.is_multiple_of(4) {
@@ -497,7 +512,9 @@ impl<'a> World<'a> {
             if !run.mqtt {
                 self.link_again(idx);
             }
-            let idle = self.terminals[idx].is_quiet() && self.terminals[idx].run.as_ref().is_some_and(|run| run.mqtt);
+            let idle = !self.plan.alone
+                && self.terminals[idx].is_quiet()
+                && self.terminals[idx].run.as_ref().is_some_and(|run| run.mqtt);
             if !idle {
                 self.with_terminal(idx, Terminal::tick);
             }
@@ -527,74 +544,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn is_over(&mut self) -> Result<bool> {
-        let quiet = self.scheme.is_quiet()
-            && self.requests.is_empty()
-            && self.calls.is_empty()
-            && self.terminals.iter().all(Terminal::is_quiet)
-            && !self.queue.iter().any(|due| {
-                matches!(due.event, Event::Pay { .. } | Event::Scheme(_) | Event::Act(_) | Event::Confirm { .. })
-            });
-        Ok(quiet && self.next_due()?.is_none())
-    }
-
-    /// Only a commit can change it.
-    fn next_due(&mut self) -> Result<Option<Millis>> {
-        let commits = self.wires.lock().commits;
-        if let Some((looked_at, due_at)) = self.next_due
-            && looked_at == commits
-        {
-            return Ok(due_at);
-        }
-        let now = self.wires.clock(0);
-        let due_at = self.store.read_blocking(|tx| next_due(tx, now))?;
-        self.next_due = Some((commits, due_at));
-        Ok(due_at)
-    }
-
-    fn still_open(&mut self) -> Result<String> {
-        let due = self.next_due()?;
-        let terminals: Vec<bool> = self.terminals.iter().map(Terminal::is_quiet).collect();
-        let untold = self.scheme.untold.len();
-        let (requests, calls) = (self.requests.len(), self.calls.len());
-        Ok(format!(
-            "core's next work is due at {due:?}; terminals quiet: {terminals:?}; news of the scheme untold: {untold}; \
-             requests {requests}, calls {calls} under way; scheme quiet: {}",
-            self.scheme.is_quiet()
-        ))
-    }
-
-    fn end(mut self) -> Result<Outcome> {
-        if self.broken.is_empty() {
-            let facts = facts::gather(&self.store, self.template.scope, self.plan.keeps_late, &mut self.terminals)?;
-            self.broken = auditor::audit(&facts, &self.scheme, &self.terminals, &self.lone);
-        }
-        let virtual_ms = self.now_ms();
-        let struck = std::mem::take(&mut self.wires.lock().mishaps.struck);
-        for broken in &self.broken {
-            self.wires.note(format_args!("BROKEN {broken}"));
-        }
-        Ok(Outcome {
-            hash: self.wires.hash(),
-            events: self.n_queued,
-            broken: self.broken,
-            struck,
-            lines: self.wires.lines(),
-            virtual_ms,
-        })
-    }
-
     pub(super) fn terminal_of(&self, id: TerminalId) -> Option<usize> {
         self.terminals.iter().position(|terminal| terminal.id == id)
     }
-}
-
-fn next_due(tx: &mut saoma_store::Tx<'_>, now: Millis) -> Result<Option<Millis>, StoreError> {
-    let process = access::process();
-    let due = [
-        payments::next_due_at(tx, &process)?,
-        refunds::next_due_at(tx, &process)?,
-        outbox::next_due_at(tx, &process, outbox::Kind::Push, now)?,
-    ];
-    Ok(due.into_iter().flatten().min())
 }

@@ -51,6 +51,7 @@ impl Play {
             (Press::Query, _) => Event::QueryPressed,
             (Press::Cancel, _) => Event::CancelPressed,
             (Press::Reprint, _) => Event::ReprintPressed,
+            (Press::Acknowledge, _) => Event::AcknowledgePressed,
             (Press::Void, _) => Event::VoidPressed { refund, cashier, utc_offset_minutes },
             (Press::Refund { .. }, Some(amount)) => Event::RefundPressed { refund, amount, cashier },
             (Press::Refund { .. }, None) => return Ok(()),

@@ -343,6 +343,27 @@ fn a_number_that_is_none_of_a_card_is_not_taken() {
     }
 }
 
+/// A copied stripe of a chip card is told from the card by its issuer alone.
+#[test]
+fn a_reader_without_a_slot_sells_to_no_chip_cards_stripe_without_a_network() {
+    for (way, stripe, reads) in [
+        (CardWay::Online, STRIPE, true),
+        (CardWay::Stored { stripe: true }, STRIPE, false),
+        (CardWay::Stored { stripe: true }, OLD_STRIPE, true),
+        (CardWay::Stored { stripe: false }, OLD_STRIPE, false),
+    ] {
+        let mut room = room();
+        (room.way, room.reader.slot) = (way, None);
+        let (read, heard) = room.sells(|bench, _, trouble| {
+            if trouble.is_none() {
+                bench.does(|before| before.swipes.push_back(stripe));
+            }
+            trouble.is_some()
+        });
+        assert_eq!(read.is_ok(), reads, "{way:?} {stripe} {heard:?}");
+    }
+}
+
 /// By its own rules, and by its dates: without a network nobody else decides.
 #[test]
 fn a_card_that_needs_its_bank_is_read_with_a_network_alone() {

@@ -1,11 +1,12 @@
 //! What core says of a card that was sold to without a network, when the goods are gone.
 
-use super::{NOT_FOUND_AGAIN_MS, NOT_FOUND_BELIEVED, Step};
-use crate::sale::{Effect, Stage};
+use super::{FORWARDED_MS, NOT_FOUND_AGAIN_MS, NOT_FOUND_BELIEVED, Step};
+use crate::sale::{Effect, Refusal, Stage};
 
 impl Step {
     /// The acquirer declines: no money comes for what was sold.
     pub(super) fn tell_declined(&mut self) {
+        self.sale.kept.loss_unseen = true;
         let kept = &self.sale.kept;
         let card = kept.card.as_ref().map(|card| card.masked.as_str()).unwrap_or_default();
         let why = self.sale.failure().map(|failure| format!(" ({})", failure.message)).unwrap_or_default();
@@ -18,12 +19,23 @@ impl Step {
         self.effects.push(Effect::Alarm { code: "stored_declined", message });
     }
 
-    /// Core has its entry, and no sale by it: once it was said twice, a person settles it there.
+    /// A person here has seen it; what becomes of the loss is told at core.
+    pub(super) fn acknowledge_pressed(&mut self) -> Result<(), Refusal> {
+        if !self.sale.kept.loss_unseen {
+            return Err(self.refused("acknowledged"));
+        }
+        self.sale.kept.loss_unseen = false;
+        Ok(())
+    }
+
+    /// Core has its entry, and no sale by it: once it was said twice, a person settles it there. Core is asked on, since it may have been
+    /// restored and get the entry anew.
     pub(super) fn not_booked_yet(&mut self) {
+        let is_told = self.sale.is_held();
         let waits = &mut self.sale.waits;
-        waits.not_found += 1;
-        waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
-        if waits.not_found >= NOT_FOUND_BELIEVED {
+        waits.not_found = waits.not_found.saturating_add(1);
+        waits.next_at = Some(self.now.plus(if is_told { FORWARDED_MS } else { NOT_FOUND_AGAIN_MS }));
+        if waits.not_found >= NOT_FOUND_BELIEVED && !is_told {
             self.sale.kept.stage = Stage::Stored { held: true };
             let message =
                 format!("core has not booked the card sale {}: the office settles it", self.sale.kept.counter);

@@ -14,6 +14,7 @@ use saoma_protocol::{
 use super::*;
 
 mod killed;
+mod mishaps;
 
 /// A stripe of a card without a chip, whose service code asks for nothing.
 const PLAIN_STRIPE: &str = "swipe ;4012345678909=30121010000012345?";
@@ -201,7 +202,7 @@ async fn what_the_bank_declines_is_told_to_a_person_and_is_no_sale_of_the_batch(
     let sale = shop.till.sees(declined, "state", "failed").await;
     assert_eq!(
         (&sale["failure"]["code"], &sale["actions"]),
-        (&json!("declined"), &json!(["query", "reprint"])),
+        (&json!("declined"), &json!(["query", "reprint", "acknowledge"])),
         "{sale}"
     );
     let alarm = shop.rings("stored_declined").await;
@@ -417,6 +418,11 @@ async fn core_may_end_it_stop_it_or_hold_it() {
         (shop.till.get("/api/state").await["stored"]["why"] == "stored_off").then_some(())
     })
     .await;
+    // It is asked about, and counted, on; at once after a start.
+    shop.kill_till();
+    shop.start_till().await;
+    shop.rings("stored_not_booked").await;
+    assert_eq!(shop.till.get("/api/state").await["stored"]["waiting_count"], 1);
     // It is on the disk, and core is away.
     shop.core.switch_off().await;
     shop.online(false).await;
@@ -424,6 +430,6 @@ async fn core_may_end_it_stop_it_or_hold_it() {
     assert_eq!((card.status.as_u16(), &card.body["code"]), (503, &json!("core_unreachable")), "{}", card.body);
     let payment: PaymentId = number(&shop.sold().await[0]);
     let refused = shop.till.press(payment, "refund", json!({"amount_minor": 1})).await;
-    assert_eq!(refused.body["code"], "stored_not_final", "{}", refused.body);
+    assert_eq!(refused.body["code"], "stored_held", "{}", refused.body);
     assert_eq!(shop.core.look(|known| known.payments.get(&payment).map(|view| view.state)), None::<PaymentState>);
 }

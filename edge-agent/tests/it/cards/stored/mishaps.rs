@@ -1,0 +1,190 @@
+//! What goes wrong around a card without a network: a core that takes nothing, clocks, a card that was charged already, losses.
+
+use saoma_edge::journal::rests;
+use time::{Duration, OffsetDateTime, macros::format_description};
+
+use super::*;
+use crate::restart::set_back;
+
+impl Shop {
+    async fn loses_core(&mut self) {
+        self.core.switch_off().await;
+        self.online(false).await;
+    }
+
+    /// Why no card is asked for, once the line is given up.
+    async fn stays_closed(&self, why: &str) {
+        until(why, async || {
+            let refused = self.till.post("/api/sales", &card_of(100), &fresh_key()).await;
+            assert_ne!(refused.status, 202, "{}", refused.body);
+            (refused.body["code"] == why).then_some(())
+        })
+        .await;
+        assert_eq!(self.till.get("/api/state").await["stored"]["why"], why);
+    }
+
+    async fn logged(&self, words: &str) {
+        until(words, async || {
+            let told = String::from_utf8(log().lock().unwrap().clone()).unwrap();
+            told.contains(words).then_some(())
+        })
+        .await;
+    }
+
+    /// The key is pressed while core may be given up only in a moment.
+    async fn key_card_without_core(&self, minor: i64) {
+        until("a card to be awaited", async || {
+            (self.till.post("/api/sales", &card_of(minor), &fresh_key()).await.status == 202).then_some(())
+        })
+        .await;
+        self.reader_has_looked().await;
+    }
+}
+
+/// What is sold then core would never forward, and a restart without a network forgets what core said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_till_of_which_core_takes_nothing_sells_to_no_card_after_a_restart_either() {
+    let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    set_back(&mut shop, async |shop: &Shop| {
+        shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    })
+    .await;
+    shop.start_till().await;
+    until("the stop", async || shop.till.get("/api/state").await["sync"]["stopped"].is_object().then_some(())).await;
+    shop.loses_core().await;
+    assert_eq!(shop.till.get("/api/state").await["stored"]["why"], "stored_stopped");
+    shop.kill_till();
+    shop.start_till().await;
+    shop.stays_closed("stored_stopped").await;
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_till_that_core_has_locked_sells_to_no_card_until_core_says_otherwise() {
+    let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    shop.core.look(|known| known.locked = true);
+    shop.rings("terminal_locked").await;
+    // Whoever took it unplugs it, and starts it anew.
+    shop.loses_core().await;
+    shop.kill_till();
+    shop.start_till().await;
+    shop.stays_closed("stored_stopped").await;
+    shop.core.look(|known| known.locked = false);
+    shop.core.switch_on();
+    until("core's list", async || (shop.till.get("/api/state").await["stored"]["why"] == Value::Null).then_some(()))
+        .await;
+    shop.loses_core().await;
+    shop.sells_to_card(100).await;
+}
+
+/// The sale's entry, and the limits, go by core's clock: so do the card's dates, and what the chip itself is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_clock_is_a_year_behind_takes_no_card_that_has_run_out() {
+    let mut shop = open().await;
+    let ahead = Duration::days(400);
+    shop.core.look(|known| known.ahead_ms = i64::try_from(ahead.whole_milliseconds()).unwrap());
+    shop.core_says(|offline| *offline = Some(list(|_| {}))).await;
+    until("the list", async || shop.till.get("/api/state").await["stored"].is_object().then_some(())).await;
+    shop.loses_core().await;
+    let day = |at: OffsetDateTime| at.format(format_description!("[year repr:last_two][month][day]")).unwrap();
+    let now = OffsetDateTime::now_utc() + Duration::hours(8);
+    shop.key_card_without_core(100).await;
+    shop.step("present", None).await;
+    shop.customer(&format!(r#"insert {{"number": "4012345678909", "expiry": "{}"}}"#, day(now + Duration::days(200))));
+    shop.step("remove", Some("out_of_date")).await;
+    shop.customer("remove");
+    shop.step("present", Some("out_of_date")).await;
+    shop.customer(&format!(r#"insert {{"number": "4012345678909", "expiry": "{}"}}"#, day(now + Duration::days(600))));
+    shop.first_sale().await;
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    let [card] = shop.stored().try_into().unwrap();
+    let emv = card.emv.unwrap();
+    // Midnight may pass meanwhile.
+    let then = now + ahead;
+    assert!([then, then + Duration::days(1)].iter().any(|at| emv.contains(&format!("9a03{}", day(*at)))), "{emv}");
+}
+
+/// Core may charge it for the first yet, and neither the cashier nor the customer would see that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_whose_sale_has_no_answer_is_not_sold_to_again_before_that_is_cancelled() {
+    let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    shop.core.look(|known| known.silent = true);
+    shop.key_card(700).await;
+    shop.insert_and_key_pin().await;
+    let first = shop.first_sale().await;
+    assert_eq!(first["state"], "sending", "{first}");
+    shop.loses_core().await;
+    shop.customer("remove");
+    shop.key_card_without_core(700).await;
+    shop.step("present", None).await;
+    shop.customer(CHIP);
+    shop.logged("stored_card_in_doubt").await;
+    shop.customer("remove");
+    assert_eq!(shop.sold().await.len(), 1);
+    // Another card, then this one once the first is given up.
+    shop.key_card_without_core(700).await;
+    shop.step("present", None).await;
+    shop.customer(r#"insert {"number": "4012345678917"}"#);
+    until("the second sale", async || (shop.sold().await.len() == 2).then_some(())).await;
+    shop.customer("remove");
+    assert_eq!(shop.till.press(number(&first), "cancel", nothing()).await.status, 200);
+    shop.sells_to_card(700).await;
+    shop.core.look(|known| known.silent = false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_is_counted_over_a_restart_until_somebody_has_seen_it() {
+    let mut shop = Shop::open_without_network(|_| {}).await;
+    let lost = [number(&shop.sells_to_card(700).await), number(&shop.sells_to_card(800).await)];
+    let waits = number(&shop.sells_to_card(900).await);
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    let journal = shop.folder.path().join("journal.db");
+    shop.till.sees(waits, "receipt", "printed").await;
+    until("no release to be held back by the acquirer", async || rests(&journal).unwrap().then_some(())).await;
+    for payment in lost {
+        shop.core.bank_says(payment, false);
+        shop.till.sees(payment, "state", "failed").await;
+    }
+    shop.kill_till();
+    shop.start_till().await;
+    let told = async |shop: &Shop| {
+        let stored = shop.till.get("/api/state").await["stored"].clone();
+        ["declined_count", "declined_minor", "waiting_count"].map(|name| stored[name].as_i64().unwrap())
+    };
+    assert_eq!(told(&shop).await, [2, 1_500, 1]);
+    for (seen, left) in lost.into_iter().zip([[1, 800, 1], [0, 0, 1]]) {
+        let sale = shop.till.sale(seen).await;
+        assert!(sale["actions"].as_array().unwrap().contains(&json!("acknowledge")), "{sale}");
+        let key = fresh_key();
+        let path = format!("/api/sales/{seen}/acknowledge");
+        for _ in 0..2 {
+            let pressed = shop.till.post(&path, &nothing(), &key).await;
+            assert_eq!((pressed.status.as_u16(), &pressed.body["state"]), (200, &json!("failed")), "{}", pressed.body);
+        }
+        assert_eq!(shop.till.press(seen, "acknowledge", nothing()).await.body["code"], "not_now");
+        assert_eq!(told(&shop).await, left);
+    }
+    shop.kill_till();
+    shop.start_till().await;
+    assert_eq!(told(&shop).await, [0, 0, 1]);
+    shop.core.bank_says(waits, false);
+    shop.rings("stored_declined").await;
+    assert_eq!(shop.till.press(waits, "acknowledge", nothing()).await.status, 200);
+    assert_eq!(shop.till.get("/api/state").await["alarms"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_goes_while_the_card_is_read_is_told_and_the_sale_keyed_again() {
+    let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    shop.key_card(700).await;
+    shop.customer(CHIP);
+    shop.step("pin", None).await;
+    shop.loses_core().await;
+    shop.customer("pin 1234");
+    shop.logged("stored_line_went").await;
+    shop.customer("remove");
+    assert_eq!(shop.sold().await, Vec::<Value>::new());
+    shop.sells_to_card(700).await;
+}
