@@ -1362,7 +1362,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it. */
+        /**
+         * Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it,
+         *     and if it has not a rule that a merchant's `refuse_on_failure` names and that it had.
+         */
         post: operations["plugin-rollouts_install"];
         delete?: never;
         options?: never;

@@ -153,7 +153,7 @@ async fn what_the_operator_lays_beside_a_package_does_not_take_its_id() {
     let laid = folder.path().join("canteen.wasm");
     std::fs::write(&laid, rules_called_canteen("0.8.0")).unwrap();
     town.restart().await;
-    let in_folder = "the operator's folder of plugins has rules of the id canteen: take it out there";
+    let in_folder = "operator's folder of plugins has rules of the id canteen: take it out there";
     taken(rollout(&town, 1, &second).await, in_folder);
     taken(author.publishes(&town.admin, &sandbox_called("canteen", "1.2.0")).await, in_folder);
     taken(author.publishes(&town.admin, &rules_called_canteen("0.9.1")).await, "is the id of a channel already");
