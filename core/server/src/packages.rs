@@ -2,9 +2,9 @@
 //! then to all, and taken back.
 //!
 //! A payment keeps the package that began it, to its last refund: another version's "no such payment" could charge or give back
-//! twice. So nothing is ever deleted, and a rollout decides about new payments alone. Rules are asked before there is a payment, so
-//! that a sale has those of one package whole, and nothing is bound to them. What a node cannot load it does not
-//! serve: it goes on with what it had, says so, and tries again ([`serving`]).
+//! twice. So nothing is ever deleted, and a rollout decides about new payments alone. Rules are asked before there is a payment, each
+//! call those of one package (a quote and its sale may have two), and nothing is bound to them. What a node cannot load it does
+//! not serve: it goes on with what it had, says so, and tries again ([`serving`]).
 
 mod publish;
 mod rollout;
@@ -27,7 +27,7 @@ use saoma_store::{
 pub use self::{
     publish::{PACKAGES_PER_TENANT_MAX, built_in, kind_of, publish, revoke, trust},
     rollout::{Changed, Wish, retire, step},
-    serving::{Behind, Serves, Serving, load_channel, refresh},
+    serving::{Behind, Serves, Serving, catch_up, load_channel, refresh},
 };
 use crate::app::App;
 
@@ -48,6 +48,8 @@ pub enum PackageError {
     /// Whoever has an account of it, or rules by it, would have something else in its place.
     #[error("{plugin} is the id of {} already; give the {given} another", named(*taken_by))]
     KindTaken { plugin: String, taken_by: Kind, given: Kind },
+    #[error("the operator's folder of plugins has {} of the id {plugin}: take it out there, or give the {given} another", named(*in_folder))]
+    KindInFolder { plugin: String, in_folder: Kind, given: Kind },
     #[error("a merchant has at most {PACKAGES_PER_TENANT_MAX} packages")]
     TooMany,
     #[error("{0} is not trusted (any more)")]
@@ -71,7 +73,7 @@ pub enum PackageError {
     NotHere { hash: ContentHash, why: String },
 }
 
-/// An account, or a merchant's rules, whose stored settings a package refuses, and why.
+/// An account, or a merchant's rules, that a package does not fit, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
     pub tenant: TenantId,

@@ -61,7 +61,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, rules: &MerchantRules) -> Resu
     if saved == 0 { Err(StoreError::Stale { what: "the merchant's rules" }) } else { Ok(()) }
 }
 
-/// Whose rules of that extension are switched on, with their settings: the tenant's own, or of the platform everybody's, or those of
+/// Whose rules of that extension are switched on: the tenant's own, or of the platform everybody's, or those of
 /// some tenants.
 ///
 /// # Errors
@@ -71,12 +71,12 @@ pub fn of_extension(
     owner: &Owner,
     extension: &str,
     tenants: Option<&[TenantId]>,
-) -> Result<Vec<(TenantId, String)>, StoreError> {
+) -> Result<Vec<(TenantId, MerchantRules)>, StoreError> {
     let mut query = merchant_rules::table
         .filter(merchant_rules::extension.eq(extension))
         .filter(merchant_rules::enabled.eq(true))
         .order(merchant_rules::tenant_id)
-        .select((merchant_rules::tenant_id, merchant_rules::settings_json))
+        .select((merchant_rules::tenant_id, Row::as_select()))
         .into_boxed();
     if let Owner::Tenant(scope) = owner {
         query = query.filter(merchant_rules::tenant_id.eq(Txt(scope.tenant())));
@@ -84,8 +84,8 @@ pub fn of_extension(
     if let Some(tenants) = tenants {
         query = query.filter(merchant_rules::tenant_id.eq_any(tenants.iter().copied().map(Txt)));
     }
-    let rows: Vec<(Txt<TenantId>, String)> = tx.run(owner, |conn| query.load(conn))?;
-    Ok(rows.into_iter().map(|(tenant, settings)| (tenant.0, settings)).collect())
+    let rows: Vec<(Txt<TenantId>, Row)> = tx.run(owner, |conn| query.load(conn))?;
+    rows.into_iter().map(|(tenant, row)| Ok((tenant.0, row.try_into()?))).collect()
 }
 
 #[derive(Queryable, Selectable)]

@@ -8,7 +8,7 @@ use saoma_domain::package::{Choice, ContentHash, Rollout};
 use saoma_protocol::{Millis, TenantId};
 
 use crate::{
-    Owner, PlatformScope, StoreError, TenantScope, Tx,
+    Owner, PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, signed, unsigned},
     dialect::{insert_all, insert_or_ignore, take_turn_named},
     plugin_owner::Key,
@@ -42,6 +42,45 @@ pub fn take_turn(tx: &mut Tx<'_>, owner: &Owner, plugin: &str) -> Result<(), Sto
         owner,
         &format!("rollout {} {plugin}", owner.tenant().map_or_else(String::new, |id| id.to_string())),
     )
+}
+
+/// By which versions of its rollouts a plugin serves a tenant; `None` where there is no rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Of the tenant's own rollout.
+    pub own: Option<u64>,
+    pub platform: Option<u64>,
+}
+
+/// The newest.
+///
+/// # Errors
+/// None of its own.
+pub fn versions_for(tx: &mut Tx<'_>, scope: &TenantScope, plugin: &str) -> Result<Versions, StoreError> {
+    let own = Key(Some(scope.tenant()));
+    // The platform's rows are nobody's secret, and a tenant's reach does not have them.
+    let query = plugin_rollouts::table
+        .filter(plugin_rollouts::tenant_id.eq_any([Txt(own), Txt(Key::PLATFORM)]))
+        .filter(plugin_rollouts::plugin.eq(plugin))
+        .select((plugin_rollouts::tenant_id, plugin_rollouts::version));
+    let rows: Vec<(Txt<Key>, i64)> = tx.run(Reach::All, |conn| query.load(conn))?;
+    let mut versions = Versions::default();
+    for (whose, version) in rows {
+        let of_whom = if whose.0.0.is_some() { &mut versions.own } else { &mut versions.platform };
+        *of_whom = Some(unsigned(version)?);
+    }
+    Ok(versions)
+}
+
+/// Holds what a tenant was told of a plugin to what is rolled out now: whatever is written in this transaction was decided by those
+/// versions, and no step is taken until it is over.
+///
+/// # Errors
+/// `Stale` if there are other versions by now.
+pub fn hold(tx: &mut Tx<'_>, scope: &TenantScope, plugin: &str, seen: Versions) -> Result<(), StoreError> {
+    take_turn(tx, &Owner::Platform(access::process()), plugin)?;
+    take_turn(tx, &Owner::Tenant(*scope), plugin)?;
+    if versions_for(tx, scope, plugin)? == seen { Ok(()) } else { Err(StoreError::Stale { what: "the rollout" }) }
 }
 
 /// `None` for a plugin that nobody has rolled out.

@@ -1362,7 +1362,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it. */
+        /**
+         * Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it,
+         *     and if it has not a rule that a merchant's `refuse_on_failure` names and that it had.
+         */
         post: operations["plugin-rollouts_install"];
         delete?: never;
         options?: never;
@@ -4611,7 +4614,7 @@ export interface components {
                 contract: string;
                 /** @description SHA-256 of the component, in hex: the package's name. */
                 hash: string;
-                /** @description `channel`, or `rules`: a merchant's own for its sales. */
+                /** @description `channel`; `rules`: a merchant's own for its sales; `unknown`: only another release can read its envelope. */
                 kind: string;
                 /** @description Published by the platform, for every merchant; else it is the merchant's own. */
                 of_platform: boolean;
@@ -4659,7 +4662,8 @@ export interface components {
                 this_node: components["schemas"]["ServedHere"];
                 /**
                  * @description After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
-                 *     such accounts take no payments, and such rules decide nothing.
+                 *     such accounts take no payments, and such rules fail: sales are refused where `refuse_on_failure` names one of them (`risk`, if
+                 *     the merchant said nothing), and go on without the others. Change the rules, or switch them off (`PUT /v1/merchant-rules`).
                  */
                 unfit: components["schemas"]["UnfitAccount"][];
                 /**
@@ -5162,7 +5166,7 @@ export interface components {
             contract: string;
             /** @description SHA-256 of the component, in hex: the package's name. */
             hash: string;
-            /** @description `channel`, or `rules`: a merchant's own for its sales. */
+            /** @description `channel`; `rules`: a merchant's own for its sales; `unknown`: only another release can read its envelope. */
             kind: string;
             /** @description Published by the platform, for every merchant; else it is the merchant's own. */
             of_platform: boolean;
@@ -5202,7 +5206,8 @@ export interface components {
             this_node: components["schemas"]["ServedHere"];
             /**
              * @description After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
-             *     such accounts take no payments, and such rules decide nothing.
+             *     such accounts take no payments, and such rules fail: sales are refused where `refuse_on_failure` names one of them (`risk`, if
+             *     the merchant said nothing), and go on without the others. Change the rules, or switch them off (`PUT /v1/merchant-rules`).
              */
             unfit: components["schemas"]["UnfitAccount"][];
             /**

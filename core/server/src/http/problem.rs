@@ -272,7 +272,9 @@ impl From<PackageError> for Problem {
                 Self::new(CHANGED_MEANWHILE, detail).at("/version")
             }
             PackageError::Refused(_) => Self::new(ROLLOUT_REFUSED, said),
-            PackageError::IdTaken(_) | PackageError::KindTaken { .. } => Self::new(PLUGIN_ID_TAKEN, said),
+            PackageError::IdTaken(_) | PackageError::KindTaken { .. } | PackageError::KindInFolder { .. } => {
+                Self::new(PLUGIN_ID_TAKEN, said)
+            }
             PackageError::TooMany | PackageError::CanarySize | PackageError::CanaryOfOne => Self::new(INVALID, said),
             PackageError::Revoked(_) => Self::new(PUBLISHER_REVOKED, said),
             PackageError::Retired(_) => Self::new(PACKAGE_RETIRED, said),

@@ -80,7 +80,7 @@ pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, 
 /// trusted any more, it is that one's.
 ///
 /// # Errors
-/// `Vet`, `IdTaken`, `KindTaken`, `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
+/// `Vet`, `IdTaken`, `KindTaken`, `KindInFolder`, `NotHere` (of another version), `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
 pub async fn publish(
     app: &App,
     who: Principal,
@@ -149,10 +149,20 @@ pub async fn publish(
     app.store().write(work).await
 }
 
-/// What a package is: its publisher's word, which its component was held to when it was published.
+/// What a package is: its publisher's word, which its component was held to when it was published. `None`: this release cannot read
+/// the envelope, which one after it took in.
 #[must_use]
-pub fn kind_of(package: &Package) -> Kind {
-    Said::read(package.envelope.as_bytes()).map(|said| said.kind).unwrap_or_default()
+pub fn kind_of(package: &Package) -> Option<Kind> {
+    Said::read(package.envelope.as_bytes()).ok().map(|said| said.kind)
+}
+
+/// [`kind_of`], of what nothing may be decided about without it.
+///
+/// # Errors
+/// `NotHere`.
+pub(super) fn known_kind_of(package: &Package) -> Result<Kind, PackageError> {
+    let why = || "this release cannot read its envelope".to_owned();
+    kind_of(package).ok_or_else(|| PackageError::NotHere { hash: package.hash, why: why() })
 }
 
 /// What lies in the operator's folder under that id.
@@ -162,18 +172,32 @@ pub fn built_in(app: &App, plugin: &str) -> Option<Kind> {
     channel.or_else(|| app.channels().extension(plugin).map(|_| Kind::Rules))
 }
 
-/// One id is that of a channel or of rules, in all its versions.
-fn check_kind(
+/// One id is that of a channel or of rules, in all its versions: of what was published, what is rolled out, and what lies in the
+/// folder, which the operator may have filled later.
+///
+/// # Errors
+/// `KindTaken`, `KindInFolder`, `NotHere`.
+pub(super) fn check_kind(
     tx: &mut Tx<'_>,
     owner: &Owner,
     plugin: &str,
     given: Kind,
-    built_in: Option<Kind>,
+    in_folder: Option<Kind>,
 ) -> Result<(), PackageError> {
-    let of_plugin = plugin_packages::newest(tx, owner, plugin)?.as_ref().map(kind_of);
-    match built_in.or(of_plugin) {
-        Some(taken_by) if taken_by != given => {
-            Err(PackageError::KindTaken { plugin: plugin.to_owned(), taken_by, given })
+    let rollout = plugin_rollouts::load(tx, owner, plugin)?;
+    let stable = match rollout.and_then(|stored| stored.rollout.stable.package()) {
+        Some(hash) => Some(plugin_packages::load(tx, owner, hash)?),
+        None => None,
+    };
+    for package in stable.into_iter().chain(plugin_packages::newest(tx, owner, plugin)?) {
+        let taken_by = known_kind_of(&package)?;
+        if taken_by != given {
+            return Err(PackageError::KindTaken { plugin: plugin.to_owned(), taken_by, given });
+        }
+    }
+    match in_folder {
+        Some(in_folder) if in_folder != given => {
+            Err(PackageError::KindInFolder { plugin: plugin.to_owned(), in_folder, given })
         }
         _ => Ok(()),
     }

@@ -1,7 +1,13 @@
 //! Steps of a rollout: looked at by the domain, tried on this node and on the stored settings of those it is for, and then written
 //! down under the version that whoever takes it has seen.
 
-use saoma_channels::{ContentHash, Loaded, SettingsSchema};
+use std::collections::BTreeSet;
+
+use saoma_channels::{
+    ContentHash, Loaded, SettingsSchema,
+    extension::{Extension, Rule},
+    package::Kind,
+};
 use saoma_domain::package::{Choice, Rollout, Step};
 use saoma_protocol::TenantId;
 use saoma_store::{
@@ -11,7 +17,11 @@ use saoma_store::{
 };
 use serde_json::json;
 
-use super::{NOBODY, PackageError, Serving, Unfit, note, owner_of, publish::trusted, serving};
+use super::{
+    NOBODY, PackageError, Serving, Unfit, note, owner_of,
+    publish::{built_in, check_kind, kind_of, known_kind_of, trusted},
+    serving,
+};
 use crate::{app::App, peers::Bell};
 
 /// A step as somebody asks for it.
@@ -29,8 +39,8 @@ pub struct Wish {
 #[derive(Clone, Debug)]
 pub struct Changed {
     pub rollout: StoredRollout,
-    /// After a roll-back: accounts and merchants' rules whose settings what serves them now refuses. Such accounts take no payments,
-    /// and such rules decide nothing, until somebody changes them.
+    /// After a roll-back: accounts and merchants' rules whose settings what serves them now refuses. Until somebody changes them such
+    /// accounts take no payments, and such rules fail: sales are refused where `refuse_on_failure` names one of them.
     pub unfit: Vec<Unfit>,
 }
 
@@ -38,7 +48,7 @@ pub struct Changed {
 ///
 /// # Errors
 /// `Refused` (`Stale` first), `Store` (`NotFound` for a package or tenant that is not there), `OtherPlugin`, `Retired`,
-/// `Revoked`, `CanarySize`, `CanaryOfOne`, `NotHere`, `SettingsRefused`.
+/// `Revoked`, `KindTaken`, `KindInFolder`, `CanarySize`, `CanaryOfOne`, `NotHere`, `SettingsRefused`.
 pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, PackageError> {
     let owner = owner_of(&who).ok_or(NOBODY)?;
     let plugin = wish.plugin.clone();
@@ -57,13 +67,18 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         Step::Promote => next.stable.package(),
         Step::RollBack => None,
     };
+    let in_folder = built_in(app, &wish.plugin);
     // First whether it is theirs: of what is another's, not even its name is told.
     if let Some(hash) = candidate {
         let plugin = wish.plugin.clone();
-        app.store().read(move |tx| may_be_rolled_out(tx, &owner, hash, &plugin)).await?;
+        app.store().read(move |tx| may_be_rolled_out(tx, &owner, hash, &plugin, in_folder)).await?;
     }
     // What does not load here is not given to others. The way back is open all the same.
     let schema_of = |loaded: Loaded| loaded.settings_schema().clone();
+    let lost = match candidate {
+        Some(hash) => lost(app, &wish.plugin, before.as_ref(), hash).await?,
+        None => Lost::default(),
+    };
     let schema = match (candidate, next.stable) {
         (Some(hash), _) => Some(schema_of(serving::load_of(app, &wish.plugin, hash).await?)),
         (None, Choice::Package(hash)) => serving::load_of(app, &wish.plugin, hash).await.ok().map(schema_of),
@@ -73,7 +88,7 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
     let work = move |tx: &mut Tx<'_>| {
         plugin_rollouts::take_turn(tx, &owner, &wish.plugin)?;
         if let Some(hash) = candidate {
-            may_be_rolled_out(tx, &owner, hash, &wish.plugin)?;
+            may_be_rolled_out(tx, &owner, hash, &wish.plugin, in_folder)?;
         }
         let mut tenants = wish.tenants.clone();
         tenants.sort();
@@ -95,11 +110,11 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         let unfit = match (&schema, next.stable) {
             (Some(schema), _) => {
                 let fits = |settings: &str| schema.check(settings).map(drop).map_err(|error| error.to_string());
-                unfit(tx, &owner, &wish.plugin, of, serving.serving(), fits)?
+                unfit(tx, &owner, &wish.plugin, of, serving.serving(), &lost, fits)?
             }
             (None, Choice::BuiltIn) => {
                 let fits = |_: &str| Err("no plugin of this id is built in: nothing serves it any more".to_owned());
-                unfit(tx, &owner, &wish.plugin, of, serving.serving(), fits)?
+                unfit(tx, &owner, &wish.plugin, of, serving.serving(), &lost, fits)?
             }
             // It does not load here now; what it says of the settings is not known.
             (None, Choice::Package(_)) => Vec::new(),
@@ -119,6 +134,39 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         app.serving().bell().notify_one();
     }
     Ok(changed)
+}
+
+/// What merchants had of rules, and have no more after a step.
+#[derive(Default)]
+struct Lost {
+    rules: BTreeSet<Rule>,
+    /// The tenants of the canary: they have had the new version already.
+    not_by: Vec<TenantId>,
+}
+
+/// # Errors
+/// `NotHere`, `OtherPlugin`: of the new version.
+async fn lost(
+    app: &App,
+    plugin: &str,
+    before: Option<&StoredRollout>,
+    candidate: ContentHash,
+) -> Result<Lost, PackageError> {
+    let offered = |rules: &Extension| rules.description().rules.clone();
+    let new = serving::load_of(app, plugin, candidate).await?.rules().map(|rules| offered(rules)).unwrap_or_default();
+    let old = match before.map_or(Choice::BuiltIn, |stored| stored.rollout.stable) {
+        Choice::BuiltIn => app.channels().extension(plugin).map(|rules| offered(&rules)),
+        // One that cannot be loaded has nothing that could be lost, and must not stand in the way of the next.
+        Choice::Package(hash) => {
+            let old = serving::load_of(app, plugin, hash).await.ok();
+            old.and_then(|loaded| loaded.rules().map(|rules| offered(rules)))
+        }
+    };
+    let canary = before.filter(|stored| stored.rollout.canary == Some(candidate));
+    Ok(Lost {
+        rules: old.unwrap_or_default().difference(&new).copied().collect(),
+        not_by: canary.map(|stored| stored.canary_tenants.clone()).unwrap_or_default(),
+    })
 }
 
 /// What the operator's plugin of that id wants of settings.
@@ -148,7 +196,13 @@ fn detail(stored: &StoredRollout) -> serde_json::Value {
 }
 
 /// Whether new payments may be given to a package now.
-fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: &str) -> Result<Package, PackageError> {
+fn may_be_rolled_out(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    hash: ContentHash,
+    plugin: &str,
+    in_folder: Option<Kind>,
+) -> Result<Package, PackageError> {
     let package = plugin_packages::load(tx, owner, hash)?;
     if package.plugin != plugin {
         return Err(PackageError::OtherPlugin { hash, plugin: package.plugin });
@@ -163,33 +217,45 @@ fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: 
     if trusted(tx, owner)?.iter().all(|publisher| publisher.key_id != package.publisher) {
         return Err(PackageError::Revoked(package.publisher));
     }
+    check_kind(tx, owner, plugin, known_kind_of(&package)?, in_folder)?;
     Ok(package)
 }
 
-/// The enabled accounts of the plugin, or the merchants' rules by it, whose stored settings do not fit.
+/// The enabled accounts of the plugin, or the merchants' rules by it, whose stored settings do not fit, or which would lose a rule
+/// without whose answer nothing is to be sold.
 fn unfit(
     tx: &mut Tx<'_>,
     owner: &Owner,
     plugin: &str,
     tenants: Option<&[TenantId]>,
     serving: &Serving,
+    lost: &Lost,
     fits: impl Fn(&str) -> Result<(), String>,
 ) -> Result<Vec<Unfit>, StoreError> {
     let accounts = channel_accounts::of_plugin(tx, owner, plugin, tenants)?;
-    let accounts = accounts.into_iter().map(|(tenant, account, settings)| (tenant, Some(account), settings));
+    let accounts =
+        accounts.into_iter().map(|(tenant, account, settings)| (tenant, Some(account), fits(&settings).err()));
+    let loses = |tenant: &TenantId, refuse_on_failure: &[String]| {
+        let is_named = |rule: &&Rule| refuse_on_failure.iter().any(|name| name == rule.text());
+        let rule = lost.rules.iter().find(is_named).filter(|_| !lost.not_by.contains(tenant))?;
+        Some(format!("it has no rule {}, without which nothing is to be sold (refuse_on_failure)", rule.text()))
+    };
     let rules = merchant_rules::of_extension(tx, owner, plugin, tenants)?;
-    let rules = rules.into_iter().map(|(tenant, settings)| (tenant, None, settings));
+    let rules = rules.into_iter().map(|(tenant, rules)| {
+        let why = fits(&rules.settings_json).err().or_else(|| loses(&tenant, &rules.refuse_on_failure));
+        (tenant, None, why)
+    });
     // A merchant that has a plugin of this name of its own is not served by the platform's, and must not hold it up.
     let is_concerned = |tenant| owner.tenant().is_some() || !serving.has_own(tenant, plugin);
     let refused = accounts
         .chain(rules)
         .filter(|(tenant, ..)| is_concerned(*tenant))
-        .filter_map(|(tenant, account, settings)| Some(Unfit { tenant, account, why: fits(&settings).err()? }));
+        .filter_map(|(tenant, account, why)| Some(Unfit { tenant, account, why: why? }));
     Ok(refused.collect())
 }
 
 /// Takes a package out of use for good: calls about its payments go through `successor` from now on. For a version that must not
-/// be called again, whose payments another can look after: no other way hands payments on.
+/// be called again, whose payments another can look after: no other way hands payments on. Rules have none, and so need no other.
 ///
 /// # Errors
 /// `Store` (`NotFound`; `Stale` if it is retired already), `InUse`, `OtherPlugin` and `Retired` of the successor.
@@ -199,7 +265,7 @@ pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Cho
         app.store().read(move |tx| plugin_packages::load(tx, &owner, successor)).await?;
         serving::load(app, successor).await?;
     }
-    let built_in = app.channels().manifests();
+    let channels = app.channels().manifests();
     let work = move |tx: &mut Tx<'_>| {
         let package = plugin_packages::load(tx, &owner, hash)?;
         plugin_rollouts::take_turn(tx, &owner, &package.plugin)?;
@@ -217,7 +283,8 @@ pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Cho
                     return Err(PackageError::Retired(successor));
                 }
             }
-            Choice::BuiltIn if owner.tenant().is_some() || built_in.iter().all(|own| own.id != package.plugin) => {
+            Choice::BuiltIn if kind_of(&package) == Some(Kind::Rules) => {}
+            Choice::BuiltIn if owner.tenant().is_some() || channels.iter().all(|own| own.id != package.plugin) => {
                 return Err(StoreError::NotFound { what: "a built-in plugin of that id" }.into());
             }
             Choice::BuiltIn => {}

@@ -14,12 +14,12 @@ use saoma_channels::{ContentHash, Loaded, Plugin};
 use saoma_domain::package::Choice;
 use saoma_protocol::TenantId;
 use saoma_store::{
-    StoreError, access, plugin_packages,
-    plugin_rollouts::{self, StoredRollout},
+    StoreError, TenantScope, access, plugin_packages,
+    plugin_rollouts::{self, StoredRollout, Versions},
 };
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::PackageError;
@@ -31,6 +31,10 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Packages that are taken in at a time: each is in memory up to three times over, at most 64 MiB each.
 const UPLOADS_MAX: usize = 2;
+
+/// Longest that a sale waits for this node to take a rollout up. What was compiled here before takes some 30 ms; the rest is the
+/// worker's.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
 /// What this node serves. One for each core.
 pub struct Serving {
@@ -58,6 +62,12 @@ struct Entry {
 }
 
 impl Entry {
+    /// The newest version that this node took up, or could not.
+    fn tried(&self) -> Option<u64> {
+        let behind = self.behind.as_ref().map(|behind| behind.wanted);
+        behind.or_else(|| self.up.as_ref().map(|up| up.version))
+    }
+
     fn is_whole_at(&self, version: u64) -> bool {
         self.up.as_ref().is_some_and(|up| up.version == version && !matches!(up.canary, Canary::NotHere))
     }
@@ -173,6 +183,18 @@ impl Serving {
         self.table().get(&(tenant, plugin.to_owned()))?.up.as_ref().map(|up| up.version)
     }
 
+    /// By which versions this node serves a tenant's plugin. Ask before what it serves: then that is of these, or of newer ones.
+    #[must_use]
+    pub fn versions_for(&self, tenant: TenantId, plugin: &str) -> Versions {
+        Versions { own: self.version_of(Some(tenant), plugin), platform: self.version_of(None, plugin) }
+    }
+
+    fn tried(&self, tenant: TenantId, plugin: &str) -> Versions {
+        let table = self.table();
+        let of = |owner| table.get(&(owner, plugin.to_owned())).and_then(Entry::tried);
+        Versions { own: of(Some(tenant)), platform: of(None) }
+    }
+
     pub(crate) fn bell(&self) -> &Notify {
         &self.bell
     }
@@ -223,6 +245,26 @@ pub async fn refresh(app: &App) -> Result<bool, StoreError> {
     *serving.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     free_idle(app, &wanted);
     Ok(is_whole)
+}
+
+/// Takes up what was rolled out of a tenant's plugin on another node, before the bell or the worker's next look. What this node has
+/// tried without success is left to the worker: no sale waits for that.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn catch_up(app: &App, scope: TenantScope, plugin: &str) -> Result<(), StoreError> {
+    let asked = plugin.to_owned();
+    let newest = app.store().read(move |tx| plugin_rollouts::versions_for(tx, &scope, &asked)).await?;
+    if newest == app.serving().tried(scope.tenant(), plugin) {
+        return Ok(());
+    }
+    match timeout(CATCH_UP_MAX, refresh(app)).await {
+        Ok(taken_up) => taken_up.map(drop),
+        Err(_) => {
+            app.serving().bell().notify_one();
+            Ok(())
+        }
+    }
 }
 
 async fn taken_up(app: &App, rollout: &StoredRollout, known: Option<&Entry>) -> Entry {

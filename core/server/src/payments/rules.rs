@@ -16,7 +16,7 @@ use saoma_store::{
 use tracing::Instrument as _;
 
 use super::PaymentError;
-use crate::{app::App, day};
+use crate::{app::App, day, packages};
 
 /// The contract's hour of takings.
 const TAKINGS_MS: i64 = 3_600_000;
@@ -71,7 +71,7 @@ impl Rules {
         let Wish { amount, goods, store, terminal, cashier, method } = wish();
         let utc_offset_minutes = day::utc_offset_minutes(at, &zone).unwrap_or_default();
         let draft = Draft { amount, goods, store, terminal, cashier, method, at, utc_offset_minutes };
-        let extension = app.rules(scope.tenant(), &stored.extension);
+        let extension = served(app, scope, &stored).await?;
         Ok(Some(Self { scope, stored, extension, draft, decided: Vec::new(), failed: Vec::new() }))
     }
 
@@ -207,6 +207,17 @@ impl Rules {
         self.failed.push(format!("{} failed ({code})", rule.text()));
         Ok(())
     }
+}
+
+/// The merchant's rules as this node has them; if they are not there, or refuse the settings, as they are rolled out by now: another
+/// node may have taken both.
+async fn served(app: &App, scope: TenantScope, stored: &MerchantRules) -> Result<Option<Arc<Extension>>, StoreError> {
+    let found = app.rules(scope.tenant(), &stored.extension);
+    if found.as_ref().is_some_and(|rules| rules.description().settings_schema.check(&stored.settings_json).is_ok()) {
+        return Ok(found);
+    }
+    packages::catch_up(app, scope, &stored.extension).await?;
+    Ok(app.rules(scope.tenant(), &stored.extension))
 }
 
 fn before(draft: &Draft, ms: i64) -> Millis {

@@ -46,6 +46,7 @@ mod packages;
 mod packages_author;
 mod packages_mishaps;
 mod packages_rules;
+mod packages_rules_mishaps;
 mod pay_page;
 mod peers;
 mod people;

@@ -5,7 +5,7 @@ use saoma_store::{
     Insertion, Owner, StoreError, Tx, channel_accounts,
     plugin_packages::{self, Package},
     plugin_publishers::{self, Publisher},
-    plugin_rollouts::{self, StoredRollout},
+    plugin_rollouts::{self, StoredRollout, Versions},
 };
 
 use crate::{
@@ -174,6 +174,27 @@ fn of_two_who_change_a_rollout_at_once_one_does() {
         let over = rolled(&OF_PLATFORM, "wallet", &canary.rollout, Step::Promote);
         assert_eq!(save(&over), Ok(()));
         assert_eq!(load(OF_PLATFORM), Some(over));
+    });
+}
+
+#[test]
+fn what_was_decided_by_a_version_is_written_while_it_is_rolled_out() {
+    on_both(|base| {
+        let [tea, rice] = [b'T', b'R'].map(|letter| House::build(base, letter));
+        let hash = publish(base, &OF_PLATFORM, b"one", "1.0.0").expect("published");
+        let held = |house: &House, seen| base.try_write(|tx| plugin_rollouts::hold(tx, &house.scope, "wallet", seen));
+        let stale = Err(StoreError::Stale { what: "the rollout" });
+        let none = Versions::default();
+        assert_eq!(held(&tea, none), Ok(()));
+        let first = rolled(&OF_PLATFORM, "wallet", &Rollout::UNTOUCHED, Step::Install(hash));
+        base.write(|tx| plugin_rollouts::save(tx, &OF_PLATFORM, &first));
+        let by_first = Versions { platform: Some(1), ..none };
+        assert_eq!((held(&tea, none), held(&tea, by_first), held(&rice, by_first)), (stale.clone(), Ok(()), Ok(())));
+        let of_tea = Owner::Tenant(tea.scope);
+        let own = rolled(&of_tea, "wallet", &Rollout::UNTOUCHED, Step::Install(hash));
+        base.write(|tx| plugin_rollouts::save(tx, &of_tea, &own));
+        let by_own = Versions { own: Some(1), ..by_first };
+        assert_eq!((held(&tea, by_first), held(&tea, by_own), held(&rice, by_first)), (stale, Ok(()), Ok(())));
     });
 }
 

@@ -4,7 +4,11 @@
 use actix_web::web;
 use saoma_channels::extension::{Extension, Rule};
 use saoma_protocol::{Millis, TenantId, api::Page};
-use saoma_store::merchant_rules::{self, MerchantRules};
+use saoma_store::{
+    StoreError,
+    merchant_rules::{self, MerchantRules},
+    plugin_rollouts,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -17,6 +21,7 @@ use crate::{
         problem::{CHANGED_MEANWHILE, INVALID, PLUGIN_MISSING, Problem},
         router::other_method,
     },
+    packages,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -128,15 +133,19 @@ pub async fn change(
         return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
     }
     let before = before.filter(|before| before.extension == body.extension);
+    if app.rules(scope.tenant(), &body.extension).is_none() {
+        packages::catch_up(&app, scope, &body.extension).await?;
+    }
+    let served = app.serving().versions_for(scope.tenant(), &body.extension);
     let extension = app.rules(scope.tenant(), &body.extension);
     let refuse_on_failure = match (body.refuse_on_failure, &before) {
         (Some(named), _) => refusing(named)?,
         (None, Some(before)) => before.refuse_on_failure.clone(),
         (None, None) => vec![Rule::Risk.text().to_owned()],
     };
-    let settings_json = match (&extension, before) {
+    let (settings_json, checked_by) = match (&extension, before) {
         // What only the extension understands cannot be changed without it; it can be switched off.
-        (_, Some(before)) if !body.enabled && body.settings.is_none() => before.settings_json,
+        (_, Some(before)) if !body.enabled && body.settings.is_none() => (before.settings_json, None),
         (None, _) => {
             let id: String = body.extension.chars().take(64).collect();
             let detail = format!("There is no extension {id:?} here; GET /v1/extensions lists those there are.");
@@ -145,7 +154,7 @@ pub async fn change(
         (Some(extension), before) => {
             let kept = || before.as_ref().and_then(|before| serde_json::from_str(&before.settings_json).ok());
             let settings = body.settings.or_else(kept).unwrap_or_default();
-            checked_settings(&extension.description().settings_schema, settings)?
+            (checked_settings(&extension.description().settings_schema, settings)?, Some(served))
         }
     };
     let now = app.now();
@@ -160,6 +169,9 @@ pub async fn change(
     };
     let saved = rules.clone();
     let save = move |tx: &mut saoma_store::Tx<'_>| {
+        if let Some(versions) = checked_by {
+            plugin_rollouts::hold(tx, &scope, &rules.extension, versions)?;
+        }
         merchant_rules::save(tx, &scope, &rules)?;
         let detail = json!({
             "extension": rules.extension,
@@ -169,8 +181,19 @@ pub async fn change(
         });
         note(tx, &who, "merchant_rules.changed", &scope.tenant(), &detail, now)
     };
-    app.store().write(save).await?;
-    Ok(web::Json(view(&app, scope.tenant(), Some(saved))))
+    match app.store().write(save).await {
+        // Whoever tries again does so by what is rolled out.
+        Err(StoreError::Stale { what }) => {
+            packages::catch_up(&app, scope, &saved.extension).await?;
+            let detail =
+                format!("{what} of {} was changed meanwhile; load what it wants and look again.", saved.extension);
+            Err(Problem::new(CHANGED_MEANWHILE, detail))
+        }
+        other => {
+            other?;
+            Ok(web::Json(view(&app, scope.tenant(), Some(saved))))
+        }
+    }
 }
 
 /// Rules whose failure refuses a sale. Also those that the extension has not: its next version may.

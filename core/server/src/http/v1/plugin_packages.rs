@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use saoma_channels::{ContentHash, PLUGIN_BYTES_MAX, package::ENVELOPE_BYTES_MAX};
+use saoma_channels::{
+    ContentHash, PLUGIN_BYTES_MAX,
+    package::{ENVELOPE_BYTES_MAX, Kind},
+};
 use saoma_domain::package::Choice;
 use saoma_protocol::{Millis, api::Page};
 use saoma_store::{
@@ -47,7 +50,7 @@ const BODY_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 1 + PLUGIN_BYTES_MAX;
 /// A signed version of a plugin.
 #[derive(Serialize, ToSchema)]
 pub struct PluginPackageView {
-    /// `channel`, or `rules`: a merchant's own for its sales.
+    /// `channel`; `rules`: a merchant's own for its sales; `unknown`: only another release can read its envelope.
     kind: &'static str,
     /// SHA-256 of the component, in hex: the package's name.
     hash: String,
@@ -72,7 +75,7 @@ pub struct PluginPackageView {
 impl PluginPackageView {
     fn new(package: Package, of_platform: bool) -> Self {
         Self {
-            kind: packages::kind_of(&package).text(),
+            kind: packages::kind_of(&package).map_or("unknown", Kind::text),
             hash: package.hash.to_string(),
             plugin: package.plugin,
             version: package.version,

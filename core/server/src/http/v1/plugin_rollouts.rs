@@ -54,7 +54,8 @@ pub struct PluginRolloutView {
     changed_by: Option<String>,
     this_node: ServedHere,
     /// After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
-    /// such accounts take no payments, and such rules decide nothing.
+    /// such accounts take no payments, and such rules fail: sales are refused where `refuse_on_failure` names one of them (`risk`, if
+    /// the merchant said nothing), and go on without the others. Change the rules, or switch them off (`PUT /v1/merchant-rules`).
     unfit: Vec<UnfitAccount>,
 }
 
@@ -156,7 +157,8 @@ pub async fn show(
     Ok(web::Json(view(&app, &owner, untouched, Vec::new())))
 }
 
-/// Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it.
+/// Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it,
+/// and if it has not a rule that a merchant's `refuse_on_failure` names and that it had.
 #[utoipa::path(post, path = "/v1/plugin-rollouts/{plugin}/install", tag = "plugin-rollouts", request_body = InstallPackage,
     params(("plugin" = String, Path)), responses((status = 200, body = PluginRolloutView)))]
 pub async fn install(
