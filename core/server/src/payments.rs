@@ -22,6 +22,7 @@ mod refund_calls;
 mod routing;
 mod rules;
 mod settle;
+mod stored;
 mod told;
 mod view;
 
@@ -30,7 +31,7 @@ pub use became::Became;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};
-pub use cards::CARDS_KEPT_MS;
+pub use cards::{CARDS_KEPT_MS, TRACKS_KEPT_MS};
 pub(crate) use cards::{of_stored as card_of_stored, to_store as card_to_store};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;

@@ -2,7 +2,8 @@
 //!
 //! Nothing undoes such a sale for want of an answer, and the resolver leaves it alone: the same advice goes out again, ever more slowly. Of an
 //! account one is in hand at a time, the first that came in; one that a person is called for steps aside, so that those behind it are tried.
-//! Before it goes what is being reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. Survives: a crash at
+//! Before it goes what is being reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. It goes through what
+//! new payments of its account go through when it is first sent, and through that ever after. Survives: a crash at
 //! any point (the lease ends and the same is sent again), silence, several nodes (one has the lease). What has no end for long a person is called
 //! for; two persons may then settle it by hand, as any payment.
 
@@ -10,7 +11,9 @@ use saoma_channels::{Card, Failure, Order};
 use saoma_domain::payment::{ATTENTION_AFTER_MS, Source};
 use saoma_protocol::{Millis, PaymentId};
 use saoma_store::{
-    StoreError, TenantScope, Tx, payments, settlement_batches,
+    StoreError, TenantScope, Tx,
+    payments::{self, Sale},
+    plugin_packages, plugin_rollouts, settlement_batches,
     stored_cards::{self, Due, Next, Waiting},
 };
 
@@ -19,7 +22,7 @@ use super::{
     call::{Channel, order_of},
     channel_of,
     close::answered,
-    kind, record, settle,
+    kind, record, settle, stored,
 };
 use crate::app::App;
 
@@ -49,6 +52,13 @@ pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
     }
     match attempt(app, scope, &waiting).await {
         Ok(()) => Ok(()),
+        // Each attempt would find the same.
+        Err(Attempt::Store(PaymentError::Store(error @ StoreError::Corrupt { .. }))) => {
+            tracing::error!(payment.id = %waiting.sale.payment, %error, "a sale cannot be forwarded as it is stored");
+            let (at, attempts) = (now.plus(PAUSE_MS_MAX), waiting.attempts.saturating_add(1));
+            let next = Next { at, aside: true, first_sent_at: waiting.first_sent_at, attempts };
+            Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?)
+        }
         Err(Attempt::Store(error)) => Err(error),
         Err(Attempt::NotOurs) => Ok(()),
         Err(Attempt::Open { why, fault, sent_at }) => later(app, scope, waiting, why, fault, sent_at).await,
@@ -89,13 +99,34 @@ impl From<PaymentError> for Attempt {
     }
 }
 
-async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
+/// The sale as it stands. One that the acquirer cannot have is bound to what new payments go through. `None`: it has ended, perhaps just now,
+/// since its payment was ended without it; or it is another's.
+fn make_ready(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    waiting: &Waiting,
+    now: Millis,
+) -> Result<Option<Sale>, StoreError> {
     let payment = waiting.sale.payment;
-    let sale =
-        app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await.map_err(PaymentError::from)?;
+    let sale = payments::load_sale(tx, scope, payment)?;
+    if !sale.payment.payment.is_open() {
+        stored::follow(tx, scope, &sale.payment, false, now)?;
+        return Ok(None);
+    }
+    if stored_cards::is_unsent(tx, scope, waiting)? {
+        let choice = plugin_rollouts::choice_for(tx, scope, &sale.payment.channel)?;
+        plugin_packages::bind_anew(tx, scope, payment, choice)?;
+    }
+    Ok(Some(sale))
+}
+
+async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
+    let now = app.now();
+    let (payment, ours) = (waiting.sale.payment, waiting.clone());
+    let ready = app.store().write(move |tx| make_ready(tx, &scope, &ours, now)).await;
+    let Some(sale) = ready.map_err(PaymentError::from)? else { return Err(Attempt::NotOurs) };
     let channel = channel_of(app, scope, &sale).await?;
     let card = card_of(&channel, waiting)?;
-    let now = app.now();
     let order = order_of(app, scope, &sale, now.plus(PAUSE_MS_MAX)).await?;
     let first_sent_at = waiting.first_sent_at.unwrap_or(now);
     let order = Order { created_at: first_sent_at, ..order };
@@ -182,12 +213,12 @@ fn call_a_person(
     why: &str,
     now: Millis,
 ) -> Result<bool, StoreError> {
-    let mut stored = payments::load(tx, scope, payment)?;
-    if stored.watch.attention_at.is_some() || !stored.payment.is_open() {
+    let mut called = payments::load(tx, scope, payment)?;
+    if called.watch.attention_at.is_some() || !called.payment.is_open() {
         return Ok(false);
     }
-    stored.watch.attention_at = Some(now);
-    payments::save(tx, scope, &mut stored)?;
-    record(tx, scope, &stored, None, kind::NEEDS_ATTENTION, why, "core", now)?;
+    called.watch.attention_at = Some(now);
+    payments::save(tx, scope, &mut called)?;
+    record(tx, scope, &called, None, kind::NEEDS_ATTENTION, why, "core", now)?;
     Ok(true)
 }

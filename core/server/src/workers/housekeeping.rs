@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use saoma_store::{StoreError, access, cards, idempotency, outbox, sessions, webhooks};
+use saoma_store::{StoreError, access, cards, idempotency, outbox, sessions, stored_cards, webhooks};
 use tokio::sync::watch;
 
 use super::rested;
-use crate::{app::App, own_keys, payments::CARDS_KEPT_MS};
+use crate::{
+    app::App,
+    own_keys,
+    payments::{CARDS_KEPT_MS, TRACKS_KEPT_MS},
+};
 
 /// A push that the terminal has. A month, so that a support case can still be read.
 const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
@@ -42,6 +46,7 @@ async fn tidy(app: &App) -> Result<(u64, u64, u64), StoreError> {
             let process = access::process();
             idempotency::forget_answers(tx, &process, now)?;
             cards::prune(tx, &process, now.plus(-CARDS_KEPT_MS))?;
+            stored_cards::forget(tx, &process, now.plus(-TRACKS_KEPT_MS), now)?;
             let messages = outbox::prune(tx, &process, now.plus(-ACKED_KEPT_MS))?;
             let webhooks = webhooks::prune(tx, &process, now.plus(-WEBHOOKS_KEPT_MS))?;
             Ok((messages, webhooks, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))

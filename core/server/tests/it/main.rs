@@ -70,6 +70,8 @@ mod settlement_cards;
 mod settlement_held;
 mod static_codes;
 mod stored_cards;
+mod stored_cards_persons;
+mod stored_cards_world;
 mod stored_value;
 mod town;
 mod town_database;

@@ -1,16 +1,17 @@
 //! Cards that were sold without a network, as they wait to be forwarded.
 
+use diesel::{RunQueryDsl as _, sql_query};
 use saoma_protocol::{
     Currency,
     api::{CardDigits, CardLimits},
 };
 use saoma_store::{
-    StoreError, Tx,
-    stored_cards::{self, NewSale, Outcome, Policy, Resolution},
+    StoreError, Tx, access,
+    stored_cards::{self, Filter, NewSale, Outcome, Policy, Resolution},
 };
 
 use crate::{
-    base::on_both,
+    base::{on_both, raw},
     house::{House, NOW, at, captured, cny},
 };
 
@@ -46,8 +47,9 @@ fn sold(house: &House, n: u8) -> NewSale {
         sold_at: NOW,
         taken_at: NOW,
         doubt: None,
+        held: false,
         track_2: Some(vec![house.letter; 24]),
-        emv: vec![house.letter; 40],
+        emv: Some(vec![house.letter; 40]),
     }
 }
 
@@ -71,13 +73,65 @@ fn a_card_that_was_declined_is_blocked_until_somebody_says_otherwise_once() {
         base.write(|tx| stored_cards::insert(tx, &tea.scope, &sold(&tea, 1)));
         assert!(base.read(|tx| stored_cards::waiting(tx, &tea.scope, tea.payment_id(1))));
         assert!(base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Lost, at(1))));
-        assert!(!base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Paid, at(2))));
+        assert!(!base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Lost, at(2))));
         let blocked = || base.read(|tx| stored_cards::blocked(tx, &tea.scope, 10));
-        assert_eq!(blocked(), [digits()]);
-        base.write(|tx| stored_cards::resolve(tx, &tea.scope, tea.payment_id(1), &said(true)));
-        assert_eq!(blocked(), []);
-        let again = base.try_write(|tx| stored_cards::resolve(tx, &tea.scope, tea.payment_id(1), &said(false)));
+        let open = || base.read(|tx| stored_cards::list(tx, &tea.scope, Filter::Open, None, 10)).len();
+        assert_eq!((blocked().as_slice(), open()), ([digits()].as_slice(), 1));
+        let say = |unblocks, seconds| {
+            let said = Resolution { at: at(seconds), ..said(unblocks) };
+            base.try_write(|tx| stored_cards::resolve(tx, &tea.scope, tea.payment_id(1), &said))
+        };
+        say(false, 3).unwrap();
+        assert_eq!((blocked().len(), open()), (1, 0));
+        say(true, 4).unwrap();
+        assert_eq!((blocked().len(), open()), (0, 0));
+        let again = say(false, 4);
         assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+        // Paid after all, and then not: what was said was said of another loss.
+        assert!(base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Paid, at(5))));
+        assert_eq!((blocked().len(), open()), (0, 0));
+        assert!(base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Lost, at(6))));
+        assert_eq!((blocked().len(), open()), (1, 1));
+    });
+}
+
+#[test]
+fn what_is_held_is_not_taken_up_before_a_person_says_so() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        for n in 1..=4 {
+            tea.sell(base, n, cny(500), &captured(0, 100));
+        }
+        let insert = |n, change: fn(&mut NewSale)| {
+            let mut new = sold(&tea, n);
+            change(&mut new);
+            base.write(|tx| stored_cards::insert(tx, &tea.scope, &new));
+        };
+        insert(1, |new| new.held = true);
+        insert(2, |new| (new.held, new.track_2, new.emv) = (true, None, None));
+        insert(3, |_| ());
+        insert(4, |_| ());
+        let claim = |seconds: i64| {
+            let (now, lease) = (at(seconds), at(seconds + 60));
+            let due = base.write(|tx| stored_cards::claim_due(tx, &access::process(), now, lease, 10));
+            due.into_iter().map(|due| due.waiting).collect::<Vec<_>>()
+        };
+        // One that cannot be read stops none of the others.
+        let row = format!("UPDATE stored_card_sales SET currency = 'yen?' WHERE payment_id = '{}'", tea.payment_id(3));
+        sql_query(row).execute(&mut raw(&base.url)).unwrap();
+        assert!(claim(1).is_empty());
+        let taken = claim(2);
+        assert_eq!(taken.iter().map(|waiting| waiting.sale.payment).collect::<Vec<_>>(), [tea.payment_id(4)]);
+        assert!(!format!("{taken:?} {:?}", sold(&tea, 1)).contains("84, 84"), "nothing of the card is printed");
+        assert!(base.read(|tx| stored_cards::is_unsent(tx, &tea.scope, &taken[0])));
+        assert!(base.write(|tx| stored_cards::goes_out(tx, &tea.scope, &taken[0], at(2))));
+        assert!(!base.read(|tx| stored_cards::is_unsent(tx, &tea.scope, &taken[0])));
+        let let_go = |n, seconds| base.write(|tx| stored_cards::let_go(tx, &tea.scope, tea.payment_id(n), at(seconds)));
+        assert!(let_go(1, 3) && !let_go(1, 3) && !let_go(2, 3) && !let_go(4, 3));
+        // After its time nothing of the card is there, and nobody can let it go; what is in hand is left alone.
+        let forget = |seconds| base.write(|tx| stored_cards::forget(tx, &access::process(), at(1), at(seconds)));
+        assert_eq!((forget(3), forget(90), forget(91)), (2, 1, 0));
+        assert!(!let_go(1, 92) && claim(92).is_empty());
     });
 }
 
