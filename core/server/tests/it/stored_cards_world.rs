@@ -71,6 +71,7 @@ impl Shop {
 /// What a terminal says of a sale.
 pub struct Sold {
     pub payment: PaymentId,
+    pub counter: Sequence,
     pub account: ChannelAccountId,
     pub card: PresentedCard,
     pub digits: CardDigits,
@@ -101,6 +102,7 @@ impl<'a> Journal<'a> {
         card.pin = None;
         let mut sold = Sold {
             payment: payment.parse().unwrap(),
+            counter: Sequence(counter),
             account: self.shop.account.parse().unwrap(),
             card,
             digits: CardDigits::new("401234", "8909").unwrap(),
@@ -108,7 +110,7 @@ impl<'a> Journal<'a> {
         change(&mut sold);
         self.write(Record::StoredCardSale {
             payment: sold.payment,
-            counter: Sequence(counter),
+            counter: sold.counter,
             amount: Amount::new(1_250, Currency::CNY).unwrap(),
             channel_account: sold.account,
             card: sold.card,

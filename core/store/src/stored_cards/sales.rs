@@ -288,7 +288,7 @@ pub(super) struct Row {
     first_6: String,
     last_4: String,
     amount_minor: i64,
-    currency: Txt<Currency>,
+    currency: String,
     sold_at: i64,
     taken_at: i64,
     doubt: Option<String>,
@@ -307,12 +307,13 @@ impl TryFrom<Row> for StoredSale {
             Some("lost") => Some(Outcome::Lost),
             Some(other) => return Err(corrupt(format!("a stored sale that ended as {other:?}"))),
         };
+        let currency: Currency = row.currency.parse().map_err(|_| corrupt("a currency of a stored sale"))?;
         Ok(Self {
             payment: row.payment_id.0,
             account: row.channel_account_id.0,
             terminal: row.terminal_id.0,
             digits: CardDigits { first_6: row.first_6, last_4: row.last_4 },
-            amount: amount(row.amount_minor, row.currency.0)?,
+            amount: amount(row.amount_minor, currency)?,
             sold_at: Millis(row.sold_at),
             taken_at: Millis(row.taken_at),
             doubt: row.doubt,
