@@ -1712,6 +1712,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-cards/sales/{payment}/forward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A person lets a sale that is held go out to the acquirer. */
+        post: operations["stored-cards_forward"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-cards/sales/{payment}/resolve": {
         parameters: {
             query?: never;
@@ -1721,7 +1738,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. */
+        /**
+         * Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. A card that was left blocked may be let
+         *     in later.
+         */
         post: operations["stored-cards_resolve"];
         delete?: never;
         options?: never;
@@ -3793,6 +3813,11 @@ export interface components {
             items: components["schemas"]["FindingView"][];
             whole_at?: components["schemas"]["Millis"] | null;
         };
+        /** @description Why a sale that is held may go out. */
+        ForwardHeld: {
+            /** @description 1 to 128 characters. */
+            reason: string;
+        };
         /**
          * @description One line of what is sold.
          *
@@ -3886,7 +3911,7 @@ export interface components {
         };
         /**
          * @description An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
-         *     come to it.
+         *     come to it; or a card sale without a network, which has its payment and stands in `/v1/stored-cards/sales`.
          */
         HeldEntry: {
             /** @description The terminal's clock. */
@@ -4848,14 +4873,14 @@ export interface components {
                 amount: components["schemas"]["Amount"];
                 card: components["schemas"]["CardDigits"];
                 channel_account: components["schemas"]["ChannelAccountId"];
-                /** @description What was wrong with it when it came in. It is forwarded all the same. */
+                /** @description What was wrong with it when it came in. Unless it is held, it is forwarded all the same. */
                 doubt?: string | null;
                 ended_at?: components["schemas"]["Millis"] | null;
                 payment: components["schemas"]["PaymentId"];
                 resolution?: components["schemas"]["LossResolution"] | null;
                 /** @description By the terminal's clock, and when core heard of it. */
                 sold_at: components["schemas"]["Millis"];
-                /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+                /** @description `waiting`: the acquirer has not answered; `held`: it is not forwarded, and a person decides; `paid`; `lost`: the merchant bears it. */
                 state: string;
                 taken_at: components["schemas"]["Millis"];
                 terminal: components["schemas"]["TerminalId"];
@@ -5861,14 +5886,14 @@ export interface components {
             amount: components["schemas"]["Amount"];
             card: components["schemas"]["CardDigits"];
             channel_account: components["schemas"]["ChannelAccountId"];
-            /** @description What was wrong with it when it came in. It is forwarded all the same. */
+            /** @description What was wrong with it when it came in. Unless it is held, it is forwarded all the same. */
             doubt?: string | null;
             ended_at?: components["schemas"]["Millis"] | null;
             payment: components["schemas"]["PaymentId"];
             resolution?: components["schemas"]["LossResolution"] | null;
             /** @description By the terminal's clock, and when core heard of it. */
             sold_at: components["schemas"]["Millis"];
-            /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+            /** @description `waiting`: the acquirer has not answered; `held`: it is not forwarded, and a person decides; `paid`; `lost`: the merchant bears it. */
             state: string;
             taken_at: components["schemas"]["Millis"];
             terminal: components["schemas"]["TerminalId"];
@@ -10236,7 +10261,10 @@ export interface operations {
                 cursor?: string;
                 /** @description 1 to 200; 50 without it. */
                 limit?: number;
-                /** @description `waiting`: those that the acquirer has not answered; `open`: those that are lost, and that no person has ended. */
+                /**
+                 * @description `waiting`: those that the acquirer has not answered; `open`: what a person is to see to, those that are held, and those that are lost and
+                 *     that nobody has ended.
+                 */
                 only?: "waiting" | "open";
             };
             header?: never;
@@ -10251,6 +10279,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_StoredCardSaleView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_forward": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardHeld"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredCardSaleView"];
                 };
             };
             /** @description What is wrong, and what to do */

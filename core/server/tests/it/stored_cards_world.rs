@@ -1,5 +1,7 @@
 //! A shop that sells by card while its line is down, the journals that it brings, and a line to the acquirer that can be held.
 
+use std::time::Duration;
+
 use saoma_protocol::{
     Amount, ChannelAccountId, Currency, Millis, PaymentId, Sequence,
     api::{CardDigits, OfflineList, PresentedCard},
@@ -16,7 +18,7 @@ use tokio::{
 use crate::{
     access_bodies::card_policy,
     cards::{Shop, chip},
-    door::{Answer, Door},
+    door::Answer,
     offline_world::now,
     town::Till,
 };
@@ -53,12 +55,6 @@ impl Shop {
         let change = json!({ "version": account["version"], "settings": settings });
         let _: Value = self.tea.owner.ask("PATCH", &path).json(&change).await.json(200);
         before
-    }
-
-    /// Whether the acquirer has taken money for the payment.
-    pub async fn was_heard(&self, payment: &str) -> bool {
-        let order = Door::at(&self.acquirer.door).get(&format!("/orders/{payment}")).await;
-        order.status == 200 && order.json::<Value>(200)["times_taken"] == 1
     }
 
     pub async fn books_hold(&self) {
@@ -156,6 +152,7 @@ pub fn read_again(card: &mut PresentedCard) {
 /// A line to the acquirer on which its answers can be held back.
 pub struct Gate {
     open: watch::Sender<bool>,
+    holding: watch::Receiver<bool>,
 }
 
 impl Gate {
@@ -164,25 +161,36 @@ impl Gate {
         let line = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let acquirer = shop.moves_to(&format!("tcp://{}", line.local_addr().unwrap())).await;
         let acquirer = acquirer.rsplit("//").next().unwrap().to_owned();
-        let (open, watched) = watch::channel(true);
+        let ((open, opened), (holds, holding)) = (watch::channel(true), watch::channel(false));
         tokio::spawn(async move {
             while let Ok((core, _)) = line.accept().await {
-                tokio::spawn(carried(core, acquirer.clone(), watched.clone()));
+                tokio::spawn(carried(core, acquirer.clone(), opened.clone(), holds.clone()));
             }
         });
-        Self { open }
+        Self { open, holding }
     }
 
-    pub fn holds_answers(&self) {
+    pub fn closes(&self) {
         self.open.send_replace(false);
     }
 
-    pub fn lets_them_through(&self) {
+    /// Once the acquirer has answered, and core has not heard it.
+    pub async fn holds_an_answer(&mut self) {
+        let holding = self.holding.wait_for(|holding| *holding);
+        tokio::time::timeout(Duration::from_secs(30), holding).await.expect("the acquirer answers").unwrap();
+    }
+
+    pub fn opens(&self) {
         self.open.send_replace(true);
     }
 }
 
-async fn carried(core: TcpStream, acquirer: String, mut open: watch::Receiver<bool>) -> Option<()> {
+async fn carried(
+    core: TcpStream,
+    acquirer: String,
+    mut open: watch::Receiver<bool>,
+    holds: watch::Sender<bool>,
+) -> Option<()> {
     let acquirer = TcpStream::connect(acquirer).await.ok()?;
     let ((mut from_core, mut to_core), (mut from_acquirer, mut to_acquirer)) =
         (core.into_split(), acquirer.into_split());
@@ -190,7 +198,10 @@ async fn carried(core: TcpStream, acquirer: String, mut open: watch::Receiver<bo
     let mut bytes = [0; 4_096];
     loop {
         let read = from_acquirer.read(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        let is_open = *open.borrow();
+        holds.send_replace(!is_open);
         open.wait_for(|open| *open).await.ok()?;
+        holds.send_replace(false);
         to_core.write_all(&bytes[..read]).await.ok()?;
     }
 }

@@ -48,7 +48,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
-/// come to it.
+/// come to it; or a card sale without a network, which has its payment and stands in `/v1/stored-cards/sales`.
 #[derive(Serialize, ToSchema)]
 pub struct HeldEntry {
     sequence: Sequence,
