@@ -51,6 +51,7 @@ struct Inner {
     outbox: Notify,
     resolver: Notify,
     settlement: Notify,
+    settlement_places: Arc<Semaphore>,
     webhooks: Notify,
     news: broadcast::Sender<TenantId>,
     in_flight: TaskTracker,
@@ -94,6 +95,7 @@ impl App {
             outbox,
             resolver,
             settlement: Notify::new(),
+            settlement_places: Arc::new(Semaphore::new(crate::settlement::IN_HAND_MAX)),
             webhooks,
             news,
             in_flight: TaskTracker::new(),
@@ -296,6 +298,12 @@ impl App {
 
     pub(crate) fn resolver_bell(&self) -> &Notify {
         &self.0.resolver
+    }
+
+    /// One for each batch that is in hand here.
+    #[must_use]
+    pub fn settlement_places(&self) -> &Arc<Semaphore> {
+        &self.0.settlement_places
     }
 
     pub(crate) fn settlement_bell(&self) -> &Notify {

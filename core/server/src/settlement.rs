@@ -2,8 +2,8 @@
 //! it, and where they differ its rows are uploaded.
 //!
 //! It moves no money and changes no payment. A batch is closed in one transaction, with its number, rows and totals, before the first
-//! message leaves; each answer is one more. Survives: a crash at any point (the lease ends, and the same step is taken again under the same
-//! number), silence, several nodes (one has the lease). When a close is due is in [`closing`].
+//! message leaves; each answer is one more. Survives: a crash at any point (the lease ends while the account is still held, and the same step
+//! is taken again under the same number), silence, several nodes (one has the lease). When a close is due is in [`closing`].
 
 mod closing;
 mod view;
@@ -12,17 +12,17 @@ use saoma_channels::{
     Failure, NoChance,
     settlement::{Batch, ROWS_MAX, Row, SettlementTerms},
 };
-use saoma_domain::settlement::{Difference, Event, OutOfTurn, Settled, State, decide};
+use saoma_domain::settlement::{Difference, Event, HOLD_MS, OutOfTurn, Settled, State, decide};
 use saoma_protocol::{Millis, SettlementBatchId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit, cards,
     channel_accounts::{self, ChannelAccount},
-    settlement_batches::{self as batches, Resolved, SettlementBatch},
+    settlement_batches::{self as batches, CALL_MS_MAX, Resolved, RowAt, SettlementBatch},
 };
 
 pub use self::closing::{
-    Due, Held, Prepared, Turned, begin_unheld, check_not_closing, check_not_held, close, is_due, open_of, prepare,
-    report,
+    Counted, Due, Held, Prepared, Turned, begin_unheld, check_may_send, check_not_held, close, is_due, open_of,
+    prepare, report,
 };
 pub use self::view::{SettlementBatchView, SettlementTotal};
 use crate::{
@@ -31,15 +31,18 @@ use crate::{
     webhooks::tell_settlement,
 };
 
-/// How long nobody else works on a batch that one node has in hand: longer than any call with its wait. Renewed with each answer.
-const LEASE_MS: i64 = 180_000;
+/// How long nobody else works on a batch that one node has in hand. Renewed with each answer; and shorter than an account is held for a
+/// batch, so that the totals are asked about again in time if that node dies.
+const LEASE_MS: i64 = CALL_MS_MAX;
+/// Batches that one node has in hand at once.
+pub const IN_HAND_MAX: usize = 16;
 /// From when on a person is called about a batch that has no end.
 const ATTENTION_AFTER_MS: i64 = 900_000;
 /// After a failure, doubled with each further one.
 const PAUSE_MS_MIN: i64 = 5_000;
 const PAUSE_MS_MAX: i64 = 300_000;
-/// Steps of one batch before others have their turn: a long upload keeps nobody waiting for long.
-const STEPS_MAX: u32 = 64;
+/// How long one batch is uploaded before others have their turn; a call more at most.
+const TURN_MS: i64 = 30_000;
 
 /// Why nothing was closed, or a batch was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ pub enum SettlementError {
     NoSettlement(String),
     #[error("nothing was paid or given back through this account since the last batch")]
     Nothing,
+    /// Nobody is held back for a close that would wait for its turn.
+    #[error("too many batches are being settled just now")]
+    NoRoom,
     #[error("{count} payments or refunds of this account are under way")]
     UnderWay {
         count: u64,
@@ -75,25 +81,56 @@ pub fn terms(app: &App, scope: TenantScope, account: &ChannelAccount) -> Option<
 /// # Errors
 /// Of the store; another node goes on once the lease is over.
 pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -> Result<(), StoreError> {
-    for _ in 0..STEPS_MAX {
-        if !batch.state.is_on_its_way() || app.is_stopping() {
-            break;
-        }
-        let event = match step(app, scope, &batch).await {
-            Ok(event) => event,
+    let began = app.now();
+    batch = match held_again(app, scope, batch).await {
+        // A person gave it up, or another node took it over.
+        Err(StoreError::Stale { .. }) => return Ok(()),
+        held => held?,
+    };
+    while batch.state.is_on_its_way() && !app.is_stopping() {
+        let is_upload = batch.state != State::Closing;
+        let (event, through) = match step(app, scope, &batch).await {
+            Ok(taken) => taken,
             Err(error) => return fail(app, scope, batch, &error).await,
         };
-        batch = match heard(app, scope, batch.clone(), event.clone()).await {
+        batch = match heard(app, scope, batch.clone(), event.clone(), through).await {
             Err(StoreError::Stale { .. }) => return note_late(app, scope, batch, &event).await,
             heard => heard?,
         };
+        // What has its totals' answer is claimed anew, as an upload: of those, fewer are in hand.
+        if !is_upload || !(0..TURN_MS).contains(&app.now().since(began)) {
+            break;
+        }
     }
     if batch.state.is_on_its_way() {
         // Another start, or the next turn, goes on at once, after those that have waited for longer.
         (batch.lease_until, batch.next_attempt_at) = (None, Some(app.now()));
         app.store().write(move |tx| batches::save(tx, &scope, &mut batch.clone())).await?;
+        app.wake_settlement();
     }
     Ok(())
+}
+
+/// While the totals are asked about again, their account is held again for that one call if its hold is over or would be, as long as nothing
+/// came into the books since the close: the totals are then still what the scheme counts. The first sale that comes between two attempts
+/// ends that, so a scheme that never answers keeps nobody from selling.
+async fn held_again(app: &App, scope: TenantScope, batch: SettlementBatch) -> Result<SettlementBatch, StoreError> {
+    let now = app.now();
+    let until = now.plus(LEASE_MS);
+    if batch.state != State::Closing || batch.holds_until >= until {
+        return Ok(batch);
+    }
+    app.store()
+        .write(move |tx| {
+            let mut batch = batch.clone();
+            batches::take_turn(tx, &scope, batch.account)?;
+            if batches::glance(tx, &scope, batch.account, 1, now)?.is_none() {
+                batch.holds_until = until;
+                batches::save(tx, &scope, &mut batch)?;
+            }
+            Ok(batch)
+        })
+        .await
 }
 
 /// Why a step has no outcome yet.
@@ -109,43 +146,46 @@ enum StepError {
     NoRows(u32),
 }
 
-async fn step(app: &App, scope: TenantScope, batch: &SettlementBatch) -> Result<Event, StepError> {
+/// What the scheme said, and through which row it has taken them.
+async fn step(app: &App, scope: TenantScope, batch: &SettlementBatch) -> Result<(Event, RowAt), StepError> {
     let id = batch.account;
     let account = app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await?;
     let channel = channel_of_account(app, scope, &account).await?;
     let told = Batch { number: batch.id, totals: batch.totals.clone(), rows: batch.rows, closed_at: batch.closed_at };
-    Ok(match &batch.state {
+    let event = match &batch.state {
         State::Uploading { sent } if *sent == batch.rows => {
             Event::Finished(app.channels().finish(&channel.account, &told).await?)
         }
         State::Uploading { sent } => {
-            let rows = rows(app, scope, batch, *sent, &channel).await?;
+            let (rows, through) = rows(app, scope, batch, *sent, &channel).await?;
             app.channels().upload(&channel.account, &told, &rows).await?;
-            Event::Taken { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX) }
+            return Ok((Event::Taken { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX) }, through));
         }
         State::Closing | State::Settled | State::Differs(_) => {
             Event::Answered(app.channels().settle(&channel.account, &told).await?)
         }
-    })
+    };
+    Ok((event, batch.sent_through))
 }
 
-/// The next rows; one alone where cards are taken, with its card.
+/// The next rows, and where the last of them stands; one alone where cards are taken, with its card.
 async fn rows(
     app: &App,
     scope: TenantScope,
     batch: &SettlementBatch,
     sent: u32,
     channel: &Channel,
-) -> Result<Vec<Row>, StepError> {
+) -> Result<(Vec<Row>, RowAt), StepError> {
     let takes_cards = channel.manifest.can(saoma_channels::Capability::Card);
     let limit = if takes_cards { 1 } else { u32::try_from(ROWS_MAX).unwrap_or(1) };
     let batch = batch.clone();
-    let rows = app
+    let (rows, through) = app
         .store()
         .read(move |tx| {
-            let page = batches::page(tx, &scope, &batch, sent, limit)?;
+            let page = batches::page(tx, &scope, &batch, limit)?;
+            let through = page.last().map(|(at, _)| *at);
             let mut rows = Vec::with_capacity(page.len());
-            for (place, row) in (sent + 1..).zip(page) {
+            for (place, (_, row)) in (sent + 1..).zip(page) {
                 let card = if takes_cards { cards::of_payment(tx, &scope, row.payment)? } else { None };
                 rows.push(Row {
                     place,
@@ -159,10 +199,10 @@ async fn rows(
                     card: card.map(card_of_stored),
                 });
             }
-            Ok::<_, StoreError>(rows)
+            Ok::<_, StoreError>((rows, through))
         })
         .await?;
-    if rows.is_empty() { Err(StepError::NoRows(sent)) } else { Ok(rows) }
+    Ok((rows, through.ok_or(StepError::NoRows(sent))?))
 }
 
 /// Writes down what the scheme said, and renews the lease while there is more to do.
@@ -171,6 +211,7 @@ async fn heard(
     scope: TenantScope,
     batch: SettlementBatch,
     event: Event,
+    through: RowAt,
 ) -> Result<SettlementBatch, StoreError> {
     let (now, id) = (app.now(), batch.id);
     let batch = app
@@ -185,7 +226,7 @@ async fn heard(
             batch.state = decide(&batch.state, batch.rows, event.clone()).map_err(|OutOfTurn| {
                 StoreError::Internal { why: format!("{} is {} and heard {event:?}", batch.id, batch.state.text()) }
             })?;
-            (batch.attempts, batch.words) = (0, None);
+            (batch.attempts, batch.words, batch.sent_through) = (0, None, through);
             let was_called = batch.attention_at.is_some();
             if batch.state.is_on_its_way() {
                 batch.lease_until = Some(now.plus(LEASE_MS));
@@ -246,6 +287,8 @@ async fn fail(app: &App, scope: TenantScope, batch: SettlementBatch, error: &Ste
             batch.attempts = batch.attempts.saturating_add(1);
             batch.words = Some(words.chars().take(500).collect());
             (batch.lease_until, batch.next_attempt_at) = (None, Some(now.plus(pause_ms)));
+            // Of a hold for one call nothing is left.
+            batch.holds_until = batch.holds_until.min(now.max(batch.closed_at.plus(HOLD_MS)));
             let calls = batch.attention_at.is_none() && now.since(batch.closed_at) >= ATTENTION_AFTER_MS;
             if calls {
                 batch.attention_at = Some(now);

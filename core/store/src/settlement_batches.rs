@@ -4,26 +4,30 @@
 //! set that the one before it ends with. So nothing is in two of them, and what is confirmed later is in a later one.
 
 mod accounts;
+mod claims;
 mod rows;
 
-use std::collections::HashMap;
-
-use diesel::{dsl::count_star, prelude::*};
+use diesel::prelude::*;
 use saoma_domain::settlement::{Difference, State, Tally, Total};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, SettlementBatchId, TenantId};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    accounts::{Settling, begin, call_person, end_drain, held, hold, holds, is_closing, settling, waiting_count},
-    rows::{BatchRow, Glance, Open, glance, is_in_batch, open, page, under_way},
+    accounts::{
+        Settling, begin, call_person, end_drain, goes_out, held, hold, holds, is_closing, settling, waiting_count,
+    },
+    claims::{Due, Room, UPLOADS_MAX, claim_due},
+    rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, open, page, under_way},
 };
 use crate::{
-    PlatformScope, StoreError, TenantScope, Tx, access,
+    StoreError, TenantScope, Tx,
     column::{Txt, corrupt, from_json, millis, moment, signed, signed32, to_json, unsigned, unsigned32},
-    dialect::{claim, take_turn_named},
-    payments::AHEAD_MS_MAX,
+    dialect::take_turn_named,
     schema::settlement_batches,
 };
+
+/// How long a call of a channel lasts at most, with its wait and with what is written after it.
+pub const CALL_MS_MAX: i64 = 75_000;
 
 /// A batch that is closed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct SettlementBatch {
     pub rows: u32,
     pub totals: Vec<Total>,
     pub state: State,
+    /// The last of its rows that was uploaded; before the first, where it begins.
+    pub sent_through: RowAt,
     /// The scheme's own totals, if it said them.
     pub theirs: Option<Vec<Total>>,
     /// What keeps it from its end.
@@ -64,13 +70,6 @@ pub struct Resolved {
     pub by: String,
     pub at: Millis,
     pub reason: String,
-}
-
-/// A batch on its way that is due, of any tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub scope: TenantScope,
-    pub batch: SettlementBatch,
 }
 
 /// Which batches to list.
@@ -124,6 +123,7 @@ pub fn close(
         rows: open.rows,
         totals: open.totals.clone(),
         state: State::Closing,
+        sent_through: RowAt(open.after_set),
         theirs: None,
         words: None,
         closed_by: closing.by,
@@ -201,82 +201,6 @@ pub fn list(
     rows.into_iter().map(SettlementBatch::try_from).collect()
 }
 
-/// Gives out batches on their way that are due, each to one worker of one node, until `lease_until`; at most [`IN_HAND_MAX`] of one
-/// tenant. One that cannot be read keeps no other waiting: it is passed over until the lease is over.
-///
-/// # Errors
-/// None of its own.
-pub fn claim_due(
-    tx: &mut Tx<'_>,
-    platform: &PlatformScope,
-    now: Millis,
-    lease_until: Millis,
-    limit: u32,
-) -> Result<Vec<Due>, StoreError> {
-    // What a clock wrote that ran ahead is not waited for.
-    let never = settlement_batches::table.filter(settlement_batches::next_attempt_at.gt(now.plus(AHEAD_MS_MAX).0));
-    tx.run(platform, |conn| diesel::update(never).set(settlement_batches::next_attempt_at.eq(now.0)).execute(conn))?;
-    let leased: Vec<(Txt<TenantId>, i64)> = tx.run(platform, |conn| {
-        settlement_batches::table
-            .filter(settlement_batches::lease_until.between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
-            .group_by(settlement_batches::tenant_id)
-            .select((settlement_batches::tenant_id, count_star()))
-            .load(conn)
-    })?;
-    let mut in_hand: HashMap<TenantId, i64> = leased.into_iter().map(|(tenant, count)| (tenant.0, count)).collect();
-    let mut claimed = Vec::new();
-    loop {
-        let full: Vec<Txt<TenantId>> =
-            in_hand.iter().filter(|(_, count)| **count >= IN_HAND_MAX).map(|(tenant, _)| Txt(*tenant)).collect();
-        let room = i64::from(limit) - claimed.len() as i64;
-        let due: Vec<(Txt<TenantId>, Txt<SettlementBatchId>)> = claim!(
-            tx,
-            platform,
-            settlement_batches::table
-                .filter(settlement_batches::next_attempt_at.le(now.0))
-                .filter(
-                    settlement_batches::lease_until
-                        .is_null()
-                        .or(settlement_batches::lease_until.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
-                )
-                .filter(settlement_batches::tenant_id.ne_all(full.clone()))
-                .order(settlement_batches::next_attempt_at)
-                .limit(room)
-                .select((settlement_batches::tenant_id, settlement_batches::id))
-        )?;
-        let mut passed_over = false;
-        for (tenant, id) in due {
-            let count = in_hand.entry(tenant.0).or_default();
-            if *count >= IN_HAND_MAX {
-                passed_over = true;
-                continue;
-            }
-            *count += 1;
-            let scope = access::of_row(tenant.0);
-            let lease = (
-                settlement_batches::lease_until.eq(lease_until.0),
-                settlement_batches::version.eq(settlement_batches::version + 1),
-            );
-            tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
-            match load(tx, &scope, id.0) {
-                Ok(batch) => claimed.push(Due { scope, batch }),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(settlement_batch = %id.0, %error, "a batch cannot be settled");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        // Each round fills at least one tenant more, so this ends.
-        if !passed_over || claimed.len() >= limit as usize {
-            return Ok(claimed);
-        }
-    }
-}
-
-/// Most batches of one tenant that workers have in hand at once. On PostgreSQL two claims at the same instant do not see each other,
-/// so it may be passed by as many.
-pub const IN_HAND_MAX: i64 = 4;
-
 /// Saves all that may change of it if the row still has `batch.version`, which is then one higher in the row and in `batch`.
 ///
 /// # Errors
@@ -286,6 +210,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch) -
     let changes = (
         settlement_batches::state.eq(row.state),
         settlement_batches::sent.eq(row.sent),
+        settlement_batches::sent_set.eq(row.sent_set),
         settlement_batches::theirs_json.eq(row.theirs_json),
         settlement_batches::words.eq(row.words),
         settlement_batches::holds_until.eq(row.holds_until),
@@ -370,6 +295,7 @@ struct Row {
     totals_json: String,
     state: String,
     sent: i32,
+    sent_set: i64,
     theirs_json: Option<String>,
     words: Option<String>,
     closed_by: String,
@@ -407,6 +333,7 @@ impl Row {
             totals_json: totals_json(&batch.totals)?,
             state: batch.state.text().to_owned(),
             sent: signed32(sent),
+            sent_set: batch.sent_through.0,
             theirs_json: batch.theirs.as_deref().map(totals_json).transpose()?,
             words,
             closed_by: batch.closed_by.clone(),
@@ -450,6 +377,7 @@ impl TryFrom<Row> for SettlementBatch {
             rows: unsigned32(row.row_count)?,
             totals: totals_of(&row.totals_json)?,
             state,
+            sent_through: RowAt(row.sent_set),
             theirs: row.theirs_json.as_deref().map(totals_of).transpose()?,
             words,
             closed_by: row.closed_by,

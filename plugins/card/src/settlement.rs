@@ -22,6 +22,8 @@ use crate::{
 
 /// By which an acquirer may say instead of a flag that the totals differ (ISO 8583:1987, reconcile error).
 const RECONCILE_ERROR: &str = "95";
+/// The acquirer has another message under this trace number (ISO 8583:1987, duplicate transmission).
+const DUPLICATE: &str = "94";
 
 /// How long after its close a batch of which nothing is kept is taken for new. Later, what was kept may be lost, and the acquirer may have
 /// settled it.
@@ -167,10 +169,12 @@ pub fn upload(desk: &Desk, batch: &Batch, rows: &[Row]) -> Result<(), Error> {
         }
         let draft = desk.settings.upload(kept.trace, kept.batch, &listed, desk.card.as_ref());
         let Some(said) = asked(desk, &mut kept, &draft)? else { continue };
-        if said.code != "00" {
-            return Err(refused(&said.code));
+        match said.code.as_str() {
+            // The card is gone since the row was sent first, or sealed anew, and no repeat is the same any more: a person sees to it.
+            DUPLICATE => kept.taken = row.place,
+            "00" => (kept.taken, kept.rows) = (row.place, kept.rows + 1),
+            code => return Err(refused(code)),
         }
-        (kept.taken, kept.rows) = (row.place, kept.rows + 1);
         desk.keep_settlement(&kept).map_err(open)?;
     }
     Ok(())

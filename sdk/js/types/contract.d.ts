@@ -868,8 +868,10 @@ declare module 'saoma:channel/in-app@0.2.0' {
  * never settle twice: a repeat is the same message to the scheme, or a question about it. `no-answer`, `not-sent` and
  * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. Core closes a batch when nothing of the
  * account is under way: where something is, it first holds new payments and refunds back, for two minutes at most, and tries again later if that was
- * not enough. What a person is called for is not waited for: it belongs to the next batch. Until `settle` has an answer, for two minutes from the close
- * at most, core calls neither `create`, `charge`, `refund` nor `cancel` of the account, so that what the scheme counts does not change meanwhile.
+ * not enough. What a person is called for is not waited for, unless it may be going out just then: it belongs to the next batch. Nor is a code
+ * on show under way: it may be paid at any moment, and is of the batch into which its success comes. Until `settle` has an answer, for two minutes
+ * from the close at most, core calls neither `create`, `charge`, `refund` nor `cancel` of the account, so that what the scheme counts does not
+ * change meanwhile; and again during each repeat of `settle`, as long as nothing was confirmed since the close.
  * Settlement moves no money and changes no payment, here as there: what it finds, persons see to.
  */
 declare module 'saoma:channel/settlement@0.2.0' {

@@ -1506,9 +1506,10 @@ export interface paths {
         /**
          * Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
          *     itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
-         *     answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`. While some
+         *     answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`; and again while
+         *     the totals are asked about once more, as long as nothing was paid or given back since. While some
          *     are under way nothing is closed (`payments_under_way`): new ones are held back in the same manner, for two minutes at most, and core closes
-         *     it as soon as those have their end.
+         *     it as soon as those have their end. While too many others are being settled, nothing is closed or held back (`settlement_busy`).
          */
         post: operations["settlement_batches_close"];
         delete?: never;

@@ -68,6 +68,7 @@ export const reconEn = {
     conflict: 'This account has a payout with this reference already.',
     currency_mismatch: 'The bills of these days have nothing in this currency.',
     payments_under_way: 'Payments or refunds of this account are under way. New ones are held back for two minutes, and the batch is closed as soon as those have their end. If they have none, sales go on; try again later.',
+    settlement_busy: 'Too many batches are being settled just now. Nothing was closed. Try again in a minute.',
     forbidden: 'Your role may not do this.',
   } as Record<string, string>,
   payout: {

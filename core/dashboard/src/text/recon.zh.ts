@@ -67,6 +67,7 @@ export const reconZh: ReconTexts = {
     conflict: '该账户已有相同参考号的打款。',
     currency_mismatch: '这些日期的账单没有该币种。',
     payments_under_way: '此账户有支付或退款正在进行。新交易暂停最多两分钟，完成后自动关闭批次；若仍未完成，收款照常，请稍后再试。',
+    settlement_busy: '正在结算的批次过多，未关闭任何批次，请一分钟后再试。',
     forbidden: '您的角色无权执行此操作。',
   },
   payout: {

@@ -84,6 +84,7 @@ codes! {
     FORWARDING = "forwarding", 409, "The acquirer has not answered for this sale";
     BATCH_CLOSING = "batch_closing", 409, "A batch is being settled";
     PAYMENTS_UNDER_WAY = "payments_under_way", 409, "Payments are under way";
+    SETTLEMENT_BUSY = "settlement_busy", 503, "Too many batches are being settled";
     VOID_TOO_LATE = "void_too_late", 409, "The payment can be refunded and not voided any more";
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";

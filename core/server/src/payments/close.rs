@@ -1,7 +1,7 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
 use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::{Effect, Event, Refusal, Source, State};
+use saoma_domain::payment::{Close, Effect, Event, Refusal, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{
     StoreError, TenantScope, channel_accounts,
@@ -10,12 +10,16 @@ use saoma_store::{
 
 use super::{
     Heard, Outcome, PaymentError,
-    call::{amounts, known_order, scheme_words, served, status_of},
+    call::{Channel, amounts, known_order, scheme_words, served, status_of},
     channel_of,
+    collect::pace,
     doubt::{is_called_off, is_settled_by_hand},
     settle,
 };
-use crate::{app::App, settlement::check_not_closing};
+use crate::{
+    app::App,
+    settlement::{Counted, check_may_send},
+};
 
 /// An answer as an [`Outcome`] of [`settle`]. `since_version`: see [`Heard::since_version`].
 pub(super) fn answered(
@@ -76,6 +80,17 @@ pub struct Reply {
     pub refused: Option<Refusal>,
 }
 
+fn counted(stored: &StoredPayment, channel: &Channel) -> Counted {
+    let closes = matches!(
+        stored.payment.state,
+        State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked }
+    );
+    if stored.watch.attention_at.is_none() && (closes || stored.payment.is_open()) {
+        return Counted::Yes;
+    }
+    Counted::No { call_ms: pace(&channel.manifest).call_ms }
+}
+
 async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -> Result<Reply, PaymentError> {
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
     let channel = channel_of(app, scope, &sale).await?;
@@ -87,7 +102,7 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         },
     );
     if asked == Asked::Cancel {
-        check_not_closing(app, scope, channel.account.id).await?;
+        check_may_send(app, scope, channel.account.id, counted(&sale.payment, &channel)).await?;
     }
     let reply = match asked {
         Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment, &channel)).await,

@@ -18,7 +18,7 @@ use saoma_store::{
     orders::{self, Order},
     pay_codes::PayCode,
     payments::{self, Sale, StoredPayment, Watch},
-    plugin_packages,
+    plugin_packages, settlement_batches,
     static_codes::{self, Origin},
 };
 use tracing::Instrument as _;
@@ -33,7 +33,11 @@ use super::{
     rules::{Rules, Wish, ground},
     settle::{push, record, settle},
 };
-use crate::{app::App, settlement::begin_unheld, webhooks::tell_payment};
+use crate::{
+    app::App,
+    settlement::{begin_unheld, check_not_held},
+    webhooks::tell_payment,
+};
 
 /// What is to be collected. The id makes it one payment however often it is asked for.
 #[derive(Debug)]
@@ -256,11 +260,19 @@ async fn write_down(
         How::Present { .. } | How::InApp { .. } | How::Charge { .. } => None,
     };
     let (is_first, package, origin) = (collect.order.is_none(), channel.account.package, collect.origin.clone());
-    let settles = channel.manifest.settlement.is_some().then_some(account.id);
+    let (account, settles) = (account.id, channel.manifest.settlement.is_some());
     app.store()
         .write(move |tx| {
-            if let Some(account) = settles {
+            // The first of two equal requests may have gone out before an account was held.
+            match payments::load(tx, &scope, stored.payment.id) {
+                Err(StoreError::NotFound { .. }) => {}
+                there => return Ok(there.map(|_| None)?),
+            }
+            if settles {
                 begin_unheld(tx, &scope, account, now)?;
+            } else if settlement_batches::settling(tx, &scope, account)?.is_some() {
+                // Another node may serve a package of the same channel that settles.
+                check_not_held(tx, &scope, account, now)?;
             }
             if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
                 return Ok(None);

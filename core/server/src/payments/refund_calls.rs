@@ -18,7 +18,10 @@ use super::{
     collect::pace,
     refund::{Heard, heard, is_over},
 };
-use crate::{app::App, settlement::check_not_closing};
+use crate::{
+    app::App,
+    settlement::{Counted, check_may_send},
+};
 
 /// Longest note of what a channel said.
 const NOTE_CHARS_MAX: usize = 200;
@@ -34,12 +37,13 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return heard(app, scope, refund.refund.id, Heard::PaidFromTheSafe).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
-    // Whoever is called for it: what is sent again may be carried out now.
-    check_not_closing(app, scope, channel.account.id).await?;
-    let call_ms = pace(&channel.manifest).call_ms;
     if refund.watch.doubted_at.is_some() {
         return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
     }
+    // Whoever is called for it: what is sent again may be carried out now.
+    let counted = counted(&refund, &channel);
+    check_may_send(app, scope, channel.account.id, counted).await?;
+    let call_ms = pace(&channel.manifest).call_ms;
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
         State::Created => {
@@ -67,9 +71,18 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return ask(app, scope, refund, &channel).await;
     }
     if query(app, scope, &sale.payment, &refund, &channel).await? == Some(RefundStatus::NotFound) {
+        check_may_send(app, scope, channel.account.id, counted).await?;
         return ask(app, scope, refund, &channel).await;
     }
     Ok(())
+}
+
+fn counted(refund: &StoredRefund, channel: &Channel) -> Counted {
+    let was_sent = matches!(refund.refund.state, State::Submitting | State::Pending | State::Unknown);
+    if refund.watch.attention_at.is_none() && was_sent {
+        return Counted::Yes;
+    }
+    Counted::No { call_ms: pace(&channel.manifest).call_ms }
 }
 
 /// A refund that a crash left on its way, and whose channel cannot be called: nobody knows, and it is as unknown as any.
@@ -110,7 +123,7 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     if !by_cancel(&channel, refund.refund.kind) {
         return query(app, scope, &sale.payment, &refund, &channel).await;
     }
-    check_not_closing(app, scope, channel.account.id).await?;
+    check_may_send(app, scope, channel.account.id, counted(&refund, &channel)).await?;
     // The whole is undone once, however often it is asked for.
     ask(app, scope, refund, &channel).await?;
     let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;

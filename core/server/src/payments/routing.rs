@@ -1,5 +1,5 @@
 //! Which channel account collects a payment: the one that was named, the one that claims the customer's code, or the first that can
-//! show one or take the card; and past those where nobody answers.
+//! show one or take the card; and past those where nobody answers, or that are held for their batch.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 use saoma_channels::{Failure, Manifest};
 use saoma_domain::routing::{Candidate, Choice, Silence, choose};
 use saoma_protocol::{ChannelAccountId, Millis};
-use saoma_store::{TenantScope, channel_accounts::ChannelAccount};
+use saoma_store::{StoreError, TenantScope, channel_accounts::ChannelAccount, settlement_batches};
 
 use super::{Collect, How, PaymentError, call::served, rules::Rules};
 use crate::app::App;
@@ -106,7 +106,24 @@ pub(super) async fn route(
     // Stable: those that the rules leave out stay behind in their old order. Priorities stay: whose code it is that two wallets
     // claim alike is no question of cost, and a person's to answer.
     fit.sort_by_key(|account| ranked.iter().position(|id| *id == account.id).unwrap_or(usize::MAX));
-    first_that_answers(app, &collect.how, currency.code(), fit)
+    let held = if fit.len() > 1 { held(app, scope, &fit).await? } else { Vec::new() };
+    first_that_answers(app, &collect.how, currency.code(), fit, &held)
+}
+
+/// Those of `fit` that take nothing new just now, for the sake of their batch.
+async fn held(app: &App, scope: TenantScope, fit: &[ChannelAccount]) -> Result<Vec<ChannelAccountId>, StoreError> {
+    let (now, accounts) = (app.now(), fit.iter().map(|account| account.id).collect::<Vec<_>>());
+    app.store()
+        .read(move |tx| {
+            let mut held = Vec::new();
+            for account in &accounts {
+                if settlement_batches::holds(tx, &scope, *account, now)? {
+                    held.push(*account);
+                }
+            }
+            Ok(held)
+        })
+        .await
 }
 
 fn first_that_answers(
@@ -114,6 +131,7 @@ fn first_that_answers(
     how: &How,
     currency: &str,
     mut fit: Vec<ChannelAccount>,
+    held: &[ChannelAccountId],
 ) -> Result<Route, PaymentError> {
     let now = app.now();
     let candidates: Vec<Candidate<'_>> = fit
@@ -121,7 +139,7 @@ fn first_that_answers(
         .map(|account| Candidate {
             plugin: &account.plugin,
             priority: account.priority,
-            is_passed_over: app.silences().is_passed_over(account.id, now),
+            is_passed_over: held.contains(&account.id) || app.silences().is_passed_over(account.id, now),
         })
         .collect();
     match choose(&candidates, matches!(how, How::Charge { .. })) {
@@ -140,8 +158,11 @@ fn first_that_answers(
             let passed_over =
                 if names.is_empty() { String::new() } else { format!("passed over: {}", names.join(", ")) };
             for account in &fit[..place] {
-                tracing::info!(channel_account.id = %account.id, channel = account.plugin, "passed over: nobody answers there");
-                app.metrics().passed_over(&account.plugin);
+                let is_held = held.contains(&account.id);
+                tracing::info!(channel_account.id = %account.id, channel = account.plugin, is_held, "passed over");
+                if !is_held {
+                    app.metrics().passed_over(&account.plugin);
+                }
             }
             let account = fit.swap_remove(place);
             app.silences().tried(account.id, now);

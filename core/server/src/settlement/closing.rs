@@ -26,6 +26,8 @@ pub struct Prepared {
     by: String,
     at: Millis,
     rows_max: u32,
+    /// Whether what is closed is settled at once.
+    has_room: bool,
     /// Only if that is the sequence number of the batch before (0: there is none); else another node was first.
     after: Option<u64>,
 }
@@ -37,6 +39,8 @@ pub enum Turned {
     Closed(Box<SettlementBatch>),
     Held(Held),
     Nothing,
+    /// It would wait for its turn, and payments for it.
+    NoRoom,
 }
 
 /// Payments under way keep it open.
@@ -59,7 +63,8 @@ pub async fn prepare(
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
     let terms = terms(app, scope, &stored).ok_or_else(|| SettlementError::NoSettlement(stored.plugin.clone()))?;
     let id = SettlementBatchId::from_bytes(app.random_16()?);
-    Ok(Prepared { id, account, by: by.to_owned(), at: app.now(), rows_max: terms.rows_max, after })
+    let (by, has_room) = (by.to_owned(), app.settlement_places().available_permits() > 0);
+    Ok(Prepared { id, account, by, at: app.now(), rows_max: terms.rows_max, has_room, after })
 }
 
 impl Prepared {
@@ -68,7 +73,7 @@ impl Prepared {
     /// # Errors
     /// `Store`.
     pub fn carry_out(&self, tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Turned, StoreError> {
-        let &Self { id, account, at, rows_max, after, .. } = self;
+        let &Self { id, account, at, rows_max, has_room, after, .. } = self;
         // What is about to be sold waits for this commit, and so does what is about to be booked.
         batches::take_turn(tx, scope, account)?;
         ledger::take_turn(tx, scope)?;
@@ -82,6 +87,9 @@ impl Prepared {
         if open.rows == 0 {
             batches::end_drain(tx, scope, account)?;
             return Ok(Turned::Nothing);
+        }
+        if !has_room {
+            return Ok(Turned::NoRoom);
         }
         let settling = batches::settling(tx, scope, account)?;
         let drain = settling.as_ref().and_then(|settling| settling.drain);
@@ -152,6 +160,7 @@ pub fn report(app: &App, scope: TenantScope, turned: Turned) -> Result<Settlemen
             app.news_of(scope.tenant());
             Err(SettlementError::UnderWay { count: under_way, held_until: until })
         }
+        Turned::NoRoom => Err(SettlementError::NoRoom),
         Turned::Nothing => Err(SettlementError::Nothing),
     }
 }
@@ -161,7 +170,7 @@ pub fn report(app: &App, scope: TenantScope, turned: Turned) -> Result<Settlemen
 /// first, and its batch is the answer.
 ///
 /// # Errors
-/// With nothing closed: `Store` (`NotFound`), `NoSettlement`, `UnderWay`, `Nothing`.
+/// With nothing closed: `Store` (`NotFound`), `NoSettlement`, `UnderWay`, `Nothing`, `NoRoom`.
 pub async fn close(
     app: &App,
     scope: TenantScope,
@@ -250,12 +259,41 @@ pub fn begin_unheld(
     Ok(batches::begin(tx, scope, account, now)?)
 }
 
-/// What core would send of itself waits too while the totals of the account's batch are on their way.
+/// Whether what is about to go out through an account is in its books, as under way: a batch is then not closed before it has its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    Yes,
+    /// A person is called for it, it is over here, or it was never sent. It may last so long, in milliseconds.
+    No {
+        call_ms: i64,
+    },
+}
+
+/// What core would undo or give back waits too while the totals of the account's batch are on their way. What is not counted as under way
+/// waits for a close as well, or no close would ever come as long as the scheme keeps silent about it; and no batch is closed while it is out.
 ///
 /// # Errors
 /// `BatchClosing`, `Store`.
-pub async fn check_not_closing(app: &App, scope: TenantScope, account: ChannelAccountId) -> Result<(), PaymentError> {
+pub async fn check_may_send(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    counted: Counted,
+) -> Result<(), PaymentError> {
     let now = app.now();
-    let is_closing = app.store().read(move |tx| batches::is_closing(tx, &scope, account, now)).await?;
-    if is_closing { Err(PaymentError::BatchClosing) } else { Ok(()) }
+    let looked = app.store().read(move |tx| {
+        let settles = batches::settling(tx, &scope, account)?.is_some();
+        Ok::<_, StoreError>((settles, batches::is_closing(tx, &scope, account, now)?))
+    });
+    match (looked.await?, counted) {
+        ((_, true), _) => Err(PaymentError::BatchClosing),
+        ((false, false), _) | ((true, false), Counted::Yes) => Ok(()),
+        ((true, false), Counted::No { call_ms }) => {
+            let goes_out = move |tx: &mut Tx<'_>| {
+                check_not_held(tx, &scope, account, now)?;
+                Ok::<_, PaymentError>(batches::goes_out(tx, &scope, account, now.plus(call_ms), now)?)
+            };
+            app.store().write(goes_out).await
+        }
+    }
 }

@@ -27,12 +27,13 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
 }
 
 async fn look(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
     let (backlog, (payments_open, payments_unknown), settlements_waiting) = app
         .store()
-        .read(|tx| {
+        .read(move |tx| {
             let process = access::process();
             let backlog = outbox::backlog(tx, &process, Kind::Push)?;
-            let waiting = settlement_batches::waiting_count(tx, &process)?;
+            let waiting = settlement_batches::waiting_count(tx, &process, now)?;
             Ok::<_, StoreError>((backlog, payments::open_count(tx, &process)?, waiting))
         })
         .await?;

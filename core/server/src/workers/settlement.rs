@@ -1,12 +1,13 @@
 //! Settles batches at schemes: those on their way are taken up again, and what is open is closed once the merchant's day is over.
 //! What is due follows from what was done, so nothing is scheduled; of several nodes one has a batch's lease.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use saoma_domain::settlement::State;
 use saoma_protocol::{ChannelAccountId, TenantId};
 use saoma_store::{
     StoreError, TenantScope, access, channel_accounts,
-    settlement_batches::{self as batches, IN_HAND_MAX as OF_TENANT_MAX, claim_due},
+    settlement_batches::{self as batches, Room, claim_due},
     tenants,
 };
 use tokio::{
@@ -19,14 +20,17 @@ use tracing::Instrument as _;
 use super::rested;
 use crate::{
     app::App,
-    settlement::{self, SettlementError, lease_from},
+    settlement::{self, IN_HAND_MAX, SettlementError, lease_from},
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked what is to be closed.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
-/// Batches in hand at once.
-const IN_HAND_MAX: usize = 16;
+/// Of those in hand, such as are uploaded or asked about again at most: neither a long upload nor an acquirer that is away keeps a new batch,
+/// which an account is held for, from its place.
+const OTHERS_MAX: usize = 12;
+/// New batches of one merchant whose totals are on their way from here at once; others' find a place too.
+const OF_TENANT_MAX: usize = 4;
 const TENANTS: u32 = 100;
 /// Accounts that are held for a close, looked at in one turn. Each is held for two minutes.
 const HELD_MAX: u32 = 256;
@@ -59,7 +63,12 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
 #[derive(Default)]
 pub struct Hands {
     work: JoinSet<()>,
-    of: HashMap<Id, TenantId>,
+    of: HashMap<Id, InHand>,
+}
+
+struct InHand {
+    tenant: TenantId,
+    is_first: bool,
 }
 
 impl Hands {
@@ -70,19 +79,31 @@ impl Hands {
         }
     }
 
-    fn room(&mut self) -> usize {
+    fn room(&mut self) -> Room {
         self.let_go();
-        IN_HAND_MAX.saturating_sub(self.work.len())
+        let others = self.of.values().filter(|of| !of.is_first).count();
+        let places = |max: usize, taken| u32::try_from(max.saturating_sub(taken)).unwrap_or(0);
+        Room { all: places(IN_HAND_MAX, self.work.len()), others: places(OTHERS_MAX, others) }
     }
 
     fn has_room_for(&mut self, tenant: TenantId) -> bool {
         self.let_go();
-        self.of.values().filter(|of| **of == tenant).count() < usize::try_from(OF_TENANT_MAX).unwrap_or(1)
+        self.of.values().filter(|of| of.tenant == tenant && of.is_first).count() < OF_TENANT_MAX
     }
 
-    fn take(&mut self, tenant: TenantId, one: impl Future<Output = ()> + Send + 'static) {
-        let task = self.work.spawn(one);
-        self.of.insert(task.id(), tenant);
+    fn take(&mut self, app: &App, due: batches::Due) {
+        let (app, tenant) = (app.clone(), due.scope.tenant());
+        let is_first = due.batch.state == State::Closing && due.batch.attempts == 0;
+        let span = tracing::info_span!("settle", settlement_batch = %due.batch.id, %tenant);
+        let place = Arc::clone(app.settlement_places()).try_acquire_owned().ok();
+        let one = async move {
+            let _place = place;
+            if let Err(error) = settlement::pursue(&app, due.scope, due.batch).await {
+                tracing::warn!(%error, "a batch is taken up again later");
+            }
+        };
+        let task = self.work.spawn(one.instrument(span));
+        self.of.insert(task.id(), InHand { tenant, is_first });
     }
 
     /// Waits for all of them.
@@ -97,21 +118,12 @@ impl Hands {
 /// # Errors
 /// Of the store.
 pub async fn take_up(app: &App, hands: &mut Hands) -> Result<(), StoreError> {
-    let (now, room) = (app.now(), u32::try_from(hands.room()).unwrap_or(0));
-    if room == 0 {
+    let (now, room) = (app.now(), hands.room());
+    if room.all == 0 {
         return Ok(());
     }
     let due = app.store().write(move |tx| claim_due(tx, &access::process(), now, lease_from(now), room)).await?;
-    for due in due {
-        let (app, id, tenant) = (app.clone(), due.batch.id, due.scope.tenant());
-        let span = tracing::info_span!("settle", settlement_batch = %id, tenant = %tenant);
-        let one = async move {
-            if let Err(error) = settlement::pursue(&app, due.scope, due.batch).await {
-                tracing::warn!(%error, "a batch is taken up again later");
-            }
-        };
-        hands.take(tenant, one.instrument(span));
-    }
+    due.into_iter().for_each(|due| hands.take(app, due));
     Ok(())
 }
 
@@ -123,7 +135,7 @@ pub async fn close_held(app: &App, hands: &mut Hands) -> Result<(), StoreError> 
     let now = app.now();
     let held = app.store().read(move |tx| batches::held(tx, &access::process(), now, HELD_MAX)).await?;
     for (scope, account) in held {
-        if hands.room() == 0 || !hands.has_room_for(scope.tenant()) || app.is_stopping() {
+        if hands.room().all == 0 || !hands.has_room_for(scope.tenant()) || app.is_stopping() {
             continue;
         }
         let settling = app.store().read(move |tx| batches::settling(tx, &scope, account)).await?;
@@ -169,7 +181,7 @@ async fn close_of(app: &App, tenant: TenantId, hands: &mut Hands) -> Result<bool
         .await?;
     for account in accounts {
         let Some(due) = settlement::is_due(app, scope, &account).await? else { continue };
-        if hands.room() == 0 || app.is_stopping() {
+        if hands.room().all == 0 || app.is_stopping() {
             return Ok(false);
         }
         if !hands.has_room_for(tenant) {
@@ -185,7 +197,7 @@ async fn close_of(app: &App, tenant: TenantId, hands: &mut Hands) -> Result<bool
 
 fn leave(account: ChannelAccountId, error: &SettlementError) {
     match error {
-        SettlementError::UnderWay { .. } | SettlementError::Nothing => {}
+        SettlementError::UnderWay { .. } | SettlementError::Nothing | SettlementError::NoRoom => {}
         error => tracing::warn!(channel_account = %account, %error, "a batch is closed later"),
     }
 }

@@ -137,6 +137,13 @@ impl Scheme {
         *self.manifest.lock().unwrap() = Some(Arc::new(Manifest { settlement: Some(terms), ..manifest(ALL) }));
     }
 
+    /// The same, and it takes cards: rows are uploaded one by one.
+    pub fn settles_cards(&self, terms: SettlementTerms) {
+        let capabilities: Vec<Capability> = ALL.iter().copied().chain([Capability::Card]).collect();
+        *self.manifest.lock().unwrap() =
+            Some(Arc::new(Manifest { settlement: Some(terms), ..manifest(&capabilities) }));
+    }
+
     /// From now on its days begin so many minutes after midnight.
     pub fn begins_days(&self, minutes: i32) {
         let mut manifest = manifest(ALL);
@@ -299,11 +306,15 @@ impl ChannelCaller for Scheme {
     }
 
     async fn settle(&self, _: &Account, batch: &Batch) -> Result<Settled, Failure> {
-        self.settling.settle(batch)
+        let said = self.settling.settle(batch);
+        self.settling.takes_time().await;
+        said
     }
 
     async fn upload(&self, _: &Account, batch: &Batch, rows: &[Row]) -> Result<(), Failure> {
-        self.settling.upload(batch, rows)
+        let said = self.settling.upload(batch, rows);
+        self.settling.takes_time().await;
+        said
     }
 
     async fn finish(&self, _: &Account, batch: &Batch) -> Result<Settled, Failure> {
@@ -436,8 +447,16 @@ impl Counter {
     }
 
     pub fn later(&self, ms: i64) {
-        let mut now = self.clock.0.lock().unwrap();
-        *now = now.plus(ms);
+        self.hand()(ms);
+    }
+
+    /// What moves the clock, for whom a story gives it to.
+    pub fn hand(&self) -> impl Fn(i64) + Send + Sync + use<> {
+        let clock = self.clock.clone();
+        move |ms| {
+            let mut now = clock.0.lock().unwrap();
+            *now = now.plus(ms);
+        }
     }
 
     pub fn workers(&self) -> Workers {
@@ -455,8 +474,20 @@ impl Counter {
         account: Option<ChannelAccountId>,
         order: Option<OrderId>,
     ) -> Result<Sale, PaymentError> {
+        let id = PaymentId::from_bytes(random_16());
+        self.collects_once(id, how, account, order).await.map(|(sale, _)| sale)
+    }
+
+    /// The same under a number of the story's; and whether it is new.
+    pub async fn collects_once(
+        &self,
+        id: PaymentId,
+        how: How,
+        account: Option<ChannelAccountId>,
+        order: Option<OrderId>,
+    ) -> Result<(Sale, bool), PaymentError> {
         let wish = Collect {
-            id: PaymentId::from_bytes(random_16()),
+            id,
             fingerprint: [0; 32],
             amount: self.scheme.price(),
             how,
@@ -471,7 +502,7 @@ impl Counter {
             origin: None,
             actor: "usr_cashier".to_owned(),
         };
-        collect(&self.app, self.scope, wish).await.map(|(sale, _)| sale)
+        collect(&self.app, self.scope, wish).await
     }
 
     /// A code on show for two minutes.

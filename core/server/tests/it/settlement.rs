@@ -1,7 +1,10 @@
 //! Batches of an account whose channel settles them: what is in one, what the scheme says of it, and what a silence, a crash and
 //! another node change about it.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use saoma_channels::{
     Decline, DeclineCode, Failure, PaymentStatus, RefundStatus,
@@ -17,8 +20,9 @@ use saoma_server::{
 };
 use saoma_store::{
     StoreError, channel_accounts, payments,
-    settlement_batches::{self as batches, Filter, SettlementBatch},
+    settlement_batches::{self as batches, Filter, Room, SettlementBatch},
 };
+use tokio::sync::Notify;
 
 use crate::{
     reconcile::{HOUR_MS, on_both},
@@ -30,10 +34,17 @@ use crate::{
 pub struct Settling {
     next: Mutex<VecDeque<Result<Settled, Failure>>>,
     asked: Mutex<Vec<Asked>>,
+    /// What time its answers take.
+    takes: Mutex<Option<Takes>>,
+}
+
+enum Takes {
+    Ms(i64, Box<dyn Fn(i64) + Send + Sync>),
+    UntilTheBell(Arc<Notify>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asked {
+pub enum Asked {
     Settle(Batch),
     Upload(SettlementBatchId, Vec<(u32, RowKind)>),
     Finish(SettlementBatchId),
@@ -63,7 +74,28 @@ impl Settling {
         self.next.lock().unwrap().extend(says.iter().cloned());
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    /// Each answer takes so long from now on, by the clock that `hand` moves.
+    pub fn is_slow(&self, ms: i64, hand: impl Fn(i64) + Send + Sync + 'static) {
+        *self.takes.lock().unwrap() = Some(Takes::Ms(ms, Box::new(hand)));
+    }
+
+    /// Answers come when the bell rings.
+    pub fn waits(&self) -> Arc<Notify> {
+        let bell = Arc::new(Notify::new());
+        *self.takes.lock().unwrap() = Some(Takes::UntilTheBell(bell.clone()));
+        bell
+    }
+
+    pub async fn takes_time(&self) {
+        let bell = match &*self.takes.lock().unwrap() {
+            None => return,
+            Some(Takes::Ms(ms, hand)) => return hand(*ms),
+            Some(Takes::UntilTheBell(bell)) => bell.clone(),
+        };
+        bell.notified().await;
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
@@ -128,6 +160,15 @@ impl Counter {
             settlement::resolve_in(tx, &scope, id, version, reason, "usr_accountant", now)
         };
         self.app.store().write(work).await
+    }
+
+    /// A node takes up what is due, and is gone: so many batches.
+    pub async fn claims(&self) -> usize {
+        let (now, room) = (self.app.now(), Room { all: 5, others: 5 });
+        let claim = move |tx: &mut saoma_store::Tx<'_>| {
+            batches::claim_due(tx, &saoma_store::access::process(), now, settlement::lease_from(now), room)
+        };
+        self.app.store().write(claim).await.unwrap().len()
     }
 
     pub async fn is_due(&self) -> Option<Due> {
@@ -247,18 +288,16 @@ async fn what_differs_is_uploaded_and_waits_for_a_person() {
         let says = [Ok(Settled::Differs(Some(theirs.clone()))), silent()];
         counter.scheme.settling.then(&says);
         works(&counter.app).await;
+        works(&counter.app).await;
         let uploading = counter.batch(closed.id).await;
         assert_eq!((&uploading.state, &uploading.theirs), (&State::Uploading { sent: 0 }, &Some(theirs)));
         // One node claims it and is gone.
         counter.later(10_000);
-        let (lease, now) = (counter.app.now().plus(180_000), counter.app.now());
-        let claim =
-            move |tx: &mut saoma_store::Tx<'_>| batches::claim_due(tx, &saoma_store::access::process(), now, lease, 5);
-        assert_eq!(counter.app.store().write(claim).await.unwrap().len(), 1);
+        assert_eq!(counter.claims().await, 1);
         let neighbour = counter.neighbour(0);
         works(&neighbour).await;
         assert_eq!(counter.scheme.settling.asked().len(), 2, "the lease is another's");
-        counter.later(180_000);
+        counter.later(80_000);
         counter.scheme.settling.then(&[Ok(Settled::Balanced), Ok(Settled::Differs(None))]);
         works(&neighbour).await;
         let rows = vec![(1, RowKind::Sale), (2, RowKind::Sale), (3, RowKind::Sale)];

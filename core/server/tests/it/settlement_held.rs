@@ -6,7 +6,7 @@ use saoma_domain::{
     payment::State as PaymentStanding,
     settlement::{Settled, State},
 };
-use saoma_protocol::{Millis, api::RefundKind};
+use saoma_protocol::{Millis, PaymentId, api::RefundKind};
 use saoma_server::{
     app::App,
     payments::{PaymentError, cancel, give_back},
@@ -20,8 +20,9 @@ use saoma_store::{
 use tokio::task::JoinSet;
 
 use crate::{
+    fleet_world::eventually,
     reconcile::{HOUR_MS, on_both},
-    scheme_world::{AMOUNT_MINOR, Counter, Say, giving_back, no_answer, scanned},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, giving_back, no_answer, scanned},
     settlement::{TERMS, closes_due, closes_held, silent, sums, tally, works},
 };
 
@@ -36,7 +37,7 @@ async fn resolves(app: &App) {
 }
 
 impl Counter {
-    async fn is_held(&self) -> bool {
+    pub async fn is_held(&self) -> bool {
         self.scheme.next("charge", Say::Status(PaymentStatus::Succeeded));
         let sold = self.try_collect(scanned(), 0, None).await;
         if sold.is_err() {
@@ -133,7 +134,8 @@ async fn what_does_not_end_holds_a_shop_for_two_minutes_and_a_person_sees_it() {
         }
         assert!(counter.settling().await.attention_at.is_some());
         assert_eq!(counter.audited("settlement_batch.needs_attention").await, 1);
-        let count = |tx: &mut saoma_store::Tx<'_>| batches::waiting_count(tx, &access::process());
+        let now = counter.app.now();
+        let count = move |tx: &mut saoma_store::Tx<'_>| batches::waiting_count(tx, &access::process(), now);
         assert_eq!(counter.app.store().read(count).await.unwrap(), 1);
         assert_eq!(counter.batches().await, [], "its sum would differ");
     })
@@ -188,6 +190,8 @@ async fn what_core_gives_back_of_itself_waits_until_the_scheme_has_counted() {
         counter.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
         resolves(&counter.app).await;
         assert_eq!(counter.scheme.calls("refund"), 1);
+        // For as long as it may be out, whatever was heard of it.
+        counter.later(MINUTE_MS);
         let next = counter.closes().await.unwrap();
         assert_eq!(sums(&next), (tally(0, 0), tally(1, AMOUNT_MINOR)));
     })
@@ -239,15 +243,18 @@ async fn the_first_batch_has_all_that_came_since_core_settles_there() {
 async fn a_clock_that_ran_ahead_keeps_nobody_from_settling() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
-        let ahead = counter.neighbour(40 * 24 * HOUR_MS);
-        counter.sells(PaymentStatus::Succeeded).await;
-        closes_due(&ahead).await;
-        let batch = counter.batches().await.remove(0);
-        assert!(batch.closed_at > counter.app.now());
-        assert!(!counter.is_held().await, "it is held for nobody here");
-        counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        works(&counter.app).await;
-        assert_eq!(counter.batch(batch.id).await.state, State::Settled, "nor does it wait for that moment");
+        // One that is far off, and one by less than clocks are otherwise let be off.
+        for ahead_ms in [40 * 24 * HOUR_MS, HOUR_MS / 2] {
+            let ahead = counter.neighbour(ahead_ms);
+            counter.sells(PaymentStatus::Succeeded).await;
+            let batch = settlement::close(&ahead, counter.scope, counter.accounts[0], "core", None).await.unwrap();
+            works(&ahead).await;
+            assert!(batch.closed_at > counter.app.now());
+            assert!(!counter.is_held().await, "it is held for nobody here");
+            counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
+            works(&counter.app).await;
+            assert_eq!(counter.batch(batch.id).await.state, State::Settled, "nor does it wait for that moment");
+        }
         counter.later(24 * HOUR_MS);
         assert!(counter.is_due().await.is_some());
     })
@@ -262,13 +269,69 @@ async fn what_the_scheme_says_after_it_was_given_up_is_in_the_log() {
         let closed = counter.closes().await.unwrap();
         counter.later(HOUR_MS);
         works(&counter.app).await;
-        let asked = counter.batch(closed.id).await;
-        // One node asks while a person gives it up.
-        counter.sees_to(closed.id, asked.version, "asked by phone").await.unwrap();
+        counter.later(10 * MINUTE_MS);
+        counter.scheme.settling.asked();
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        settlement::pursue(&counter.app, counter.scope, asked).await.unwrap();
+        // One node asks while a person gives it up.
+        let (bell, app) = (counter.scheme.settling.waits(), counter.app.clone());
+        let work = tokio::spawn(async move { works(&app).await });
+        eventually("it is asked", async || !counter.scheme.settling.asked().is_empty()).await;
+        let asked = counter.batch(closed.id).await;
+        counter.sees_to(closed.id, asked.version, "asked by phone").await.unwrap();
+        bell.notify_one();
+        work.await.unwrap();
         assert_eq!(counter.audited("settlement_batch.answered_late").await, 1);
         assert!(matches!(counter.batch(closed.id).await.state, State::Differs(_)));
+    })
+    .await;
+}
+
+/// Two equal requests came at once: the first was sent before the account was held.
+#[actix_web::test]
+async fn a_repeat_of_what_went_out_before_is_not_told_that_nothing_was_sent() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        let (id, account) = (PaymentId::from_bytes([9; 16]), Some(counter.accounts[0]));
+        counter.scheme.next("charge", Say::Status(PaymentStatus::Succeeded));
+        let (_, is_new) = counter.collects_once(id, scanned(), account, None).await.unwrap();
+        assert!(is_new);
+        counter.closes().await.unwrap();
+        let (sale, is_new) = counter.collects_once(id, scanned(), account, None).await.unwrap();
+        assert_eq!((sale.payment.payment.id, is_new), (id, false));
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_held_account_is_held_whatever_package_a_node_serves() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        counter.closes().await.unwrap();
+        counter.scheme.install(Some(ALL));
+        assert!(counter.is_held().await);
+        counter.later(2 * MINUTE_MS);
+        assert!(!counter.is_held().await);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_sale_goes_past_a_held_account_unless_it_was_named() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.scheme.always("charge", Say::Status(PaymentStatus::Succeeded));
+        // Whichever of the two is asked first.
+        for (held, other) in [(0, 1), (1, 0)] {
+            counter.try_collect(scanned(), held, None).await.unwrap();
+            let account = counter.accounts[held];
+            settlement::close(&counter.app, counter.scope, account, "usr_accountant", None).await.unwrap();
+            let sold = counter.collects(scanned(), None, None).await.unwrap();
+            assert_eq!(sold.payment.channel_account, Some(counter.accounts[other]));
+            let named = counter.try_collect(scanned(), held, None).await;
+            assert!(matches!(named, Err(PaymentError::BatchClosing)), "{named:?}");
+            counter.later(2 * MINUTE_MS);
+        }
     })
     .await;
 }

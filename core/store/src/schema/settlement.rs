@@ -12,6 +12,7 @@ diesel::table! {
         totals_json -> Text,
         state -> Text,
         sent -> Integer,
+        sent_set -> BigInt,
         theirs_json -> Nullable<Text>,
         words -> Nullable<Text>,
         closed_by -> Text,
@@ -39,5 +40,6 @@ diesel::table! {
         held_at -> Nullable<BigInt>,
         holds -> Integer,
         attention_at -> Nullable<BigInt>,
+        busy_until -> Nullable<BigInt>,
     }
 }

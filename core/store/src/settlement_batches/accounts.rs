@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use saoma_domain::settlement::{Drain, HOLD_MS};
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
+use super::CALL_MS_MAX;
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, millis, moment, signed32, unsigned, unsigned32},
@@ -28,6 +29,15 @@ pub struct Settling {
     pub wanted_by: Option<String>,
     /// Since when a person is called about it.
     pub attention_at: Option<Millis>,
+    /// Until when something may be going out through it that is in no payment's or refund's state.
+    busy_until: Option<Millis>,
+}
+
+impl Settling {
+    /// Whether something of that kind may be on its way; what a clock wrote that ran ahead is not.
+    pub(super) fn is_busy(&self, now: Millis) -> bool {
+        self.busy_until.is_some_and(|until| now < until && until <= now.plus(CALL_MS_MAX))
+    }
 }
 
 /// How the account stands; `None` if core has had nothing to do with its settlement yet.
@@ -67,7 +77,26 @@ pub(super) fn first_set(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Re
     ledger::last_set_before(tx, scope, now.plus(-FIRST_LOOKS_BACK_MS))
 }
 
-/// Holds new payments and refunds of the account back. After [`begin`], in the account's turn ([`super::take_turn`]).
+/// Something goes out through the account until then, for all that its books say. In the account's turn ([`super::take_turn`]), so that no
+/// batch is closed meanwhile.
+///
+/// # Errors
+/// None of its own.
+pub fn goes_out(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    until: Millis,
+    now: Millis,
+) -> Result<(), StoreError> {
+    let settling = settling(tx, scope, account)?.filter(|settling| settling.is_busy(now));
+    let until = settling.and_then(|settling| settling.busy_until).max(Some(until));
+    let busy = settling_accounts::busy_until.eq(moment(until));
+    tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(busy).execute(conn)).map(drop)
+}
+
+/// Holds new payments and refunds of the account back; with the first hold the call of a person about an earlier close is over. After
+/// [`begin`], in the account's turn ([`super::take_turn`]).
 ///
 /// # Errors
 /// `NotFound`.
@@ -84,6 +113,10 @@ pub fn hold(
         settling_accounts::held_at.eq(Some(drain.held_at.0)),
         settling_accounts::holds.eq(signed32(drain.holds)),
     );
+    if drain.holds == 1 {
+        let over = settling_accounts::attention_at.eq(moment(None));
+        tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(over).execute(conn))?;
+    }
     let n_rows = tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(changes).execute(conn))?;
     if n_rows == 1 { Ok(()) } else { Err(StoreError::NotFound { what: "the settling account" }) }
 }
@@ -138,18 +171,25 @@ pub fn held(
     Ok(rows.into_iter().map(|(tenant, account)| (access::of_row(tenant.0), account.0)).collect())
 }
 
-/// Batches, and closes that wait, that a person is called for: of all tenants.
+/// Batches, and closes that wait, that a person is called for: of all tenants. A close that was given up waits no more.
 ///
 /// # Errors
-/// None of its own.
-pub fn waiting_count(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<u64, StoreError> {
+/// `Corrupt`.
+pub fn waiting_count(tx: &mut Tx<'_>, platform: &PlatformScope, now: Millis) -> Result<u64, StoreError> {
     let of_batches: i64 = tx.run(platform, |conn| {
         settlement_batches::table.filter(settlement_batches::attention_at.is_not_null()).count().get_result(conn)
     })?;
-    let of_accounts: i64 = tx.run(platform, |conn| {
-        settling_accounts::table.filter(settling_accounts::attention_at.is_not_null()).count().get_result(conn)
+    let called: Vec<Row> = tx.run(platform, |conn| {
+        settling_accounts::table
+            .filter(settling_accounts::attention_at.is_not_null())
+            .select(Row::as_select())
+            .load(conn)
     })?;
-    Ok(unsigned(of_batches)? + unsigned(of_accounts)?)
+    let mut of_accounts = 0;
+    for row in called {
+        of_accounts += u64::from(Settling::try_from(row)?.drain.is_some_and(|drain| drain.is_wanted_at(now)));
+    }
+    Ok(unsigned(of_batches)? + of_accounts)
 }
 
 /// Whether new payments and refunds of the account have to wait: for a close, or for what the scheme says to its batch.
@@ -201,6 +241,7 @@ struct Row {
     held_at: Option<i64>,
     holds: i32,
     attention_at: Option<i64>,
+    busy_until: Option<i64>,
 }
 
 impl TryFrom<Row> for Settling {
@@ -213,7 +254,7 @@ impl TryFrom<Row> for Settling {
             }
             _ => None,
         };
-        let attention_at = millis(row.attention_at);
-        Ok(Self { from_set: row.from_set, drain, wanted_by: row.wanted_by, attention_at })
+        let (attention_at, busy_until) = (millis(row.attention_at), millis(row.busy_until));
+        Ok(Self { from_set: row.from_set, drain, wanted_by: row.wanted_by, attention_at, busy_until })
     }
 }

@@ -13,7 +13,7 @@ use saoma_domain::{
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, RefundId};
 
 use super::{
-    SettlementBatch,
+    CALL_MS_MAX, SettlementBatch,
     accounts::{first_set, settling},
     last,
 };
@@ -24,9 +24,6 @@ use crate::{
     schema::{payments, posting_sets, refunds},
     stored_cards::schema::stored_card_sales,
 };
-
-/// How long a call of a channel lasts at most, with what is written after it.
-const CALL_MS_MAX: i64 = 75_000;
 
 /// What is open of an account: confirmed, and in no batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +42,10 @@ pub struct Glance {
     /// When the first came into the books. What a clock wrote that ran ahead says nothing: then the close before it, or long ago.
     pub since: Millis,
 }
+
+/// Where a row of a batch stands in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowAt(pub(super) i64);
 
 /// A row of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +72,8 @@ pub fn open(
 ) -> Result<Open, StoreError> {
     let last = last(tx, scope, account)?;
     let after_set = after_set(tx, scope, account, last.as_ref(), now)?;
-    let read = read(tx, scope, account, (after_set, i64::MAX), 0, rows_max)?;
-    let through_set = read.last().map_or(after_set, |read| read.set);
+    let read = read(tx, scope, account, (after_set, i64::MAX), rows_max)?;
+    let through_set = read.last().map_or(after_set, |read| read.set.0);
     let rows = u32::try_from(read.len()).map_err(|_| corrupt("a batch of more rows than can be counted"))?;
     let sums = totals(read.iter().map(|read| (read.row.kind, read.row.amount.money())));
     let totals = sums.ok_or_else(|| corrupt("a batch's totals past 64 bits"))?;
@@ -134,7 +135,7 @@ fn after_set(
     }
 }
 
-/// Rows of a batch, in the order in which they came into the books, from after the first `skipped` on.
+/// Rows of a batch that were not uploaded yet, in the order in which they came into the books.
 ///
 /// # Errors
 /// `Corrupt`.
@@ -142,15 +143,14 @@ pub fn page(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     batch: &SettlementBatch,
-    skipped: u32,
     limit: u32,
-) -> Result<Vec<BatchRow>, StoreError> {
-    let sets = (batch.after_set, batch.through_set);
-    let rows = read(tx, scope, batch.account, sets, skipped, limit)?;
-    Ok(rows.into_iter().map(|read| read.row).collect())
+) -> Result<Vec<(RowAt, BatchRow)>, StoreError> {
+    let sets = (batch.sent_through.0, batch.through_set);
+    let rows = read(tx, scope, batch.account, sets, limit)?;
+    Ok(rows.into_iter().map(|read| (read.set, read.row)).collect())
 }
 
-/// What of the account has no end, and no person called for it: what a batch is not closed among. What a worker has in hand is under way
+/// What of the account has no end, and no person called for it: what a batch is not closed among. What may be going out is under way
 /// whoever is called.
 ///
 /// # Errors
@@ -161,18 +161,13 @@ pub fn under_way(
     account: ChannelAccountId,
     now: Millis,
 ) -> Result<UnderWay, StoreError> {
-    // A person's call has no lease, and one that goes out is written down just before.
-    let called_since = now.0 - CALL_MS_MAX;
+    // An answer that calls a person may come while the call is out that began it; what was called for before is in `busy`.
+    let (lately, soon) = (now.0 - CALL_MS_MAX + 1, now.plus(CALL_MS_MAX).0);
     let of_payments: i64 = tx.run(scope, |conn| {
         payments::table
             .filter(payments::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(
-                payments::attention_at
-                    .is_null()
-                    .or(payments::lease_until.gt(now.0))
-                    .or(payments::updated_at.gt(called_since)),
-            )
+            .filter(payments::attention_at.is_null().or(payments::updated_at.between(lately, soon)))
             .filter(payments::next_attempt_at.is_not_null())
             .filter(payments::state.eq_any(["submitting", "pending", "unknown"]).or(payments::close.eq("asked")))
             .count()
@@ -186,12 +181,7 @@ pub fn under_way(
             )
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(
-                refunds::attention_at
-                    .is_null()
-                    .or(refunds::lease_until.gt(now.0))
-                    .or(refunds::updated_at.gt(called_since)),
-            )
+            .filter(refunds::attention_at.is_null().or(refunds::updated_at.between(lately, soon)))
             .filter(refunds::next_attempt_at.is_not_null())
             .filter(refunds::state.eq_any(["created", "submitting", "pending", "unknown"]))
             .group_by(refunds::state)
@@ -213,7 +203,9 @@ pub fn under_way(
             .select(count_star())
             .get_result(conn)
     })?;
-    let mut under_way = UnderWay { sent: unsigned(of_payments)? + unsigned(of_stored)?, unsent: 0 };
+    let busy = settling(tx, scope, account)?.is_some_and(|settling| settling.is_busy(now));
+    let sent = unsigned(of_payments)? + unsigned(of_stored)? + u64::from(busy);
+    let mut under_way = UnderWay { sent, unsent: 0 };
     for (state, count) in of_refunds {
         let side = if state == "created" { &mut under_way.unsent } else { &mut under_way.sent };
         *side += unsigned(count)?;
@@ -250,7 +242,6 @@ fn read(
     scope: &TenantScope,
     account: ChannelAccountId,
     (after_set, through_set): (i64, i64),
-    skipped: u32,
     limit: u32,
 ) -> Result<Vec<Read>, StoreError> {
     let [captured, refunded, undone] = [Kind::Captured, Kind::RefundSucceeded, Kind::Undone].map(Kind::text);
@@ -263,21 +254,20 @@ fn read(
            LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
          WHERE s.tenant_id = $1 AND s.channel_account_id = $2 AND s.part = 0 \
            AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND s.id > $3 AND s.id <= $4 \
-         ORDER BY s.id LIMIT $5 OFFSET $6"
+         ORDER BY s.id LIMIT $5"
     ))
     .bind::<Text, _>(scope.tenant().to_string())
     .bind::<Text, _>(account.to_string())
     .bind::<BigInt, _>(after_set)
     .bind::<BigInt, _>(through_set)
-    .bind::<BigInt, _>(i64::from(limit))
-    .bind::<BigInt, _>(i64::from(skipped));
+    .bind::<BigInt, _>(i64::from(limit));
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
     rows.into_iter().map(Row::read).collect()
 }
 
 /// A row, and where it stands in the books.
 struct Read {
-    set: i64,
+    set: RowAt,
     row: BatchRow,
 }
 
@@ -323,6 +313,6 @@ impl Row {
             amount: amount(self.amount_minor, self.currency.0)?,
             at: Millis(self.at),
         };
-        Ok(Read { set: self.set_id, row })
+        Ok(Read { set: RowAt(self.set_id), row })
     }
 }

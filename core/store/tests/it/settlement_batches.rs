@@ -10,7 +10,7 @@ use saoma_protocol::{PaymentId, SettlementBatchId};
 use saoma_store::{
     StoreError, Tx, channel_accounts,
     ledger::{self, Booking, Subject},
-    settlement_batches::{self as batches, Closing, Cursor, Filter, SettlementBatch},
+    settlement_batches::{self as batches, Closing, Cursor, Filter, Room, SettlementBatch},
 };
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 };
 
 const ROWS_MAX: u32 = 10;
+const ROOM: Room = Room { all: 5, others: 5 };
 
 pub fn id(house: &House, number: u8) -> SettlementBatchId {
     SettlementBatchId::from_bytes(bytes(house.letter, number))
@@ -116,15 +117,24 @@ fn what_moved_is_in_one_batch_and_in_no_other() {
         undone(base, &tea, 2, 700);
         let taken = StoreError::Conflict { what: "the account's batch on its way" };
         assert_eq!(base.try_write(|tx| close(tx, &tea, 2).map(drop)), Err(taken));
-        let rows = base.read(|tx| batches::page(tx, &tea.scope, &first, 1, 10));
-        let kinds: Vec<_> = rows.iter().map(|row| (row.kind, row.payment, row.amount.minor())).collect();
+        let rows = base.read(|tx| batches::page(tx, &tea.scope, &first, 1));
+        let [(through, row)] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((row.kind, row.payment), (RowKind::Sale, tea.payment_id(1)));
+        // The next ones are those behind the last that was taken.
+        let (mut uploading, through) = (first.clone(), *through);
+        (uploading.state, uploading.sent_through) = (State::Uploading { sent: 1 }, through);
+        base.write(|tx| batches::save(tx, &tea.scope, &mut uploading.clone()));
+        let first = base.read(|tx| batches::load(tx, &tea.scope, first.id));
+        assert_eq!((first.sent_through, &first.state), (through, &uploading.state));
+        let rows = base.read(|tx| batches::page(tx, &tea.scope, &first, 10));
+        let kinds: Vec<_> = rows.iter().map(|(_, row)| (row.kind, row.payment, row.amount.minor())).collect();
         assert_eq!(kinds, [(RowKind::Sale, tea.payment_id(2), 700), (RowKind::Refund, tea.payment_id(1), 99)]);
         ended(base, &tea, first);
         let next = base.write(|tx| close(tx, &tea, 3));
         let [total] = next.totals.as_slice() else { panic!("{next:?}") };
         assert_eq!((next.sequence, total.debits, total.credits), (2, tally(1, 1), tally(1, 700)));
-        let rows = base.read(|tx| batches::page(tx, &tea.scope, &next, 0, 10));
-        assert_eq!(rows.iter().map(|row| row.kind).collect::<Vec<_>>(), [RowKind::Sale, RowKind::Void]);
+        let rows = base.read(|tx| batches::page(tx, &tea.scope, &next, 10));
+        assert_eq!(rows.iter().map(|(_, row)| row.kind).collect::<Vec<_>>(), [RowKind::Sale, RowKind::Void]);
         ended(base, &tea, next);
         assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW)).rows, 0);
         // More than a batch has room for waits for the one after it.
@@ -148,7 +158,7 @@ fn one_worker_has_a_batch_and_sales_wait_for_it() {
         assert!(!holds(0));
         let batch = base.write(|tx| close(tx, &tea, 1));
         assert_eq!((holds(1), holds(99), holds(100)), (true, true, false));
-        let claims = |now, until| base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(until), 5));
+        let claims = |now, until| base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(until), ROOM));
         assert_eq!((claims(0, 50).len(), claims(1, 50).len(), claims(2, 60).len()), (0, 1, 0));
         let again = claims(50, 90);
         assert_eq!((again.len(), again[0].batch.version), (1, 3));
@@ -182,19 +192,36 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
             base.write(|tx| {
                 channel_accounts::create(tx, &tea.scope, &account)?;
                 let closing = Closing { account: account.id, at: at(0), ..closing(&tea, number) };
-                batches::close(tx, &tea.scope, closing, &open)
+                let mut batch = batches::close(tx, &tea.scope, closing, &open)?;
+                batch.state = State::Uploading { sent: 0 };
+                batches::save(tx, &tea.scope, &mut batch)
             });
         }
-        base.write(|tx| close(tx, &milk, 1));
-        let claims = |now: i64, limit| {
-            let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), limit));
+        base.write(|tx| {
+            let mut batch = close(tx, &milk, 1)?;
+            batch.state = State::Uploading { sent: 0 };
+            batches::save(tx, &milk.scope, &mut batch)
+        });
+        let claims = |now: i64, others| {
+            let room = Room { all: others + 1, others };
+            let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), room));
             let of = |house: &House| claimed.iter().filter(|due| due.scope == house.scope).count();
             (of(&tea), of(&milk))
         };
-        let many = usize::try_from(batches::IN_HAND_MAX).expect("a count");
+        let many = usize::try_from(batches::UPLOADS_MAX).expect("a count");
         assert_eq!(claims(10, 8), (many, 1));
         assert_eq!(claims(11, 8), (0, 0), "those in hand count");
         assert_eq!(claims(70, 2), (2, 0), "nor more than there is room for");
+        // An account is held for this one: it goes first, and however many uploads are in hand.
+        assert_eq!(claims(80, 2), (2, 0));
+        let next = base.write(|tx| close(tx, &tea, 10));
+        assert_eq!((claims(81, 2), claims(82, 2)), ((1, 1), (0, 0)));
+        // One that was asked about before takes no place of a new one's.
+        let mut repeat = base.read(|tx| batches::load(tx, &tea.scope, next.id));
+        (repeat.attempts, repeat.lease_until) = (1, None);
+        base.write(|tx| batches::save(tx, &tea.scope, &mut repeat.clone()));
+        assert_eq!((claims(83, 0), claims(84, 1)), ((0, 0), (1, 0)));
+        ended(base, &tea, base.read(|tx| batches::load(tx, &tea.scope, next.id)));
         // One that cannot be read keeps no other waiting.
         let first = id(&tea, 1);
         for change in [
@@ -203,7 +230,7 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
         ] {
             sql_query(change).execute(&mut base.raw()).expect("a change");
         }
-        assert_eq!(claims(80, 8), (many - 1, 1));
+        assert_eq!(claims(200, 8), (many - 1, 1));
     });
 }
 
@@ -224,11 +251,18 @@ fn an_account_is_held_until_it_is_closed() {
         assert_eq!((held(0), held(119_999), held(120_000)), (true, true, false));
         let settling = base.read(|tx| batches::settling(tx, &tea.scope, tea.account)).expect("it is there");
         assert_eq!((settling.drain, settling.wanted_by.as_deref()), (Some(drain), Some("usr_1")));
-        let waiting = || base.read(|tx| batches::waiting_count(tx, &PLATFORM));
-        assert_eq!(waiting(), 0);
-        base.write(|tx| batches::call_person(tx, &tea.scope, tea.account, at(1)));
-        assert_eq!(waiting(), 1);
+        let waiting = |ms| base.read(|tx| batches::waiting_count(tx, &PLATFORM, at(ms)));
+        let call = || base.write(|tx| batches::call_person(tx, &tea.scope, tea.account, at(1)));
+        assert_eq!(waiting(1), 0);
+        call();
+        assert_eq!((waiting(1), waiting(24 * 3_600_000)), (1, 0), "what was given up calls nobody");
+        // A second hold goes on with the call; another close begins without one.
+        for (holds, calls) in [(2, 1), (1, 0)] {
+            base.write(|tx| batches::hold(tx, &tea.scope, tea.account, Drain { holds, ..drain }, "usr_1"));
+            assert_eq!(waiting(1), calls, "{holds}");
+        }
+        call();
         base.write(|tx| batches::end_drain(tx, &tea.scope, tea.account));
-        assert_eq!((held(1), waiting()), (false, 0));
+        assert_eq!((held(1), waiting(1)), (false, 0));
     });
 }

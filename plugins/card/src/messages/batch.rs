@@ -71,7 +71,8 @@ pub enum Compared {
 }
 
 /// Field 48 of an answer to these totals; `None` where it cannot be believed: it is no such field, has a flag that is none, or calls
-/// other totals than ours equal.
+/// other totals than ours equal. A flag says enough without totals beside it, and there is nothing to compare of foreign cards, of which we
+/// state none: some acquirers leave one or the other 0.
 #[must_use]
 pub fn compared(said: &str, ours: &Totals) -> Option<Compared> {
     if said.len() != 2 * FLAGGED_LEN || !said.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -80,11 +81,14 @@ pub fn compared(said: &str, ours: &Totals) -> Option<Compared> {
     let (home, foreign) = said.split_at(FLAGGED_LEN);
     let (theirs, of_foreign) = (Totals::read(home)?, Totals::read(foreign)?);
     let flag = |side: &str| side.chars().nth(SIDE_LEN);
-    let is_ours = (theirs, of_foreign) == (*ours, Totals::default());
+    let none = Totals::default();
+    let is_ours = (theirs == *ours || theirs == none) && of_foreign == none;
     match (flag(home)?, flag(foreign)?) {
-        ('1', '1') => is_ours.then_some(Compared::Equal),
+        ('1', '0' | '1') if is_ours => Some(Compared::Equal),
+        ('1', '0' | '1') => None,
+        (_, OPEN_FLAG) if of_foreign != none => None,
         // 3: the acquirer cannot compare them, and wants the rows all the same.
-        ('1'..='3', '1'..='3') => Some(Compared::Unequal((theirs != *ours).then_some(theirs))),
+        ('1'..='3', '0'..='3') => Some(Compared::Unequal((theirs != *ours).then_some(theirs))),
         _ => None,
     }
 }
@@ -127,5 +131,36 @@ impl Settings {
 
     fn of_batch(&self, batch: u32, network: &str, listed: Value) -> Vec<(u8, Value)> {
         vec![(48, listed), (60, format!("00{batch:06}{network}").into()), (64, vec![0; 8].into())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_totals_is_believed_as_far_as_it_says_something() {
+        let ours = Totals { debits: Tally { minor: 2_500, count: 2 }, credits: Tally { minor: 400, count: 1 } };
+        let other = Totals { debits: Tally { minor: 2_600, count: 2 }, ..ours };
+        let none = Totals::default();
+        let rows = [
+            ((ours, '1'), (none, '1'), Some(Compared::Equal)),
+            ((ours, '1'), (none, '0'), Some(Compared::Equal)),
+            ((none, '1'), (none, '0'), Some(Compared::Equal)),
+            ((other, '1'), (none, '1'), None),
+            ((ours, '1'), (other, '0'), None),
+            ((ours, '0'), (none, '0'), None),
+            ((ours, '4'), (none, '1'), None),
+            ((other, '2'), (none, '0'), Some(Compared::Unequal(Some(other)))),
+            ((other, '2'), (other, '0'), None),
+            ((ours, '3'), (none, '1'), Some(Compared::Unequal(None))),
+            ((ours, '1'), (other, '2'), Some(Compared::Unequal(None))),
+        ];
+        for (home, foreign, expected) in rows {
+            let text = |(totals, flag): (Totals, char)| format!("{}{flag}", totals.text().expect("it fits"));
+            let said = text(home) + &text(foreign);
+            assert_eq!(compared(&said, &ours), expected, "{said}");
+        }
+        assert_eq!(compared("", &ours), None);
     }
 }

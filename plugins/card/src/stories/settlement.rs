@@ -138,6 +138,16 @@ fn rows_are_sent_once_each_and_those_it_cannot_be_told_of_not_at_all() {
     assert_eq!(world.traces("0320").len(), 4);
 }
 
+/// Its card was purged between the two messages, so the acquirer does not know them as one, and never will.
+#[test]
+fn a_row_that_cannot_be_repeated_as_it_was_keeps_no_upload_waiting() {
+    let world = World::new(&[UNEQUAL, Act::Silent, Act::Code("94"), Act::Code("00")]);
+    assert_eq!(world.settles(), Ok("differs"));
+    let sale = [row(1, RowKind::Sale, SALE)];
+    assert_eq!((world.uploads(&sale), world.uploads(&sale)), (Err("no-answer"), Ok(())));
+    assert_eq!((world.finishes(), world.last("0320", 48).as_str()), (Ok("differs"), "0000"));
+}
+
 #[test]
 fn what_the_wire_cannot_say_is_not_sent() {
     let spoiled: [fn(&mut Batch); 4] = [

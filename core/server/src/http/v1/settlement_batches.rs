@@ -21,7 +21,7 @@ use crate::{
         idempotency::IdempotencyKey,
         once::{Undone, Wish, answered, bytes, carry_out, response},
         paging,
-        problem::{CHANNEL_CANNOT, NOT_IN_STATE, PAYMENTS_UNDER_WAY, Problem},
+        problem::{CHANNEL_CANNOT, NOT_IN_STATE, PAYMENTS_UNDER_WAY, Problem, SETTLEMENT_BUSY},
         router::other_method,
         text,
     },
@@ -133,9 +133,10 @@ pub struct CloseSettlementBatch {
 
 /// Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
 /// itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
-/// answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`. While some
+/// answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`; and again while
+/// the totals are asked about once more, as long as nothing was paid or given back since. While some
 /// are under way nothing is closed (`payments_under_way`): new ones are held back in the same manner, for two minutes at most, and core closes
-/// it as soon as those have their end.
+/// it as soon as those have their end. While too many others are being settled, nothing is closed or held back (`settlement_busy`).
 #[utoipa::path(post, path = "/v1/settlement-batches", tag = "settlement batches", request_body = CloseSettlementBatch,
     params(("Idempotency-Key" = String, Header)), responses((status = 202, body = SettlementBatchView)))]
 pub async fn close(
@@ -255,6 +256,10 @@ impl From<SettlementError> for Problem {
             SettlementError::Nothing => {
                 Self::new(NOT_IN_STATE, "Nothing was paid or given back through this account since the last batch.")
             }
+            SettlementError::NoRoom => Self::new(
+                SETTLEMENT_BUSY,
+                "Too many batches are being settled just now. Nothing was closed and nothing is held back. Try again in a minute.",
+            ),
             SettlementError::UnderWay { count, held_until } => {
                 let then = match held_until {
                     Some(_) => {
