@@ -41,6 +41,7 @@ pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dis
 pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub use forward::forward;
+pub(crate) use forward::tell_held;
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
@@ -189,6 +190,8 @@ pub mod kind {
     pub const DOUBT_ENDED: &str = "doubt_ended";
     pub const PAID_BY_HAND: &str = "paid_by_hand";
     pub const NEEDS_ATTENTION: &str = "needs_attention";
+    /// A person lets a sale go out that was held.
+    pub const LET_GO: &str = "let_go";
     pub const ATTENDED: &str = "attended";
     pub const HAND_PROPOSED: &str = "settlement_proposed";
     pub const HAND_REFUSED: &str = "settlement_refused";

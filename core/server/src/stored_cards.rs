@@ -11,12 +11,15 @@ use saoma_protocol::{
 use saoma_store::{
     StoreError, TenantScope, Tx,
     channel_accounts::{self, ChannelAccount},
-    ledger,
+    ledger, payments,
     stored_cards::{self as sales, Outcome, Resolution, StoredSale},
     tenants,
 };
 
-use crate::app::App;
+use crate::{
+    app::App,
+    payments::{kind, record},
+};
 
 /// Numbers that a terminal keeps.
 pub const BLOCKED_MAX: usize = 1_000;
@@ -166,11 +169,17 @@ pub fn resolve(
     Ok(sale)
 }
 
-/// A person lets a sale that is held go out: it is forwarded as others are, and still holds up none of them.
+/// A person lets a sale that is held go out: it is forwarded as others are, and still holds up none of them. Its payment's timeline says who and why.
 ///
 /// # Errors
 /// `Store` (`NotFound`), `NotHeld`, `NoCard`.
-pub fn let_go(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, now: Millis) -> Result<StoredSale, HeldError> {
+pub fn let_go(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    (actor, reason): (&str, &str),
+    now: Millis,
+) -> Result<StoredSale, HeldError> {
     let sale = sales::load(tx, scope, payment)?;
     if !sale.held {
         return Err(HeldError::NotHeld);
@@ -178,6 +187,8 @@ pub fn let_go(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, now: Mil
     if !sales::let_go(tx, scope, payment, now)? {
         return Err(HeldError::NoCard);
     }
+    let stored = payments::load(tx, scope, payment)?;
+    record(tx, scope, &stored, None, kind::LET_GO, reason, actor, now)?;
     Ok(sales::load(tx, scope, payment)?)
 }
 

@@ -8,8 +8,11 @@ pub(crate) mod schema;
 
 pub use losses::{Resolution, resolve, what_was_said};
 pub use policy::{Policy, policy, set_policy};
-pub use queue::{Due, Next, Waiting, claim_due, forget, goes_out, is_unsent, let_go, reversals_under_way, set_back};
+pub use queue::{
+    Claimed, Due, Held, Next, Waiting, behind, claim_due, forget, goes_out, is_unsent, let_go, never_sent,
+    reversals_under_way, set_back, take_unsent,
+};
 pub use sales::{
-    Cursor, Filter, Found, NewSale, Outcome, StoredSale, blocked, end, insert, list, load, of_card_since, of_payments,
-    waiting,
+    Cursor, Filter, Found, NewSale, Outcome, StoredSale, blocked, end, ended_as, insert, list, load, of_card_since,
+    of_payments, waiting,
 };

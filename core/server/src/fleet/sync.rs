@@ -149,7 +149,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
     let mut shifts = Shifts::load(tx, scope, source, store)?;
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
-        let mut doubted = None;
+        let (mut doubted, mut stored) = (None, None);
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
             (Some(Booking::Book { .. }), Record::CashRefund { refund, amount, .. }) => {
@@ -161,6 +161,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
                 None
             }
             (Some(Booking::Stored { after, doubt }), _) => {
+                stored = Some(after.id);
                 sales.push(after);
                 doubted = doubt;
                 None
@@ -168,7 +169,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             (Some(Booking::Already) | None, _) => None,
         };
         // What was sold and is doubted was sold in its shift all the same.
-        let held = if held.is_none() { shifts.follow(tx, scope, taken)? } else { held };
+        let held = if held.is_none() { shifts.follow(tx, scope, taken, stored)? } else { held };
         let held = held.or(doubted).or_else(|| lines_differ(&taken.record));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));

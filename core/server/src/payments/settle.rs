@@ -236,6 +236,15 @@ fn settle_in(
         record(tx, scope, &stored, None, kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
     }
     let mut decision = decide(&stored.payment, &event, now)?;
+    if let Event::SettledByHand { paid, .. } = event
+        && stored_cards::take_unsent(tx, scope, id)?
+    {
+        if paid {
+            return Err(PaymentError::ChannelSays(stored_sale::NEVER_SENT.to_owned()));
+        }
+        // The acquirer does not know of it, and never will.
+        decision.effects.retain(|effect| *effect != Effect::AskAgain);
+    }
     let captures = decision.effects.contains(&Effect::BookCapture);
     let (asks_close, close_was_asked) = (decision.effects.contains(&Effect::AskClose), loaded.close_asked_at.is_some());
     // Who asks for the close hears by its own reply that it was too late, and goes on with what is paid.

@@ -14,6 +14,9 @@ use crate::stored_value::offline::announce;
 /// What a person is told of one that was lost.
 pub(super) const PAID_AFTER_ALL: &str = "it was sold without a network and counted as lost, and the acquirer paid it after all: it stays paid, nothing is given back by itself";
 
+/// Why nobody can call it paid.
+pub(super) const NEVER_SENT: &str = "core has not sent it to the acquirer, who cannot have paid it";
+
 /// Whether the goods are gone, so that what is paid after all stays the merchant's: then nothing of it is given back by itself.
 ///
 /// # Errors
@@ -50,8 +53,9 @@ pub(super) fn follow(
         State::Captured(_) | State::Voided { .. } if !undone => Outcome::Paid,
         _ => Outcome::Lost,
     };
-    let before = match stored_cards::load(tx, scope, stored.payment.id) {
-        Ok(sale) => sale.outcome.map(|(outcome, _)| outcome),
+    // Its outcome alone: what else of it cannot be read keeps nobody from ending it.
+    let before = match stored_cards::ended_as(tx, scope, stored.payment.id) {
+        Ok(before) => before,
         Err(StoreError::NotFound { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
-    column::{Txt, millis, signed32, unsigned32},
+    column::{Txt, millis, signed32, unsigned, unsigned32},
     payments::AHEAD_MS_MAX,
     schema::payments,
 };
@@ -24,7 +24,8 @@ use crate::{
 pub struct Waiting {
     pub sale: StoredSale,
     pub track_2: Option<Vec<u8>>,
-    pub emv: Vec<u8>,
+    /// `None`: it is deleted, and nothing can be sent.
+    pub emv: Option<Vec<u8>>,
     /// When the acquirer may have had it first; `None`: it has not.
     pub first_sent_at: Option<Millis>,
     pub attempts: u32,
@@ -47,6 +48,20 @@ pub struct Due {
     pub waiting: Waiting,
 }
 
+/// One that is held from now on, of any tenant: a person is to be called in the same transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub scope: TenantScope,
+    pub payment: PaymentId,
+}
+
+/// What was taken up, and what cannot be.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    pub due: Vec<Due>,
+    pub held: Vec<Held>,
+}
+
 /// Takes what is due, until `lease_until`, unless it ends before. Of each account one is in hand at a time: the first that waits, or, while that is
 /// not due, the one of those aside that is due the longest. One that cannot be read is logged, and held.
 ///
@@ -58,7 +73,7 @@ pub fn claim_due(
     now: Millis,
     lease_until: Millis,
     limit: u32,
-) -> Result<Vec<Due>, StoreError> {
+) -> Result<Claimed, StoreError> {
     let firsts: Vec<(Txt<TenantId>, Txt<ChannelAccountId>, Option<i64>)> = tx.run(platform, |conn| {
         sales::table
             .filter(sales::ended_at.is_null())
@@ -119,7 +134,7 @@ pub fn claim_due(
         found.extend(first.map(|payment| (tenant, payment)));
     }
     found.truncate(limit as usize);
-    let mut taken = Vec::with_capacity(found.len());
+    let mut claimed = Claimed::default();
     for (tenant, payment) in found {
         let scope = access::of_row(tenant.0);
         // Of two nodes that found it one writes.
@@ -129,22 +144,23 @@ pub fn claim_due(
             continue;
         }
         match read(tx, &scope, payment.0, lease_until) {
-            Ok(waiting) => taken.push(Due { scope, waiting }),
+            Ok(waiting) => claimed.due.push(Due { scope, waiting }),
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::error!(payment.id = %payment.0, %error, "a stored sale cannot be read, and is not forwarded");
                 let held =
                     (sales::aside.eq(true), sales::next_attempt_at.eq(None::<i64>), sales::lease_until.eq(None::<i64>));
                 tx.run(&scope, |conn| diesel::update(row_of(&scope, payment.0)).set(held).execute(conn))?;
+                claimed.held.push(Held { scope, payment: payment.0 });
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(taken)
+    Ok(claimed)
 }
 
 fn read(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, lease_until: Millis) -> Result<Waiting, StoreError> {
     let row: WaitingRow = tx.run(scope, |conn| row_of(scope, payment).select(WaitingRow::as_select()).first(conn))?;
-    let (track_2, emv) = (row.track_2, row.emv.unwrap_or_default());
+    let (track_2, emv) = (row.track_2, row.emv);
     let (first_sent_at, attempts, aside) = (millis(row.first_sent_at), unsigned32(row.attempts)?, row.aside);
     Ok(Waiting { sale: row.sale.try_into()?, track_2, emv, first_sent_at, attempts, aside, lease_until })
 }
@@ -198,24 +214,78 @@ pub fn let_go(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, now: Mil
     Ok(tx.run(scope, |conn| diesel::update(held).set(change).execute(conn))? == 1)
 }
 
-/// Deletes what of the card only a sale needs where that came in before `before`, and has no end yet. Such a sale is held from then on.
+/// Deletes what of the card only a sale needs where that came in before `before`, and has no end yet, of so many sales at most. Such a sale is held
+/// from then on, and whoever had it in hand has it no more.
 ///
 /// # Errors
 /// None of its own.
-pub fn forget(tx: &mut Tx<'_>, platform: &PlatformScope, before: Millis, now: Millis) -> Result<u64, StoreError> {
-    let (after, ahead) = (now.0 + 1, now.plus(AHEAD_MS_MAX).0);
-    let old = sales::table
+pub fn forget(
+    tx: &mut Tx<'_>,
+    platform: &PlatformScope,
+    before: Millis,
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let old: Vec<(Txt<TenantId>, Txt<PaymentId>)> = tx.run(platform, |conn| {
+        forgettable(before, now)
+            .order((sales::taken_at, sales::payment_id))
+            .limit(limit.into())
+            .select((sales::tenant_id, sales::payment_id))
+            .load(conn)
+    })?;
+    let changes = || {
+        (
+            sales::track_2.eq(None::<Vec<u8>>),
+            sales::emv.eq(None::<Vec<u8>>),
+            sales::next_attempt_at.eq(None::<i64>),
+            sales::lease_until.eq(None::<i64>),
+            sales::aside.eq(true),
+        )
+    };
+    let mut held = Vec::with_capacity(old.len());
+    for (tenant, payment) in old {
+        let scope = access::of_row(tenant.0);
+        let still =
+            forgettable(before, now).filter(sales::tenant_id.eq(tenant)).filter(sales::payment_id.eq(payment));
+        if tx.run(&scope, |conn| diesel::update(still).set(changes()).execute(conn))? == 1 {
+            held.push(Held { scope, payment: payment.0 });
+        }
+    }
+    Ok(held)
+}
+
+/// Whether the payment was sold without a network, has no end, and the acquirer cannot have it.
+///
+/// # Errors
+/// None of its own.
+pub fn never_sent(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<bool, StoreError> {
+    let unsent = row_of(scope, payment).filter(sales::ended_at.is_null()).filter(sales::first_sent_at.is_null());
+    Ok(tx.run(scope, |conn| unsent.count().get_result::<i64>(conn))? == 1)
+}
+
+/// A person ends it without the acquirer: it is taken from whoever has it in hand, if the acquirer cannot have it. Whether that is so.
+///
+/// # Errors
+/// None of its own.
+pub fn take_unsent(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<bool, StoreError> {
+    let unsent = row_of(scope, payment).filter(sales::ended_at.is_null()).filter(sales::first_sent_at.is_null());
+    let change = sales::lease_until.eq(None::<i64>);
+    Ok(tx.run(scope, |conn| diesel::update(unsent).set(change).execute(conn))? == 1)
+}
+
+/// How many of its account wait for this one, or for the same as it.
+///
+/// # Errors
+/// None of its own.
+pub fn behind(tx: &mut Tx<'_>, scope: &TenantScope, waiting: &Waiting) -> Result<u64, StoreError> {
+    let others = sales::table
+        .filter(sales::tenant_id.eq(Txt(scope.tenant())))
+        .filter(sales::channel_account_id.eq(Txt(waiting.sale.account)))
+        .filter(sales::payment_id.ne(Txt(waiting.sale.payment)))
         .filter(sales::ended_at.is_null())
-        .filter(sales::emv.is_not_null())
-        .filter(sales::taken_at.lt(before.0))
-        .filter(sales::lease_until.is_null().or(sales::lease_until.not_between(after, ahead)));
-    let changes = (
-        sales::track_2.eq(None::<Vec<u8>>),
-        sales::emv.eq(None::<Vec<u8>>),
-        sales::next_attempt_at.eq(None::<i64>),
-        sales::aside.eq(true),
-    );
-    tx.run(platform, |conn| diesel::update(old).set(changes).execute(conn)).map(|n| n as u64)
+        .filter(sales::next_attempt_at.is_not_null())
+        .select(count_star());
+    unsigned(tx.run(scope, |conn| others.get_result(conn))?)
 }
 
 /// Gives up this process' lease of one that has not ended, and says when the next attempt is.
@@ -275,6 +345,17 @@ fn due(now: Millis) -> _ {
     sales::table
         .filter(sales::ended_at.is_null())
         .filter(sales::next_attempt_at.not_between(after, ahead))
+        .filter(sales::lease_until.is_null().or(sales::lease_until.not_between(after, ahead)))
+}
+
+/// What has no end, came in before `before`, and is in nobody's hands, with what only a sale needs of its card.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn forgettable(before: Millis, now: Millis) -> _ {
+    let (latest, after, ahead): (i64, i64, i64) = (before.0, now.0 + 1, now.plus(AHEAD_MS_MAX).0);
+    sales::table
+        .filter(sales::ended_at.is_null())
+        .filter(sales::emv.is_not_null())
+        .filter(sales::taken_at.lt(latest))
         .filter(sales::lease_until.is_null().or(sales::lease_until.not_between(after, ahead)))
 }
 

@@ -137,6 +137,16 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<
     row.ok_or(StoreError::NotFound { what: "the stored sale" })?.try_into()
 }
 
+/// How it ended, whatever else of it can be read.
+///
+/// # Errors
+/// `NotFound`, `Corrupt`.
+pub fn ended_as(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Option<Outcome>, StoreError> {
+    let outcome: Option<Option<String>> =
+        tx.run(scope, |conn| row_of(scope, payment).select(sales::outcome).first(conn).optional())?;
+    outcome_of(outcome.ok_or(StoreError::NotFound { what: "the stored sale" })?.as_deref())
+}
+
 /// When terminals sold those of these payments that were sold without a network.
 ///
 /// # Errors
@@ -209,7 +219,7 @@ pub fn blocked(tx: &mut Tx<'_>, scope: &TenantScope, limit: usize) -> Result<Vec
     Ok(rows.into_iter().map(|(first_6, last_4)| CardDigits { first_6, last_4 }).collect())
 }
 
-/// Newest first.
+/// Newest first. One that cannot be read is logged, and hides none of the others.
 ///
 /// # Errors
 /// None of its own.
@@ -217,9 +227,38 @@ pub fn list(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     filter: Filter,
-    after: Option<Cursor>,
+    mut after: Option<Cursor>,
     limit: u32,
 ) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    loop {
+        let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        let rows = page(tx, scope, filter, after, left)?;
+        let is_last = rows.len() < left as usize;
+        after = rows.last().map(|row| Cursor { at: Millis(row.taken_at), id: row.payment_id.0 });
+        for row in rows {
+            let payment = row.payment_id.0;
+            match StoredSale::try_from(row) {
+                Ok(sale) => {
+                    let said = what_was_said(tx, scope, &sale)?;
+                    found.push((sale, said));
+                }
+                Err(error) => tracing::error!(payment.id = %payment, %error, "a stored sale cannot be read, and is not shown"),
+            }
+        }
+        if is_last || found.len() >= limit as usize {
+            return Ok(found);
+        }
+    }
+}
+
+fn page(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    filter: Filter,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<Row>, StoreError> {
     let mut query = sales::table
         .filter(sales::tenant_id.eq(Txt(scope.tenant())))
         .order((sales::taken_at.desc(), sales::payment_id.desc()))
@@ -239,14 +278,7 @@ pub fn list(
         let same_moment = sales::taken_at.eq(at.0).and(sales::payment_id.lt(Txt(id)));
         query = query.filter(sales::taken_at.lt(at.0).or(same_moment));
     }
-    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let sale = StoredSale::try_from(row)?;
-        let said = what_was_said(tx, scope, &sale)?;
-        found.push((sale, said));
-    }
-    Ok(found)
+    tx.run(scope, |conn| query.load(conn))
 }
 
 /// It has its end, now or otherwise than was thought: what of the card only a sale needs is deleted. Whether that is news.
@@ -270,6 +302,15 @@ pub fn end(
         sales::lease_until.eq(None::<i64>),
     );
     Ok(tx.run(scope, |conn| diesel::update(otherwise).set(changes).execute(conn))? == 1)
+}
+
+fn outcome_of(text: Option<&str>) -> Result<Option<Outcome>, StoreError> {
+    match text {
+        None => Ok(None),
+        Some("paid") => Ok(Some(Outcome::Paid)),
+        Some("lost") => Ok(Some(Outcome::Lost)),
+        Some(other) => Err(corrupt(format!("a stored sale that ended as {other:?}"))),
+    }
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -301,12 +342,7 @@ impl TryFrom<Row> for StoredSale {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let outcome = match row.outcome.as_deref() {
-            None => None,
-            Some("paid") => Some(Outcome::Paid),
-            Some("lost") => Some(Outcome::Lost),
-            Some(other) => return Err(corrupt(format!("a stored sale that ended as {other:?}"))),
-        };
+        let outcome = outcome_of(row.outcome.as_deref())?;
         let currency: Currency = row.currency.parse().map_err(|_| corrupt("a currency of a stored sale"))?;
         Ok(Self {
             payment: row.payment_id.0,

@@ -5,7 +5,7 @@
 //! whatever there is of its card; it holds up no other sale; and it ends by a person who lets it go out (`/v1/stored-cards/sales/{payment}/forward`)
 //! or by two who settle it by hand. Of the channel account it is the one that the terminal names, or else the policy's. Held is
 //!
-//! - what has no number of its own, since core has another sale under it or it is not one of this terminal's: it gets one, from its entry's hash;
+//! - what has no number of its own, since core has another sale under it or it is not one of this terminal's: it gets one, from its entry;
 //! - a reading of a card that paid before: a copied entry, or a reader that counts anew;
 //! - one whose account is not the merchant's;
 //! - one without digits that may be shown, or whose card cannot be one: of the latter there is nothing to let go, and persons settle it.
@@ -21,7 +21,9 @@ use saoma_protocol::{
 use saoma_store::{
     StoreError, TenantScope, Tx, cards,
     channel_accounts::{self, ChannelAccount},
-    ledger, orders, payments,
+    ledger, orders,
+    payments::{self, StoredPayment},
+    plugin_packages, plugin_rollouts,
     stored_cards::{self, NewSale},
     tenants,
 };
@@ -65,9 +67,13 @@ pub(super) fn take(
     let existing = found(payments::load(tx, scope, told))?;
     let existing = existing.as_ref().map(|stored| &stored.payment);
     let taken = book::number_taken(source, (told, counter), existing);
-    let payment = if taken.is_none() { told } else { number_of(&sale.entry) };
-    // A PIN could not be looked at any more.
-    let card = Card::read(sale.card).map(|card| Card { pin: None, ..card });
+    let payment =
+        if taken.is_none() { told } else { PaymentId::for_entry(source.tenant, source.terminal, &sale.entry) };
+    if taken.is_some() && found(payments::load(tx, scope, payment))?.is_some() {
+        return Ok(Booking::Hold(format!("core has a sale of this very entry: {payment}")));
+    }
+    // A PIN could not be looked at any more, whatever it is.
+    let card = Card::read(&PresentedCard { pin: None, ..sale.card.clone() });
     let read_before = match &card {
         Ok(card) => cards::has_paid(tx, scope, &card.kept.ksn)?,
         Err(_) => false,
@@ -110,6 +116,7 @@ pub(super) fn take(
         at: source.now,
     };
     let mut stored = insert_payment(tx, scope, source, &order, after, &collected)?;
+    bind(tx, scope, &stored)?;
     let (track_2, emv) = match card {
         Ok(card) => {
             let keep = if read_before { cards::keep_read_before } else { cards::keep };
@@ -159,11 +166,18 @@ fn account_of(
     channel_accounts::load(tx, scope, policy.limits.channel_account).map(Some)
 }
 
-/// The number of a sale that cannot have the one under which it is told: it follows from the entry, which comes in once.
-fn number_of(entry: &[u8; 32]) -> PaymentId {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&entry[..16]);
-    PaymentId::from_bytes(bytes)
+/// What is asked and told about it goes through what new payments go through, until it is first sent.
+fn bind(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Result<(), StoreError> {
+    let payment = stored.payment.id;
+    let choice = plugin_rollouts::choice_for(tx, scope, &stored.channel)?;
+    match plugin_packages::bind_anew(tx, scope, payment, choice) {
+        // The journal goes on all the same, and the first attempt binds it anew.
+        Err(error @ StoreError::Stale { .. }) => {
+            tracing::warn!(payment.id = %payment, %error, "a sale is bound to no package before it is sent");
+            Ok(())
+        }
+        bound => bound,
+    }
 }
 
 /// For a person, and back to the terminal. `None`: nothing is wrong with it.
