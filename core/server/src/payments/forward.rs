@@ -53,13 +53,13 @@ pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
     match attempt(app, scope, &waiting).await {
         Ok(()) => Ok(()),
         // Each attempt would find the same.
-        Err(Attempt::Store(PaymentError::Store(error @ StoreError::Corrupt { .. }))) => {
+        Err(Attempt::Store { error: PaymentError::Store(error @ StoreError::Corrupt { .. }), sent_at }) => {
             tracing::error!(payment.id = %waiting.sale.payment, %error, "a sale cannot be forwarded as it is stored");
             let (at, attempts) = (now.plus(PAUSE_MS_MAX), waiting.attempts.saturating_add(1));
-            let next = Next { at, aside: true, first_sent_at: waiting.first_sent_at, attempts };
+            let next = Next { at, aside: true, first_sent_at: waiting.first_sent_at.or(sent_at), attempts };
             Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?)
         }
-        Err(Attempt::Store(error)) => Err(error),
+        Err(Attempt::Store { error, .. }) => Err(error),
         Err(Attempt::NotOurs) => Ok(()),
         Err(Attempt::Open { why, fault, sent_at }) => later(app, scope, waiting, why, fault, sent_at).await,
     }
@@ -67,15 +67,12 @@ pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
 
 /// Why it has no end yet.
 enum Attempt {
-    Store(PaymentError),
+    /// `sent_at`: as below.
+    Store { error: PaymentError, sent_at: Option<Millis> },
     /// It has ended meanwhile, or the lease was over.
     NotOurs,
     /// `sent_at`: when this attempt was made, if the acquirer may have it.
-    Open {
-        why: String,
-        fault: Fault,
-        sent_at: Option<Millis>,
-    },
+    Open { why: String, fault: Fault, sent_at: Option<Millis> },
 }
 
 /// What is to blame, by which those behind wait or not.
@@ -92,7 +89,7 @@ enum Fault {
 impl From<PaymentError> for Attempt {
     fn from(error: PaymentError) -> Self {
         match error {
-            PaymentError::Store(_) => Self::Store(error),
+            PaymentError::Store(_) => Self::Store { error, sent_at: None },
             // The channel cannot be called here now.
             error => Self::Open { why: error.to_string(), fault: Fault::Channels, sent_at: None },
         }
@@ -121,14 +118,13 @@ fn make_ready(
 }
 
 async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
-    let now = app.now();
-    let (payment, ours) = (waiting.sale.payment, waiting.clone());
+    let (now, payment, ours) = (app.now(), waiting.sale.payment, waiting.clone());
     let ready = app.store().write(move |tx| make_ready(tx, &scope, &ours, now)).await;
     let Some(sale) = ready.map_err(PaymentError::from)? else { return Err(Attempt::NotOurs) };
     let channel = channel_of(app, scope, &sale).await?;
     let card = card_of(&channel, waiting)?;
     let order = order_of(app, scope, &sale, now.plus(PAUSE_MS_MAX)).await?;
-    let first_sent_at = waiting.first_sent_at.unwrap_or(now);
+    let first_sent_at = waiting.first_sent_at.unwrap_or_else(|| app.now());
     let order = Order { created_at: first_sent_at, ..order };
     // Directly before the call: what was only claimed, the acquirer cannot have.
     let ours = waiting.clone();
@@ -143,7 +139,7 @@ async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(),
             let heard = answered(app, &channel.manifest, &sale.payment, answer, Source::Reply, since_version);
             let settled = match settle(app, scope, payment, Outcome::Answer(heard), "channel").await {
                 Ok(settled) => settled,
-                Err(error @ PaymentError::Store(_)) => return Err(Attempt::Store(error)),
+                Err(error @ PaymentError::Store(_)) => return Err(Attempt::Store { error, sent_at }),
                 // The acquirer has it, whatever core makes of the answer.
                 Err(error) => return Err(Attempt::Open { why: error.to_string(), fault: Fault::Open, sent_at }),
             };

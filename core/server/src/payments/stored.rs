@@ -12,7 +12,8 @@ use super::settle::is_waiting;
 use crate::stored_value::offline::announce;
 
 /// What a person is told of one that was lost.
-pub(super) const PAID_AFTER_ALL: &str = "it was sold without a network and counted as lost, and the acquirer paid it after all: it stays paid, nothing is given back by itself";
+pub(super) const PAID_AFTER_ALL: &str = "it was sold without a network and counted as lost, and the acquirer paid it after all: \
+     it stays paid, and nothing is given back by itself";
 
 /// Whether the goods are gone, so that what is paid after all stays the merchant's: then nothing of it is given back by itself.
 ///
