@@ -73,11 +73,7 @@ enum Attempt {
     /// It has ended meanwhile, or the lease was over.
     NotOurs,
     /// `sent_at`: when this attempt was made, if the acquirer may have it.
-    Open {
-        why: String,
-        fault: Fault,
-        sent_at: Option<Millis>,
-    },
+    Open { why: String, fault: Fault, sent_at: Option<Millis> },
 }
 
 /// What is to blame, by which those behind wait or not.
@@ -139,14 +135,13 @@ fn make_ready(
 }
 
 async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
-    let now = app.now();
-    let (payment, ours) = (waiting.sale.payment, waiting.clone());
+    let (now, payment, ours) = (app.now(), waiting.sale.payment, waiting.clone());
     let ready = app.store().write(move |tx| make_ready(tx, &scope, &ours, now)).await;
     let Some(sale) = ready.map_err(PaymentError::from)? else { return Err(Attempt::NotOurs) };
     let channel = channel_of(app, scope, &sale).await.map_err(|error| not_callable(error, waiting))?;
     let card = card_of(&channel, waiting)?;
     let order = order_of(app, scope, &sale, now.plus(PAUSE_MS_MAX)).await?;
-    let first_sent_at = waiting.first_sent_at.unwrap_or(now);
+    let first_sent_at = waiting.first_sent_at.unwrap_or_else(|| app.now());
     let order = Order { created_at: first_sent_at, ..order };
     // Directly before the call: what was only claimed, the acquirer cannot have.
     let (in_app, ours, call_ms) = (app.clone(), waiting.clone(), pace(&channel.manifest).call_ms);

@@ -12,7 +12,8 @@ use super::settle::is_waiting;
 use crate::stored_value::offline::announce;
 
 /// What a person is told of one that was lost.
-pub(super) const PAID_AFTER_ALL: &str = "it was sold without a network and counted as lost, and the acquirer paid it after all: it stays paid, nothing is given back by itself";
+pub(super) const PAID_AFTER_ALL: &str = "it was sold without a network and counted as lost, and the acquirer paid it after all: \
+     it stays paid, and nothing is given back by itself";
 
 /// Why nobody can call it paid.
 pub(super) const NEVER_SENT: &str = "core has not sent it to the acquirer, who cannot have paid it";

@@ -20,7 +20,8 @@ const WEBHOOKS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 const SESSIONS_KEPT_MS: i64 = 90 * 24 * 3_600_000;
 /// Of sales without a network that the acquirer has not answered.
 const TRACKS_AT_ONCE: u32 = 1_000;
-const FORGOTTEN: &str = "the acquirer has not answered in time, and what only the sale needs of its card is deleted: settle it by hand";
+const FORGOTTEN: &str =
+    "the acquirer has not answered in time, and what only the sale needs of its card is deleted: settle it by hand";
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {

@@ -218,6 +218,24 @@ async fn terminals_sell_only_what_is_served_and_forwards() {
     shop.acquirer.stop().await;
 }
 
+/// A node of an older release ends the payment alone, and knows nothing of the place in which it waits.
+#[actix_web::test]
+async fn what_ended_without_its_place_is_told_nobody() {
+    let shop = Shop::open().await;
+    let till = shop.town.till(&shop.tea).await;
+    shop.sells_stored().await;
+    let address = shop.moves_to("tcp://127.0.0.1:9").await;
+    let mut journal = Journal::of(&till, &shop);
+    let sold = journal.sells(as_it_is);
+    assert_eq!(journal.syncs().await, [""; 0]);
+    shop.town.force(&format!("UPDATE payments SET state = 'reversed', version = version + 1 WHERE id = '{sold}'"));
+    shop.moves_to(&address).await;
+    eventually("its place ends", async || shop.state(&sold).await.0 == "lost").await;
+    let heard: Value = Door::at(&shop.acquirer.door).get("/heard").await.json(200);
+    assert!(heard.as_array().unwrap().iter().all(|one| one["act"] != "forward"), "{heard}");
+    shop.acquirer.stop().await;
+}
+
 /// Whatever it was bound to: as long as nothing of it was sent, it goes through what new payments go through.
 #[actix_web::test]
 async fn what_was_never_sent_goes_through_what_is_served_then() {

@@ -245,8 +245,7 @@ pub fn forget(
     let mut held = Vec::with_capacity(old.len());
     for (tenant, payment) in old {
         let scope = access::of_row(tenant.0);
-        let still =
-            forgettable(before, now).filter(sales::tenant_id.eq(tenant)).filter(sales::payment_id.eq(payment));
+        let still = forgettable(before, now).filter(sales::tenant_id.eq(tenant)).filter(sales::payment_id.eq(payment));
         if tx.run(&scope, |conn| diesel::update(still).set(changes()).execute(conn))? == 1 {
             held.push(Held { scope, payment: payment.0 });
         }

@@ -243,7 +243,9 @@ pub fn list(
                     let said = what_was_said(tx, scope, &sale)?;
                     found.push((sale, said));
                 }
-                Err(error) => tracing::error!(payment.id = %payment, %error, "a stored sale cannot be read, and is not shown"),
+                Err(error) => {
+                    tracing::error!(payment.id = %payment, %error, "a stored sale cannot be read, and is not shown")
+                }
             }
         }
         if is_last || found.len() >= limit as usize {

@@ -7,7 +7,7 @@ use saoma_protocol::{
 };
 use saoma_store::{
     StoreError, Tx, access,
-    stored_cards::{self, Filter, NewSale, Outcome, Policy, Resolution},
+    stored_cards::{self, Filter, NewSale, Next, Outcome, Policy, Resolution},
 };
 
 use crate::{
@@ -114,7 +114,7 @@ fn what_is_held_is_not_taken_up_before_a_person_says_so() {
         let claim = |seconds: i64| {
             let (now, lease) = (at(seconds), at(seconds + 60));
             let due = base.write(|tx| stored_cards::claim_due(tx, &access::process(), now, lease, 10));
-            due.into_iter().map(|due| due.waiting).collect::<Vec<_>>()
+            due.due.into_iter().map(|due| due.waiting).collect::<Vec<_>>()
         };
         // One that cannot be read stops none of the others.
         let row = format!("UPDATE stored_card_sales SET currency = 'yen?' WHERE payment_id = '{}'", tea.payment_id(3));
@@ -129,9 +129,46 @@ fn what_is_held_is_not_taken_up_before_a_person_says_so() {
         let let_go = |n, seconds| base.write(|tx| stored_cards::let_go(tx, &tea.scope, tea.payment_id(n), at(seconds)));
         assert!(let_go(1, 3) && !let_go(1, 3) && !let_go(2, 3) && !let_go(4, 3));
         // After its time nothing of the card is there, and nobody can let it go; what is in hand is left alone.
-        let forget = |seconds| base.write(|tx| stored_cards::forget(tx, &access::process(), at(1), at(seconds)));
+        let forget =
+            |seconds| base.write(|tx| stored_cards::forget(tx, &access::process(), at(1), at(seconds), 10)).len();
         assert_eq!((forget(3), forget(90), forget(91)), (2, 1, 0));
         assert!(!let_go(1, 92) && claim(92).is_empty());
+    });
+}
+
+#[test]
+fn one_of_an_account_is_in_hand_at_a_time_and_only_its_holder_writes() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        for n in [1, 2] {
+            tea.sell(base, n, cny(500), &captured(0, 100));
+            base.write(|tx| stored_cards::insert(tx, &tea.scope, &sold(&tea, n)));
+        }
+        let claim = |seconds: i64| {
+            let (now, lease) = (at(seconds), at(seconds + 60));
+            let due = base.write(|tx| stored_cards::claim_due(tx, &access::process(), now, lease, 10));
+            due.due.into_iter().map(|due| due.waiting).collect::<Vec<_>>()
+        };
+        let [first] = claim(1).try_into().unwrap();
+        assert_eq!(first.sale.payment, tea.payment_id(1));
+        assert!(claim(2).is_empty(), "the second waits for the first");
+        // Its node is gone: another has it, and what comes late from the first changes nothing.
+        let [again] = claim(62).try_into().unwrap();
+        assert_eq!((again.sale.payment, again.first_sent_at), (tea.payment_id(1), None));
+        assert!(!base.write(|tx| stored_cards::goes_out(tx, &tea.scope, &first, at(62))));
+        assert!(!base.read(|tx| stored_cards::is_unsent(tx, &tea.scope, &first)));
+        let next = |aside| Next { at: at(70), aside, first_sent_at: None, attempts: 1 };
+        base.write(|tx| stored_cards::set_back(tx, &tea.scope, &first, next(true)));
+        assert!(base.write(|tx| stored_cards::goes_out(tx, &tea.scope, &again, at(63))));
+        base.write(|tx| {
+            stored_cards::set_back(tx, &tea.scope, &again, Next { first_sent_at: Some(at(63)), ..next(false) })
+        });
+        assert!(claim(64).is_empty(), "the first is not due, and holds up the second");
+        let [third] = claim(70).try_into().unwrap();
+        assert_eq!((third.sale.payment, third.first_sent_at, third.attempts), (tea.payment_id(1), Some(at(63)), 1));
+        base.write(|tx| stored_cards::set_back(tx, &tea.scope, &third, Next { at: at(90), ..next(true) }));
+        let [second] = claim(71).try_into().unwrap();
+        assert_eq!(second.sale.payment, tea.payment_id(2));
     });
 }
 

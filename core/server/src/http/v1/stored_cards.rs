@@ -364,7 +364,7 @@ pub async fn forward_held(
     let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
     let reason = text::name(&body.reason, "/reason")?;
     let work = move |tx: &mut Tx<'_>| {
-        let sale = match let_go(tx, &scope, payment, (&who.to_string(), &reason), now) {
+        let sale = match let_go(tx, &scope, payment, (&who.actor(), &reason), now) {
             Ok(sale) => sale,
             Err(HeldError::Store(error)) => return Err(error.into()),
             Err(HeldError::NotHeld) => {
