@@ -2533,7 +2533,7 @@ export interface paths {
         };
         /**
          * What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash and offline codes whose
-         *     lines do not come to their amount: those are booked, since they are paid.
+         *     lines do not come to their amount, which are booked since they are paid, and for cards without a network, of which the acquirer is told.
          */
         get: operations["held_list"];
         put?: never;

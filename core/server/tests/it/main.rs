@@ -73,6 +73,7 @@ mod settlement_turns;
 mod static_codes;
 mod stored_cards;
 mod stored_cards_persons;
+mod stored_cards_stuck;
 mod stored_cards_world;
 mod stored_value;
 mod town;

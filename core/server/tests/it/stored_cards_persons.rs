@@ -12,7 +12,7 @@ use crate::{
     access_bodies::card_policy,
     batches::{differences, shown},
     cards::Shop,
-    door::Door,
+    door::{Answer, Door},
     fleet_world::eventually,
     offline_world::nudges,
     stored_cards_world::{Gate, Journal, POLICY, as_it_is, read_again},
@@ -21,16 +21,21 @@ use crate::{
 
 impl Shop {
     /// Two persons say how it ended.
-    async fn settled_by_hand(&self, payment: &str, outcome: &str, accountant: &Door) {
+    pub async fn settled_by_hand(&self, payment: &str, outcome: &str, accountant: &Door) {
+        let confirmed: Value = self.says_by_hand(payment, outcome, accountant).await.json(200);
+        assert_eq!(confirmed["state"], "carried_out", "{confirmed}");
+    }
+
+    async fn says_by_hand(&self, payment: &str, outcome: &str, accountant: &Door) -> Answer {
         let path = format!("/v1/payments/{payment}/settlements");
         let mut body = json!({ "outcome": outcome, "reason": "the acquirer said so by telephone" });
         if outcome == "paid" {
             body["reference"] = json!("000042");
         }
-        let proposed: Value = self.tea.owner.post(&path).key(payment).json(&body).await.json(201);
+        let key = format!("{payment} {outcome}");
+        let proposed: Value = self.tea.owner.post(&path).key(&key).json(&body).await.json(201);
         let path = format!("/v1/settlements/{}/confirm", text(&proposed, "/id"));
-        let confirmed: Value = accountant.post(&path).key(payment).await.json(200);
-        assert_eq!(confirmed["state"], "carried_out", "{confirmed}");
+        accountant.post(&path).key(&key).await
     }
 
     async fn lets_go(&self, payment: &str) -> (u16, String) {
@@ -100,11 +105,20 @@ async fn what_core_may_not_forward_waits_for_a_person_and_none_of_it_is_lost() {
     becomes(owner, &copied, "succeeded").await;
     assert_eq!((shop.books(&copied).await, shop.lets_go(&copied).await.0), ((1, 0), 409));
     assert!(!shop.tea.audited("stored_cards.sale_let_go").await.is_empty());
+    let timeline = owner.get(&format!("/v1/payments/{copied}/timeline")).await.text;
+    assert!(timeline.contains("the reader counts anew"), "{timeline}");
     // Of what is no card there is nothing to let go: two persons end it, and it is a loss like others, of no card.
     let (status, said) = shop.lets_go(&none).await;
     assert!(status == 409 && said.contains("settle its payment by hand"), "{status} {said}");
     shop.settled_by_hand(&none, "not_paid", &accountant).await;
+    // Nobody has paid what nobody was told of; and what is called unpaid is over, for nobody could be asked about it.
+    let paid = shop.says_by_hand(&digits, "paid", &accountant).await;
+    assert!(paid.status == 409 && paid.text.contains("has not sent it"), "{}", paid.text);
     shop.settled_by_hand(&digits, "not_paid", &accountant).await;
+    for over in [&none, &digits] {
+        let shown = shop.payment(over).await;
+        assert_eq!((&shown["state"], &shown["needs_attention"]), (&json!("reversed"), &Value::Null), "{shown}");
+    }
     assert_eq!((shop.state(&none).await.0, shop.state(&elsewhere).await.0), ("lost".to_owned(), "held".to_owned()));
     let blocked = shop.list(&till).await.cards.expect("it is on").blocked;
     assert_eq!(blocked, [CardDigits::new("401234", "8909").unwrap()], "no card without digits");

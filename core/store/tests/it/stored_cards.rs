@@ -6,7 +6,7 @@ use saoma_protocol::{
     api::{CardDigits, CardLimits},
 };
 use saoma_store::{
-    StoreError, Tx, access,
+    StoreError, Tx, access, payments, settlement_batches,
     stored_cards::{self, Filter, NewSale, Next, Outcome, Policy, Resolution},
 };
 
@@ -119,7 +119,13 @@ fn what_is_held_is_not_taken_up_before_a_person_says_so() {
         // One that cannot be read stops none of the others.
         let row = format!("UPDATE stored_card_sales SET currency = 'yen?' WHERE payment_id = '{}'", tea.payment_id(3));
         sql_query(row).execute(&mut raw(&base.url)).unwrap();
-        assert!(claim(1).is_empty());
+        let first = base.write(|tx| stored_cards::claim_due(tx, &access::process(), at(1), at(61), 10));
+        let held: Vec<_> = first.held.iter().map(|held| (held.scope, held.payment)).collect();
+        assert_eq!((first.due.len(), held), (0, vec![(tea.scope, tea.payment_id(3))]));
+        // It is passed over in the list, which goes on behind it, and its payment can be ended.
+        let list = |limit| base.read(|tx| stored_cards::list(tx, &tea.scope, Filter::All, None, limit)).len();
+        assert_eq!((list(2), list(10)), (2, 3));
+        assert_eq!(base.read(|tx| stored_cards::ended_as(tx, &tea.scope, tea.payment_id(3))), None);
         let taken = claim(2);
         assert_eq!(taken.iter().map(|waiting| waiting.sale.payment).collect::<Vec<_>>(), [tea.payment_id(4)]);
         assert!(!format!("{taken:?} {:?}", sold(&tea, 1)).contains("84, 84"), "nothing of the card is printed");
@@ -133,6 +139,61 @@ fn what_is_held_is_not_taken_up_before_a_person_says_so() {
             |seconds| base.write(|tx| stored_cards::forget(tx, &access::process(), at(1), at(seconds), 10)).len();
         assert_eq!((forget(3), forget(90), forget(91)), (2, 1, 0));
         assert!(!let_go(1, 92) && claim(92).is_empty());
+        // Whoever had it in hand for too long has it no more.
+        let next = Next { at: at(93), aside: false, first_sent_at: None, attempts: 1 };
+        base.write(|tx| stored_cards::set_back(tx, &tea.scope, &taken[0], next));
+        assert!(claim(94).is_empty());
+    });
+}
+
+#[test]
+fn what_a_person_ends_unsent_nobody_sends() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        for n in [1, 2] {
+            tea.sell(base, n, cny(500), &captured(0, 100));
+            base.write(|tx| stored_cards::insert(tx, &tea.scope, &sold(&tea, n)));
+        }
+        let claim = |seconds: i64| {
+            let due =
+                base.write(|tx| stored_cards::claim_due(tx, &access::process(), at(seconds), at(seconds + 60), 10));
+            due.due.into_iter().map(|due| due.waiting).collect::<Vec<_>>()
+        };
+        let [first] = claim(1).try_into().unwrap();
+        assert_eq!(base.read(|tx| stored_cards::behind(tx, &tea.scope, &first)), 1);
+        let take = |n| base.write(|tx| stored_cards::take_unsent(tx, &tea.scope, tea.payment_id(n)));
+        let never_sent = |n| base.read(|tx| stored_cards::never_sent(tx, &tea.scope, tea.payment_id(n)));
+        assert!(never_sent(1) && take(1));
+        assert!(!base.write(|tx| stored_cards::goes_out(tx, &tea.scope, &first, at(2))), "it was taken away");
+        let [first] = claim(3).try_into().unwrap();
+        assert!(base.write(|tx| stored_cards::goes_out(tx, &tea.scope, &first, at(3))));
+        assert!(!never_sent(1) && !take(1), "the acquirer may have it");
+        base.write(|tx| stored_cards::end(tx, &tea.scope, tea.payment_id(1), Outcome::Paid, at(4)));
+        assert!(!never_sent(1) && !never_sent(9) && take(2));
+    });
+}
+
+#[test]
+fn a_batch_waits_for_what_goes_out_by_itself() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        for n in 1..=3 {
+            tea.sell(base, n, cny(500), &captured(0, 100));
+            let new = NewSale { held: n == 3, ..sold(&tea, n) };
+            base.write(|tx| stored_cards::insert(tx, &tea.scope, &new));
+        }
+        let under_way = || base.read(|tx| settlement_batches::under_way(tx, &tea.scope, tea.account, at(90))).sent;
+        assert_eq!(under_way(), 2, "what is held waits for a person");
+        // A person is called for it, and it may be in hand all the same.
+        base.write(|tx| {
+            let mut called = payments::load(tx, &tea.scope, tea.payment_id(1))?;
+            (called.watch.attention_at, called.updated_at) = (Some(at(5)), at(-100_000));
+            payments::save(tx, &tea.scope, &mut called)
+        });
+        base.write(|tx| stored_cards::claim_due(tx, &access::process(), at(6), at(200), 10).map(drop));
+        assert_eq!(under_way(), 1);
+        let held = base.write(|tx| stored_cards::forget(tx, &access::process(), at(1), at(90), 10));
+        assert_eq!((held.len(), under_way()), (2, 0), "nor does it wait for what cannot be sent any more");
     });
 }
 
