@@ -22,6 +22,7 @@ mod refund_calls;
 mod routing;
 mod rules;
 mod settle;
+mod stored;
 mod told;
 mod view;
 
@@ -30,7 +31,7 @@ pub use became::Became;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};
-pub use cards::CARDS_KEPT_MS;
+pub use cards::{CARDS_KEPT_MS, TRACKS_KEPT_MS};
 pub(crate) use cards::{of_stored as card_of_stored, to_store as card_to_store};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
@@ -40,6 +41,7 @@ pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dis
 pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub use forward::forward;
+pub(crate) use forward::tell_held;
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
@@ -188,6 +190,8 @@ pub mod kind {
     pub const DOUBT_ENDED: &str = "doubt_ended";
     pub const PAID_BY_HAND: &str = "paid_by_hand";
     pub const NEEDS_ATTENTION: &str = "needs_attention";
+    /// A person lets a sale go out that was held.
+    pub const LET_GO: &str = "let_go";
     pub const ATTENDED: &str = "attended";
     pub const HAND_PROPOSED: &str = "settlement_proposed";
     pub const HAND_REFUSED: &str = "settlement_refused";

@@ -2,16 +2,23 @@
 //!
 //! A terminal sells within the limits that the merchant has set, and core forwards what it brings ([`crate::payments::forward`]) until the
 //! acquirer has said what becomes of it. What the acquirer declines is the merchant's loss: a person ends it, and the card is sold to without a
-//! network no more unless they let it in again.
+//! network no more unless they let it in again, then or later. What core may not forward by itself waits for a person, who lets it go.
 
 use saoma_protocol::{
-    Amount, ChannelAccountId, Millis, PaymentId, TerminalId,
+    Amount, ChannelAccountId, Currency, Millis, PaymentId, TenantId, TerminalId,
     api::{CardDigits, CardEntry, CardLimits},
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, channel_accounts,
+    StoreError, TenantScope, Tx,
+    channel_accounts::{self, ChannelAccount},
+    ledger, payments,
     stored_cards::{self as sales, Outcome, Resolution, StoredSale},
     tenants,
+};
+
+use crate::{
+    app::App,
+    payments::{kind, record},
 };
 
 /// Numbers that a terminal keeps.
@@ -29,14 +36,53 @@ pub enum LossError {
     NotLost,
 }
 
-/// What terminals may sell now; `None`: nothing.
+/// Why nothing can be forwarded through a channel account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unserved {
+    Disabled,
+    /// What serves its plugin here, if anything does, forwards no sales.
+    Forwards,
+    /// It does, but not of the merchant's currency.
+    Currency,
+}
+
+/// What new sales of an account are forwarded through: the same as new payments go through.
+///
+/// # Errors
+/// Why nothing is.
+pub fn check_served(app: &App, tenant: TenantId, account: &ChannelAccount, currency: Currency) -> Result<(), Unserved> {
+    if !account.enabled {
+        return Err(Unserved::Disabled);
+    }
+    match app.served(tenant, &account.plugin) {
+        Some(served) if served.manifest.forwards => {
+            let has_it = served.manifest.currencies.contains(&currency);
+            if has_it { Ok(()) } else { Err(Unserved::Currency) }
+        }
+        Some(_) | None => Err(Unserved::Forwards),
+    }
+}
+
+/// Why a sale was not let go. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum HeldError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it is not held")]
+    NotHeld,
+    #[error("nothing of its card is kept that could be forwarded")]
+    NoCard,
+}
+
+/// What terminals may sell now; `None`: nothing, also where what is served to this merchant would not forward it.
 ///
 /// # Errors
 /// Of the store.
-pub fn limits(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<CardLimits>, StoreError> {
+pub fn limits(app: &App, tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<CardLimits>, StoreError> {
     let currency = tenants::load(tx, scope)?.currency;
     let Some(policy) = sales::policy(tx, scope, currency)?.filter(|policy| policy.enabled) else { return Ok(None) };
-    if !channel_accounts::load(tx, scope, policy.limits.channel_account)?.enabled {
+    let account = channel_accounts::load(tx, scope, policy.limits.channel_account)?;
+    if check_served(app, scope.tenant(), &account, currency).is_err() {
         return Ok(None);
     }
     Ok(Some(CardLimits { blocked: sales::blocked(tx, scope, BLOCKED_MAX)?, ..policy.limits }))
@@ -54,20 +100,19 @@ pub struct Sold<'a> {
     pub taken_at: Millis,
 }
 
-/// What of the policy, as it stands now, a sale breaks; `None`: nothing. What of it only the terminal knows is not looked at.
+/// What of the policy, as it stands now, a sale breaks. What of it only the terminal knows is not looked at.
 ///
 /// # Errors
 /// Of the store.
-pub fn doubts(tx: &mut Tx<'_>, scope: &TenantScope, sold: &Sold<'_>) -> Result<Option<String>, StoreError> {
+pub fn doubts(tx: &mut Tx<'_>, scope: &TenantScope, sold: &Sold<'_>) -> Result<Vec<&'static str>, StoreError> {
     let currency = tenants::load(tx, scope)?.currency;
     let Some(policy) = sales::policy(tx, scope, currency)?.filter(|policy| policy.enabled) else {
-        return Ok(Some("cards are not sold without a network; it is forwarded all the same".to_owned()));
+        return Ok(vec!["cards are not sold without a network"]);
     };
     let limits = policy.limits;
     let before = sales::of_card_since(tx, scope, sold.terminal, sold.digits, sold.sold_at.plus(-24 * HOUR_MS))?;
     let blocked = sales::blocked(tx, scope, BLOCKED_MAX)?;
-    let broken = broken(sold, &limits, before, &blocked);
-    Ok((!broken.is_empty()).then(|| format!("it is forwarded all the same: {}", broken.join("; "))))
+    Ok(broken(sold, &limits, before, &blocked))
 }
 
 /// `before`: what the card paid within the day, how often and how much.
@@ -97,20 +142,26 @@ fn broken(sold: &Sold<'_>, limits: &CardLimits, before: (i64, i64), blocked: &[C
     rows.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, what)| what).collect()
 }
 
-/// A person has seen to a loss, once. If it lets the card in again, terminals are to be told.
+/// A person has seen to a loss: once, and once more to let in the card that was left blocked. Terminals are to be told of a card that is let in.
+/// `resolution.at` is set to what is written down.
 ///
 /// # Errors
-/// `Store` (`NotFound`, `Conflict` if something was said before), `NotLost`.
+/// `Store` (`NotFound`, `Conflict` if that was said before), `NotLost`.
 pub fn resolve(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     payment: PaymentId,
-    resolution: &Resolution,
+    resolution: &mut Resolution,
 ) -> Result<StoredSale, LossError> {
+    ledger::take_turn(tx, scope)?;
     let sale = sales::load(tx, scope, payment)?;
-    if !matches!(sale.outcome, Some((Outcome::Lost, _))) {
-        return Err(LossError::NotLost);
+    let Some((Outcome::Lost, since)) = sale.outcome else { return Err(LossError::NotLost) };
+    let said = sales::what_was_said(tx, scope, &sale)?;
+    if said.is_some_and(|said| said.unblocks || !resolution.unblocks) {
+        return Err(StoreError::Conflict { what: "the loss's end" }.into());
     }
+    // Of nodes whose clocks differ the one may have lost it later than the other ends it.
+    resolution.at = resolution.at.max(since);
     sales::resolve(tx, scope, payment, resolution)?;
     if resolution.unblocks {
         crate::stored_value::offline::announce(tx, scope, resolution.at)?;
@@ -118,10 +169,31 @@ pub fn resolve(
     Ok(sale)
 }
 
+/// A person lets a sale that is held go out: it is forwarded as others are, and still holds up none of them. Its payment's timeline says who and why.
+///
+/// # Errors
+/// `Store` (`NotFound`), `NotHeld`, `NoCard`.
+pub fn let_go(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    (actor, reason): (&str, &str),
+    now: Millis,
+) -> Result<StoredSale, HeldError> {
+    let sale = sales::load(tx, scope, payment)?;
+    if !sale.held {
+        return Err(HeldError::NotHeld);
+    }
+    if !sales::let_go(tx, scope, payment, now)? {
+        return Err(HeldError::NoCard);
+    }
+    let stored = payments::load(tx, scope, payment)?;
+    record(tx, scope, &stored, None, kind::LET_GO, reason, actor, now)?;
+    Ok(sales::load(tx, scope, payment)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::Currency;
-
     use super::*;
 
     const NOW: Millis = Millis(1_790_000_000_000);

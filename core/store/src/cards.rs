@@ -39,6 +39,31 @@ pub fn keep(
     card: &KeptCard,
     now: Millis,
 ) -> Result<(), StoreError> {
+    insert(tx, scope, payment, card, false, now)
+}
+
+/// The same of a reading that paid before: it proves nothing, and a person looks at it.
+///
+/// # Errors
+/// `Conflict` if the payment has one.
+pub fn keep_read_before(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    card: &KeptCard,
+    now: Millis,
+) -> Result<(), StoreError> {
+    insert(tx, scope, payment, card, true, now)
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    card: &KeptCard,
+    read_before: bool,
+    now: Millis,
+) -> Result<(), StoreError> {
     let row = CardRow {
         tenant_id: Txt(scope.tenant()),
         payment_id: Txt(payment),
@@ -47,6 +72,7 @@ pub fn keep(
         ksn: card.ksn.to_vec(),
         number: card.number.clone(),
         created_at: now.0,
+        read_before,
     };
     match insert_or_ignore!(tx, scope, payment_cards::table, &row)? {
         0 => Err(StoreError::Conflict { what: "this reading of the card" }),
@@ -100,6 +126,7 @@ struct CardRow {
     ksn: Vec<u8>,
     number: Vec<u8>,
     created_at: i64,
+    read_before: bool,
 }
 
 impl TryFrom<CardRow> for KeptCard {

@@ -238,6 +238,21 @@ pub fn bind(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, package: C
     tx.run(scope, |conn| diesel::insert_into(payment_packages::table).values(row).execute(conn)).map(drop)
 }
 
+/// Binds a payment of which nothing was ever sent to what new ones go through now, whatever it was bound to.
+///
+/// # Errors
+/// `Stale` as [`bind`].
+pub fn bind_anew(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, choice: Choice) -> Result<(), StoreError> {
+    let before = payment_packages::table
+        .filter(payment_packages::tenant_id.eq(Txt(scope.tenant())))
+        .filter(payment_packages::payment_id.eq(Txt(payment)));
+    tx.run(scope, |conn| diesel::delete(before).execute(conn))?;
+    match choice {
+        Choice::BuiltIn => Ok(()),
+        Choice::Package(package) => bind(tx, scope, payment, package),
+    }
+}
+
 /// What calls about a payment go through: the package that it began with, or the successor of that, if it was retired.
 ///
 /// # Errors

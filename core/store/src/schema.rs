@@ -273,6 +273,7 @@ diesel::table! {
         ksn -> Binary,
         number -> Binary,
         created_at -> BigInt,
+        read_before -> Bool,
     }
 }
 

@@ -213,6 +213,12 @@ impl PaymentId {
         Self(derived("saoma sale 1", &[tenant.as_bytes(), terminal.as_bytes(), &counter.0.to_be_bytes()]))
     }
 
+    /// The number of a sale that its terminal tells under one that it cannot have, by the hash of its journal's entry.
+    #[must_use]
+    pub fn for_entry(tenant: TenantId, terminal: TerminalId, entry: &[u8; 32]) -> Self {
+        Self(derived("saoma stored sale 1", &[tenant.as_bytes(), terminal.as_bytes(), entry]))
+    }
+
     /// The payment that an API caller's `Idempotency-Key` stands for: the same key of one tenant is the same payment.
     #[must_use]
     pub fn for_key(tenant: TenantId, idempotency_key: &str) -> Self {
@@ -318,6 +324,7 @@ mod tests {
         let terminal = TerminalId::from_bytes([2; 16]);
         let payment = PaymentId::for_sale(tenant, terminal, Sequence(7));
         insta::assert_snapshot!(payment, @"pay_lpgotadatwo6tslwumbgtvnmti");
+        insta::assert_snapshot!(PaymentId::for_entry(tenant, terminal, &[3; 32]), @"pay_i7pkxnplr77ikbi5h6g2qxdgeu");
         insta::assert_snapshot!(PaymentId::for_key(tenant, "order-1"), @"pay_bcyehtv4si42dbhqzc5ogb55nq");
         insta::assert_snapshot!(RefundId::for_key(tenant, payment, "refund-1"), @"rfd_5orzkggzw2smusb3dgrw6fzq3i");
         insta::assert_snapshot!(HandSettlementId::for_key(tenant, payment, "settle-1"), @"hst_fwrv5hw6brzaltmx3r3equ6xpq");

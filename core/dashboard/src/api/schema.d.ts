@@ -1716,6 +1716,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-cards/sales/{payment}/forward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A person lets a sale that is held go out to the acquirer. */
+        post: operations["stored-cards_forward"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-cards/sales/{payment}/resolve": {
         parameters: {
             query?: never;
@@ -1725,7 +1742,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. */
+        /**
+         * Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. A card that was left blocked may be let
+         *     in later.
+         */
         post: operations["stored-cards_resolve"];
         delete?: never;
         options?: never;
@@ -2516,7 +2536,7 @@ export interface paths {
         };
         /**
          * What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash and offline codes whose
-         *     lines do not come to their amount: those are booked, since they are paid.
+         *     lines do not come to their amount, which are booked since they are paid, and for cards without a network, of which the acquirer is told.
          */
         get: operations["held_list"];
         put?: never;
@@ -3797,6 +3817,11 @@ export interface components {
             items: components["schemas"]["FindingView"][];
             whole_at?: components["schemas"]["Millis"] | null;
         };
+        /** @description Why a sale that is held may go out. */
+        ForwardHeld: {
+            /** @description 1 to 128 characters. */
+            reason: string;
+        };
         /**
          * @description One line of what is sold.
          *
@@ -3890,7 +3915,7 @@ export interface components {
         };
         /**
          * @description An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
-         *     come to it.
+         *     come to it; or a card sale without a network, which has its payment and stands in `/v1/stored-cards/sales`.
          */
         HeldEntry: {
             /** @description The terminal's clock. */
@@ -4853,14 +4878,14 @@ export interface components {
                 amount: components["schemas"]["Amount"];
                 card: components["schemas"]["CardDigits"];
                 channel_account: components["schemas"]["ChannelAccountId"];
-                /** @description What was wrong with it when it came in. It is forwarded all the same. */
+                /** @description What was wrong with it when it came in. Unless it is held, it is forwarded all the same. */
                 doubt?: string | null;
                 ended_at?: components["schemas"]["Millis"] | null;
                 payment: components["schemas"]["PaymentId"];
                 resolution?: components["schemas"]["LossResolution"] | null;
                 /** @description By the terminal's clock, and when core heard of it. */
                 sold_at: components["schemas"]["Millis"];
-                /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+                /** @description `waiting`: the acquirer has not answered; `held`: it is not forwarded, and a person decides; `paid`; `lost`: the merchant bears it. */
                 state: string;
                 taken_at: components["schemas"]["Millis"];
                 terminal: components["schemas"]["TerminalId"];
@@ -5867,14 +5892,14 @@ export interface components {
             amount: components["schemas"]["Amount"];
             card: components["schemas"]["CardDigits"];
             channel_account: components["schemas"]["ChannelAccountId"];
-            /** @description What was wrong with it when it came in. It is forwarded all the same. */
+            /** @description What was wrong with it when it came in. Unless it is held, it is forwarded all the same. */
             doubt?: string | null;
             ended_at?: components["schemas"]["Millis"] | null;
             payment: components["schemas"]["PaymentId"];
             resolution?: components["schemas"]["LossResolution"] | null;
             /** @description By the terminal's clock, and when core heard of it. */
             sold_at: components["schemas"]["Millis"];
-            /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+            /** @description `waiting`: the acquirer has not answered; `held`: it is not forwarded, and a person decides; `paid`; `lost`: the merchant bears it. */
             state: string;
             taken_at: components["schemas"]["Millis"];
             terminal: components["schemas"]["TerminalId"];
@@ -10242,7 +10267,10 @@ export interface operations {
                 cursor?: string;
                 /** @description 1 to 200; 50 without it. */
                 limit?: number;
-                /** @description `waiting`: those that the acquirer has not answered; `open`: those that are lost, and that no person has ended. */
+                /**
+                 * @description `waiting`: those that the acquirer has not answered; `open`: what a person is to see to, those that are held, and those that are lost and
+                 *     that nobody has ended.
+                 */
                 only?: "waiting" | "open";
             };
             header?: never;
@@ -10257,6 +10285,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_StoredCardSaleView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_forward": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardHeld"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredCardSaleView"];
                 };
             };
             /** @description What is wrong, and what to do */

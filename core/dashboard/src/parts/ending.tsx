@@ -11,27 +11,29 @@ import { AskedAgain } from './unanswered';
 /** What was said of the loss of a payment, with what is done besides under its own name. */
 export type Ending<Also extends string> = { payment: string; reason: string } & Record<Also, boolean>;
 
-export function EndingQuestion<Also extends string>({ place, payment, first, also, words, send, changes, onClose }: {
+export function EndingQuestion<Also extends string, Said extends Ending<Also>>({ place, begins, first, also, words, send, changes, onClose }: {
   /** Where losses of this kind are ended. */
   place: string;
-  payment: string;
+  /** What is said before anything is chosen. */
+  begins: Said;
   /** Asked before, and not answered. */
-  first: Intent<Ending<Also>> | null;
+  first: Intent<Said> | null;
   also: Also;
-  words: { title: string; text: string; also: string; reason: string; keep: string; problems: Readonly<Record<string, string>> };
-  send: (said: Ending<Also>, key: string) => Promise<unknown>;
+  /** Without words for what is done besides it stays as it begins. */
+  words: { title: string; text: string; also: string | null; reason: string; keep: string; problems: Readonly<Record<string, string>> };
+  send: (said: Said, key: string) => Promise<unknown>;
   /** The lists that look different afterwards. */
   changes: readonly (readonly string[])[];
   onClose: () => void;
 }) {
   const { t } = useText();
   const queryClient = useQueryClient();
-  const [reason, setReason] = useState(first?.said.reason ?? '');
-  const [isAlso, setIsAlso] = useState<boolean>(first?.said[also] ?? false);
+  const [reason, setReason] = useState((first?.said ?? begins).reason);
+  const [isAlso, setIsAlso] = useState<boolean>((first?.said ?? begins)[also]);
   const intent = useIntent(place, first);
-  const others = useUnanswered<Ending<Also>>(place).filter(({ said }) => said.payment === payment).length;
+  const others = useUnanswered<Said>(place).filter(({ said }) => said.payment === begins.payment).length;
   const end = useMutation({
-    mutationFn: () => intent.send({ payment, [also]: isAlso, reason: reason.trim() } as Ending<Also>, send),
+    mutationFn: () => intent.send({ ...begins, [also]: isAlso, reason: reason.trim() }, send),
     onSuccess: onClose,
     // Also after an answer that was lost: it may be done.
     onSettled: () => Promise.all(changes.map((queryKey) => queryClient.invalidateQueries({ queryKey }))),
@@ -49,7 +51,7 @@ export function EndingQuestion<Also extends string>({ place, payment, first, als
       }}>
         <Text size="sm">{words.text}</Text>
         <AskedAgain isInDoubt={intent.isInDoubt} others={end.isPending ? 0 : others} />
-        <Checkbox label={words.also} name={also} disabled={isFixed} checked={isAlso} onChange={(event) => setIsAlso(event.currentTarget.checked)} />
+        {words.also !== null && <Checkbox label={words.also} name={also} disabled={isFixed} checked={isAlso} onChange={(event) => setIsAlso(event.currentTarget.checked)} />}
         <TextInput label={words.reason} name="reason" required maxLength={128} data-autofocus disabled={isFixed} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
         <ProblemNote error={end.error} words={words.problems} />
         <Group justify="flex-end">

@@ -24,7 +24,10 @@ const ONLY = ['open', 'waiting', 'all'] as const;
 /** Where losses are ended. */
 const RESOLVED = 'stored-cards/losses';
 
-type Resolved = Ending<'unblock'>;
+/** To end a loss, to let in the card of one that is ended, to let a sale go out that is held. */
+type Deed = 'resolve' | 'unblock' | 'forward';
+
+type Resolved = Ending<'unblock'> & { deed: Deed };
 
 export function StoredCardsRoom({ person, currency }: { person: Person; currency: string }) {
   const { t } = useText();
@@ -85,7 +88,7 @@ function Policy({ policy, currency, isOwn }: { policy: CardPolicy; currency: str
 function Sales({ person }: { person: Person }) {
   const { t } = useText();
   const [only, setOnly] = useState<(typeof ONLY)[number]>('open');
-  const [asking, setAsking] = useState<{ payment: string; again: Intent<Resolved> | null } | null>(null);
+  const [asking, setAsking] = useState<{ payment: string; deed: Deed; again: Intent<Resolved> | null } | null>(null);
   const list = useInfiniteQuery({
     queryKey: [...STORED_CARDS, 'sales', only],
     initialPageParam: '',
@@ -103,8 +106,8 @@ function Sales({ person }: { person: Person }) {
           data={ONLY.map((value) => ({ value, label: wordFor(t.storedCards.only, value) }))} />
       </Group>
       <Text c="dimmed" size="sm">{t.storedCards.salesHint}</Text>
-      <Unanswered<Resolved> place={RESOLVED} words={({ payment }) => `${t.storedCards.resolve} · ${payment}`} anew={() => null}
-        onAgain={(again) => setAsking({ payment: again.said.payment, again })} />
+      <Unanswered<Resolved> place={RESOLVED} words={({ payment, deed }) => `${t.storedCards[deed]} · ${payment}`} anew={() => null}
+        onAgain={(again) => setAsking({ payment: again.said.payment, deed: again.said.deed, again })} />
       <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
       {list.isSuccess && sales.length === 0 && <Text c="dimmed" data-empty>{t.storedCards.none}</Text>}
       {sales.length > 0 && (
@@ -119,25 +122,34 @@ function Sales({ person }: { person: Person }) {
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
-                {sales.map((sale) => <Sale key={sale.payment} sale={sale} person={person} {...(isOwn ? { onResolve: () => setAsking({ payment: sale.payment, again: null }) } : {})} />)}
+                {sales.map((sale) => <Sale key={sale.payment} sale={sale} person={person} {...(isOwn ? { onDeed: (deed) => setAsking({ payment: sale.payment, deed, again: null }) } : {})} />)}
               </Table.Tbody>
             </Table>
           </Table.ScrollContainer>
         </Paper>
       )}
       <More list={list} />
-      {asking !== null && <Resolve payment={asking.payment} first={asking.again} onClose={() => setAsking(null)} />}
+      {asking !== null && <Resolve payment={asking.payment} deed={asking.deed} first={asking.again} onClose={() => setAsking(null)} />}
     </Stack>
   );
 }
 
-function Sale({ sale, person, onResolve }: { sale: StoredCardSale; person: Person; onResolve?: () => void }) {
+/** What a person may do about it now. */
+function deedOf({ state, resolution }: StoredCardSale): Deed | null {
+  if (state === 'held') return 'forward';
+  if (state !== 'lost') return null;
+  if (resolution == null) return 'resolve';
+  return resolution.unblocks ? null : 'unblock';
+}
+
+function Sale({ sale, person, onDeed }: { sale: StoredCardSale; person: Person; onDeed?: (deed: Deed) => void }) {
   const { t } = useText();
   const { card, resolution } = sale;
+  const deed = deedOf(sale);
   return (
     <Table.Tr data-stored-card-sale={sale.payment} data-state={sale.state}>
       <Table.Td><When at={sale.sold_at} /></Table.Td>
-      <Table.Td>{card.first_6}…{card.last_4}</Table.Td>
+      <Table.Td>{card.first_6 === '' ? '' : `${card.first_6}…${card.last_4}`}</Table.Td>
       <Table.Td>
         {wordFor(t.storedCards.states, sale.state)} · <Anchor component={Link} to={`/payments/${sale.payment}`} size="sm">{t.storedCards.sale}</Anchor>
         {sale.doubt != null && <Text size="xs" style={{ overflowWrap: 'anywhere' }}>{t.storedCards.doubt}: {sale.doubt}</Text>}
@@ -149,22 +161,28 @@ function Sale({ sale, person, onResolve }: { sale: StoredCardSale; person: Perso
       </Table.Td>
       <Table.Td ta="right"><Amount money={sale.amount} /></Table.Td>
       <Table.Td ta="right">
-        {sale.state === 'lost' && resolution == null && onResolve !== undefined && (
-          <Button size="compact-xs" variant="subtle" data-action="resolve" onClick={onResolve}>{t.storedCards.resolve}</Button>
+        {deed !== null && onDeed !== undefined && (
+          <Button size="compact-xs" variant="subtle" data-action={deed} onClick={() => onDeed(deed)}>{t.storedCards[deed]}</Button>
         )}
       </Table.Td>
     </Table.Tr>
   );
 }
 
-function Resolve({ payment, first, onClose }: { payment: string; first: Intent<Resolved> | null; onClose: () => void }) {
+function Resolve({ payment, deed, first, onClose }: { payment: string; deed: Deed; first: Intent<Resolved> | null; onClose: () => void }) {
   const { t } = useText();
-  const { resolve: title, resolveText: text, unblock: also, problems } = t.storedCards;
+  const isForward = deed === 'forward';
   return (
-    <EndingQuestion place={RESOLVED} payment={payment} first={first} also="unblock" changes={[STORED_CARDS]} onClose={onClose}
-      words={{ title, text, also, reason: t.storedCards.reason, keep: t.storedCards.keep, problems }}
-      send={(said, key) => got(api.POST('/v1/stored-cards/sales/{payment}/resolve', {
-        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { unblock: said.unblock, reason: said.reason },
-      }))} />
+    <EndingQuestion place={RESOLVED} begins={{ payment, deed, unblock: deed === 'unblock', reason: '' }} first={first} also="unblock" changes={[STORED_CARDS]} onClose={onClose}
+      words={{
+        title: t.storedCards[deed], text: isForward ? t.storedCards.forwardText : t.storedCards.resolveText, also: deed === 'resolve' ? t.storedCards.letIn : null,
+        reason: t.storedCards.reason, keep: t.storedCards.keep, problems: t.storedCards.problems,
+      }}
+      send={(said, key) => {
+        const params = { path: { payment: said.payment }, header: { 'Idempotency-Key': key } };
+        return said.deed === 'forward'
+          ? got(api.POST('/v1/stored-cards/sales/{payment}/forward', { params, body: { reason: said.reason } }))
+          : got(api.POST('/v1/stored-cards/sales/{payment}/resolve', { params, body: { unblock: said.unblock, reason: said.reason } }));
+      }} />
   );
 }

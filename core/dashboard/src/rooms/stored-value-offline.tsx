@@ -155,7 +155,7 @@ function Resolve({ payment, first, onClose }: { payment: string; first: Intent<R
   const { t } = useText();
   const { resolve: title, resolveText: text, recover: also, problems } = t.storedValue.offline;
   return (
-    <EndingQuestion place={RESOLVED} payment={payment} first={first} also="recover" changes={[STORED_VALUE, ['books']]} onClose={onClose}
+    <EndingQuestion place={RESOLVED} begins={{ payment, recover: false, reason: '' }} first={first} also="recover" changes={[STORED_VALUE, ['books']]} onClose={onClose}
       words={{ title, text, also, reason: t.storedValue.reason, keep: t.storedValue.keep, problems }}
       send={(said, key) => got(api.POST('/v1/stored-value/double-spends/{payment}/resolve', {
         params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { recover: said.recover, reason: said.reason },

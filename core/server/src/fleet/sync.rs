@@ -149,6 +149,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
     let mut shifts = Shifts::load(tx, scope, source, store)?;
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
+        let (mut doubted, mut stored) = (None, None);
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
             (Some(Booking::Book { .. }), Record::CashRefund { refund, amount, .. }) => {
@@ -160,13 +161,16 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
                 None
             }
             (Some(Booking::Stored { after, doubt }), _) => {
+                stored = Some(after.id);
                 sales.push(after);
-                doubt
+                doubted = doubt;
+                None
             }
             (Some(Booking::Already) | None, _) => None,
         };
-        let held = if held.is_none() { shifts.follow(tx, scope, taken)? } else { held };
-        let held = held.or_else(|| lines_differ(&taken.record));
+        // What was sold and is doubted was sold in its shift all the same.
+        let held = if held.is_none() { shifts.follow(tx, scope, taken, stored)? } else { held };
+        let held = held.or(doubted).or_else(|| lines_differ(&taken.record));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
@@ -258,7 +262,8 @@ fn book_entry(
         }
         Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier } => {
             let of = (*payment, *counter, *amount);
-            let sale = stored::Sale { of, account: *channel_account, card, digits, goods, cashier, at };
+            let entry = taken.entry.hash();
+            let sale = stored::Sale { entry, of, account: *channel_account, card, digits, goods, cashier, at };
             stored::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
@@ -308,15 +313,48 @@ fn order_of(
     }
 }
 
-/// By whom a sale was collected.
+/// By whom a sale was collected, or is to be.
 struct Sold {
     channel: String,
     channel_account: Option<ChannelAccountId>,
     channel_reference: Option<String>,
     /// The version of the account's fee plan.
     fee_plan: Option<u64>,
-    /// When it was paid.
+    /// When it was paid; of what is to be, when core took it.
     at: Millis,
+}
+
+/// Writes a payment with its order; the caller says what happened, and books.
+fn insert_payment(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    order: &Order,
+    after: &Payment,
+    sold: &Sold,
+) -> Result<StoredPayment, StoreError> {
+    orders::insert_new(tx, scope, order)?;
+    let stored = StoredPayment {
+        payment: after.clone(),
+        version: 1,
+        order: order.id,
+        store: order.store,
+        terminal: Some(source.terminal),
+        channel: sold.channel.clone(),
+        channel_account: sold.channel_account,
+        channel_reference: sold.channel_reference.clone(),
+        payer_hint: None,
+        fee_plan: sold.fee_plan,
+        close_asked_at: None,
+        // The resolver asks about none of these, and undoes none.
+        next_attempt_at: None,
+        attempts: 0,
+        watch: Watch::default(),
+        created_at: order.created_at,
+        updated_at: source.now,
+    };
+    payments::insert_new(tx, scope, &stored)?;
+    Ok(stored)
 }
 
 fn insert_sale(
@@ -328,26 +366,7 @@ fn insert_sale(
     postings: &[PostingSet],
     sold: Sold,
 ) -> Result<(), StoreError> {
-    orders::insert_new(tx, scope, &order)?;
-    let stored = StoredPayment {
-        payment: after.clone(),
-        version: 1,
-        order: order.id,
-        store: order.store,
-        terminal: Some(source.terminal),
-        channel: sold.channel,
-        channel_account: sold.channel_account,
-        channel_reference: sold.channel_reference,
-        payer_hint: None,
-        fee_plan: sold.fee_plan,
-        close_asked_at: None,
-        next_attempt_at: None,
-        attempts: 0,
-        watch: Watch::default(),
-        created_at: order.created_at,
-        updated_at: source.now,
-    };
-    payments::insert_new(tx, scope, &stored)?;
+    let stored = insert_payment(tx, scope, source, &order, after, &sold)?;
     write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
     let id = stored.payment.id;
     let movement = Movement {

@@ -159,6 +159,7 @@ use crate::{
         v1::static_codes::revoke,
         v1::static_codes::show,
         v1::stored_cards::end_loss,
+        v1::stored_cards::forward_held,
         v1::stored_cards::list,
         v1::stored_cards::put_policy,
         v1::stored_cards::show_policy,

@@ -11,10 +11,10 @@ use saoma_store::{
     StoreError, TenantScope, Tx, audit,
     hand_settlements::{self, HandSettlement, State},
     idempotency::{self, Fingerprint, Kind},
-    payments, refunds,
+    payments, refunds, stored_cards,
 };
 
-use super::{Outcome, PaymentError, ask, kind, refund, refund_calls, settle, settle::record};
+use super::{Outcome, PaymentError, ask, kind, refund, refund_calls, settle, settle::record, stored};
 use crate::app::App;
 
 /// How a person says that it ended.
@@ -202,6 +202,10 @@ async fn contradicted(
     scope: TenantScope,
     proposal: &HandSettlement,
 ) -> Result<Option<String>, PaymentError> {
+    let payment = proposal.payment;
+    if proposal.refund.is_none() && app.store().read(move |tx| stored_cards::never_sent(tx, &scope, payment)).await? {
+        return Ok(proposal.paid.then(|| stored::NEVER_SENT.to_owned()));
+    }
     let asked = match proposal.refund {
         Some(id) => refund_calls::look(app, scope, id).await.map(|said| match said {
             Some(RefundStatus::Pending) => Some(Standing::Open),

@@ -2,16 +2,20 @@
 //!
 //! Nothing undoes such a sale for want of an answer, and the resolver leaves it alone: the same advice goes out again, ever more slowly. Of an
 //! account one is in hand at a time, the first that came in; one that a person is called for steps aside, so that those behind it are tried.
-//! Before it goes what is being reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. Survives: a crash at
-//! any point (the lease ends and the same is sent again), silence, several nodes (one has the lease). What has no end for long a person is called
-//! for; two persons may then settle it by hand, as any payment.
+//! Before it goes what is being reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. It goes through what
+//! new payments of its account go through when it is first sent, and through that ever after. Survives: a crash at
+//! any point (the lease ends and the same is sent again), silence, several nodes (one has the lease), and what fails in core each time, which calls
+//! a person too. What has no end for long a person is called for; two persons may then settle it by hand, as any payment. No batch waits for what a
+//! person is called for, so that it waits for a close, as what is new does.
 
 use saoma_channels::{Card, Failure, Order};
 use saoma_domain::payment::{ATTENTION_AFTER_MS, Source};
 use saoma_protocol::{Millis, PaymentId};
 use saoma_store::{
-    StoreError, TenantScope, Tx, payments, settlement_batches,
-    stored_cards::{self, Due, Next, Waiting},
+    StoreError, TenantScope, Tx,
+    payments::{self, Sale},
+    plugin_packages, plugin_rollouts, settlement_batches,
+    stored_cards::{self, Due, Held, Next, Waiting},
 };
 
 use super::{
@@ -19,9 +23,9 @@ use super::{
     call::{Channel, order_of},
     channel_of,
     close::answered,
-    kind, record, settle,
+    kind, pace, record, settle, stored,
 };
-use crate::app::App;
+use crate::{app::App, settlement::check_not_held};
 
 /// After a failure, doubled with each further one.
 const PAUSE_MS_MIN: i64 = 2_000;
@@ -43,29 +47,33 @@ pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
         )
     };
     if app.store().read(goes_first).await? {
-        let (at, attempts) = (now.plus(TURN_MS), waiting.attempts);
-        let next = Next { at, aside: waiting.aside, first_sent_at: waiting.first_sent_at, attempts };
-        return Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?);
+        return in_a_moment(app, scope, waiting).await;
     }
     match attempt(app, scope, &waiting).await {
-        Ok(()) => Ok(()),
-        Err(Attempt::Store(error)) => Err(error),
-        Err(Attempt::NotOurs) => Ok(()),
+        Ok(()) | Err(Attempt::NotOurs) => Ok(()),
+        Err(Attempt::Store(error)) => Err(error.into()),
+        Err(Attempt::Held) => in_a_moment(app, scope, waiting).await,
         Err(Attempt::Open { why, fault, sent_at }) => later(app, scope, waiting, why, fault, sent_at).await,
     }
 }
 
+/// Something else goes first.
+async fn in_a_moment(app: &App, scope: TenantScope, waiting: Waiting) -> Result<(), PaymentError> {
+    let Waiting { aside, first_sent_at, attempts, .. } = waiting;
+    let next = Next { at: app.now().plus(TURN_MS), aside, first_sent_at, attempts };
+    Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?)
+}
+
 /// Why it has no end yet.
 enum Attempt {
-    Store(PaymentError),
+    /// The database cannot be reached, or what was last written is not known: the same is done again once the lease is over.
+    Store(StoreError),
+    /// The account's batch goes first.
+    Held,
     /// It has ended meanwhile, or the lease was over.
     NotOurs,
     /// `sent_at`: when this attempt was made, if the acquirer may have it.
-    Open {
-        why: String,
-        fault: Fault,
-        sent_at: Option<Millis>,
-    },
+    Open { why: String, fault: Fault, sent_at: Option<Millis> },
 }
 
 /// What is to blame, by which those behind wait or not.
@@ -81,28 +89,64 @@ enum Fault {
 
 impl From<PaymentError> for Attempt {
     fn from(error: PaymentError) -> Self {
-        match error {
-            PaymentError::Store(_) => Self::Store(error),
+        let fault = match error {
+            PaymentError::Store(
+                error @ (StoreError::Unavailable { .. } | StoreError::InDoubt { .. } | StoreError::DiskFull),
+            ) => return Self::Store(error),
+            PaymentError::BatchClosing => return Self::Held,
+            // Each attempt would find the same.
+            PaymentError::Store(_) => Fault::Open,
             // The channel cannot be called here now.
-            error => Self::Open { why: error.to_string(), fault: Fault::Channels, sent_at: None },
-        }
+            _ => Fault::Channels,
+        };
+        Self::Open { why: error.to_string(), fault, sent_at: None }
     }
 }
 
-async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
+/// What this sale went out through is not served here; those behind go through what is.
+fn not_callable(error: PaymentError, waiting: &Waiting) -> Attempt {
+    match error {
+        PaymentError::NoChannel(_) | PaymentError::PackageNotHere(_) if waiting.first_sent_at.is_some() => {
+            Attempt::Open { why: error.to_string(), fault: Fault::Open, sent_at: None }
+        }
+        error => error.into(),
+    }
+}
+
+/// The sale as it stands. One that the acquirer cannot have is bound to what new payments go through. `None`: it has ended, perhaps just now,
+/// since its payment was ended without it; or it is another's.
+fn make_ready(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    waiting: &Waiting,
+    now: Millis,
+) -> Result<Option<Sale>, StoreError> {
     let payment = waiting.sale.payment;
-    let sale =
-        app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await.map_err(PaymentError::from)?;
-    let channel = channel_of(app, scope, &sale).await?;
+    let sale = payments::load_sale(tx, scope, payment)?;
+    if !sale.payment.payment.is_open() {
+        stored::follow(tx, scope, &sale.payment, false, now)?;
+        return Ok(None);
+    }
+    if stored_cards::is_unsent(tx, scope, waiting)? {
+        let choice = plugin_rollouts::choice_for(tx, scope, &sale.payment.channel)?;
+        plugin_packages::bind_anew(tx, scope, payment, choice)?;
+    }
+    Ok(Some(sale))
+}
+
+async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
+    let (now, payment, ours) = (app.now(), waiting.sale.payment, waiting.clone());
+    let ready = app.store().write(move |tx| make_ready(tx, &scope, &ours, now)).await;
+    let Some(sale) = ready.map_err(PaymentError::from)? else { return Err(Attempt::NotOurs) };
+    let channel = channel_of(app, scope, &sale).await.map_err(|error| not_callable(error, waiting))?;
     let card = card_of(&channel, waiting)?;
-    let now = app.now();
     let order = order_of(app, scope, &sale, now.plus(PAUSE_MS_MAX)).await?;
-    let first_sent_at = waiting.first_sent_at.unwrap_or(now);
+    let first_sent_at = waiting.first_sent_at.unwrap_or_else(|| app.now());
     let order = Order { created_at: first_sent_at, ..order };
     // Directly before the call: what was only claimed, the acquirer cannot have.
-    let ours = waiting.clone();
-    let goes_out = move |tx: &mut Tx<'_>| stored_cards::goes_out(tx, &scope, &ours, first_sent_at);
-    if !app.store().write(goes_out).await.map_err(PaymentError::from)? {
+    let (in_app, ours, call_ms) = (app.clone(), waiting.clone(), pace(&channel.manifest).call_ms);
+    let goes_out = move |tx: &mut Tx<'_>| goes_out(&in_app, tx, &scope, &ours, first_sent_at, call_ms);
+    if !app.store().write(goes_out).await? {
         return Err(Attempt::NotOurs);
     }
     let sent_at = Some(first_sent_at);
@@ -112,8 +156,7 @@ async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(),
             let heard = answered(app, &channel.manifest, &sale.payment, answer, Source::Reply, since_version);
             let settled = match settle(app, scope, payment, Outcome::Answer(heard), "channel").await {
                 Ok(settled) => settled,
-                Err(error @ PaymentError::Store(_)) => return Err(Attempt::Store(error)),
-                // The acquirer has it, whatever core makes of the answer.
+                // The acquirer has it, whatever keeps core from booking the answer.
                 Err(error) => return Err(Attempt::Open { why: error.to_string(), fault: Fault::Open, sent_at }),
             };
             match settled.refused {
@@ -133,6 +176,30 @@ async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(),
     }
 }
 
+/// Whether it is still in this process' hands: it goes out then. What no batch waits for waits for a close, and none is made while it is out.
+fn goes_out(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    waiting: &Waiting,
+    first_sent_at: Millis,
+    call_ms: i64,
+) -> Result<bool, PaymentError> {
+    let account = waiting.sale.account;
+    settlement_batches::take_turn(tx, scope, account)?;
+    if !stored_cards::goes_out(tx, scope, waiting, first_sent_at)? {
+        return Ok(false);
+    }
+    let now = app.now();
+    if payments::load(tx, scope, waiting.sale.payment)?.watch.attention_at.is_some() {
+        check_not_held(tx, scope, account, now)?;
+        settlement_batches::goes_out(tx, scope, account, now.plus(call_ms), now)?;
+    } else if settlement_batches::is_closing(tx, scope, account, now)? {
+        return Err(PaymentError::BatchClosing);
+    }
+    Ok(true)
+}
+
 /// The whole card, as it was presented.
 fn card_of(channel: &Channel, waiting: &Waiting) -> Result<Card, Attempt> {
     let open = |why: &str| Attempt::Open { why: why.to_owned(), fault: Fault::Sales, sent_at: None };
@@ -140,7 +207,8 @@ fn card_of(channel: &Channel, waiting: &Waiting) -> Result<Card, Attempt> {
         return Err(open("the channel forwards no sales: its plugin has to be one that does"));
     }
     let kept = channel.kept_card().ok_or_else(|| open("the card is not kept any more"))?;
-    Ok(Card { kept, track_2: waiting.track_2.clone(), pin: None, emv: waiting.emv.clone() })
+    let emv = waiting.emv.clone().ok_or_else(|| open("what only the sale needs of its card is not kept any more"))?;
+    Ok(Card { kept, track_2: waiting.track_2.clone(), pin: None, emv })
 }
 
 /// It stands as it did; the next attempt is set, and in time a person is called.
@@ -160,12 +228,19 @@ async fn later(
     // For whom a person is called, nobody behind waits.
     let aside = waiting.aside || (calls && fault != Fault::Channels);
     let next = Next { at: now.plus(pause_ms), aside, first_sent_at, attempts };
+    // By itself: one whose payment cannot be read must not keep its place.
+    let ours = waiting.clone();
+    app.store().write(move |tx| stored_cards::set_back(tx, &scope, &ours, next)).await?;
     let is_called = app
         .store()
         .write(move |tx| {
-            stored_cards::set_back(tx, &scope, &waiting, next)?;
             payments::note_said(tx, &scope, payment, &format!("forward: {why}"), now)?;
-            if calls { call_a_person(tx, &scope, payment, &why, now) } else { Ok(false) }
+            if !calls || payments::load(tx, &scope, payment)?.watch.attention_at.is_some() {
+                return Ok::<_, StoreError>(false);
+            }
+            let behind = if aside { 0 } else { stored_cards::behind(tx, &scope, &waiting)? };
+            let words = if behind == 0 { why.clone() } else { format!("{why}; {behind} more wait for the same") };
+            call_a_person(tx, &scope, payment, &words, now)
         })
         .await?;
     if is_called {
@@ -174,7 +249,23 @@ async fn later(
     Ok(())
 }
 
-/// Once. Whether it was new.
+/// Calls a person for what is held from now on, and says why in its timeline. One that cannot be read keeps none of the others waiting.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn tell_held(tx: &mut Tx<'_>, held: &[Held], why: &str, now: Millis) -> Result<(), StoreError> {
+    for Held { scope, payment } in held {
+        match call_a_person(tx, scope, *payment, why, now) {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(payment.id = %payment, %error, "nobody could be called for a sale that is held");
+            }
+            called => called.map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is anything to call for.
 fn call_a_person(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -182,12 +273,14 @@ fn call_a_person(
     why: &str,
     now: Millis,
 ) -> Result<bool, StoreError> {
-    let mut stored = payments::load(tx, scope, payment)?;
-    if stored.watch.attention_at.is_some() || !stored.payment.is_open() {
+    let mut called = payments::load(tx, scope, payment)?;
+    if !called.payment.is_open() {
         return Ok(false);
     }
-    stored.watch.attention_at = Some(now);
-    payments::save(tx, scope, &mut stored)?;
-    record(tx, scope, &stored, None, kind::NEEDS_ATTENTION, why, "core", now)?;
+    if called.watch.attention_at.is_none() {
+        called.watch.attention_at = Some(now);
+        payments::save(tx, scope, &mut called)?;
+    }
+    record(tx, scope, &called, None, kind::NEEDS_ATTENTION, why, "core", now)?;
     Ok(true)
 }

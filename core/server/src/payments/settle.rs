@@ -30,9 +30,9 @@ use super::{
     PaymentError,
     by_hand::Confirmed,
     doubt::{Wait, has_to_wait, is_nowhere, may_be_undone, may_end, waited},
-    fees, in_doubt, kind, payment_view, refund,
+    fees, in_doubt, kind, payment_view, refund, stored as stored_sale,
 };
-use crate::{app::App, stored_value::offline::announce, webhooks::tell_payment};
+use crate::{app::App, webhooks::tell_payment};
 
 /// How often a decision is made again because somebody else saved first.
 const STALE_MAX: u32 = 8;
@@ -236,6 +236,15 @@ fn settle_in(
         record(tx, scope, &stored, None, kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
     }
     let mut decision = decide(&stored.payment, &event, now)?;
+    if let Event::SettledByHand { paid, .. } = event
+        && stored_cards::take_unsent(tx, scope, id)?
+    {
+        if paid {
+            return Err(PaymentError::ChannelSays(stored_sale::NEVER_SENT.to_owned()));
+        }
+        // The acquirer does not know of it, and never will.
+        decision.effects.retain(|effect| *effect != Effect::AskAgain);
+    }
     let captures = decision.effects.contains(&Effect::BookCapture);
     let (asks_close, close_was_asked) = (decision.effects.contains(&Effect::AskClose), loaded.close_asked_at.is_some());
     // Who asks for the close hears by its own reply that it was too late, and goes on with what is paid.
@@ -308,6 +317,10 @@ fn settle_in(
     if stored.watch.attention_at.is_none() && decision.effects.iter().any(calls) {
         stored.watch.attention_at = Some(now);
     }
+    let is_kept = stored_sale::keeps(tx, scope, id, &mut decision.effects)?;
+    if is_kept {
+        stored.watch.attention_at.get_or_insert(now);
+    }
     let mut is_news = refused.is_some() || !kinds.is_empty();
     if stored != loaded {
         is_news = true;
@@ -322,7 +335,10 @@ fn settle_in(
         tell_payment(tx, scope, name, id, now)?;
     }
     if changes_state && stored.payment.method == Method::Card {
-        forwarded(tx, scope, &stored, now)?;
+        stored_sale::follow(tx, scope, &stored, decision.effects.contains(&Effect::BookUndone), now)?;
+    }
+    if is_kept {
+        record(tx, scope, &stored, None, kind::NEEDS_ATTENTION, stored_sale::PAID_AFTER_ALL, CORE, now)?;
     }
     let mut booking = Booked::default();
     for effect in &decision.effects {
@@ -363,17 +379,6 @@ fn settle_in(
     let wishes = [Effect::AskClose, Effect::AskAgain];
     let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();
     Ok(Settled { sale, follow_ups, refused, moved: changes_state, is_news, gives_back, surplus })
-}
-
-/// A sale that was being forwarded has its end. The card of one that is lost is sold to without a network no more, of which terminals are told.
-fn forwarded(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment, now: Millis) -> Result<(), StoreError> {
-    let outcome = match stored.payment.state {
-        State::Captured(_) => stored_cards::Outcome::Paid,
-        _ if is_waiting(&stored.payment) => return Ok(()),
-        _ => stored_cards::Outcome::Lost,
-    };
-    let ended = stored_cards::end(tx, scope, stored.payment.id, outcome, now)?;
-    if ended && outcome == stored_cards::Outcome::Lost { announce(tx, scope, now) } else { Ok(()) }
 }
 
 /// Core itself, where it says who did something.
@@ -476,7 +481,7 @@ fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: 
     }
 }
 
-fn is_waiting(payment: &Payment) -> bool {
+pub(super) fn is_waiting(payment: &Payment) -> bool {
     matches!(payment.state, State::Created | State::Presenting { .. }) || payment.is_open()
 }
 

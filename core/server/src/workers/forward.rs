@@ -3,18 +3,25 @@
 use std::time::Duration;
 
 use saoma_protocol::Millis;
-use saoma_store::{StoreError, access, stored_cards::claim_due};
+use saoma_store::{
+    StoreError, Tx, access,
+    stored_cards::{Claimed, claim_due},
+};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
 
 use super::{resolver::began_in, rested};
-use crate::{app::App, payments::forward};
+use crate::{
+    app::App,
+    payments::{forward, tell_held},
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long nobody else takes what one worker has in hand: longer than any call with its wait.
 const LEASE_MS: i64 = 180_000;
 /// Sales in hand at once; of one channel account there is one.
 const IN_HAND_MAX: usize = 64;
+const UNREADABLE: &str = "it cannot be forwarded as it is stored: look in core's log, and settle it by hand";
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     let mut work = JoinSet::new();
@@ -37,7 +44,15 @@ pub async fn take_up(app: &App, room: usize, work: &mut JoinSet<()>) -> Result<(
         return Ok(());
     }
     let lease_until: Millis = now.plus(LEASE_MS);
-    let due = app.store().write(move |tx| claim_due(tx, &access::process(), now, lease_until, room)).await?;
+    let claim = move |tx: &mut Tx<'_>| {
+        let claimed = claim_due(tx, &access::process(), now, lease_until, room)?;
+        tell_held(tx, &claimed.held, UNREADABLE, now)?;
+        Ok::<_, StoreError>(claimed)
+    };
+    let Claimed { due, held } = app.store().write(claim).await?;
+    for held in held {
+        app.news_of(held.scope.tenant());
+    }
     for due in due {
         let (app, id) = (app.clone(), due.waiting.sale.payment);
         let span = tracing::info_span!("forward", trace_id = tracing::field::Empty, payment.id = %id, tenant = %due.scope.tenant());

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use saoma_store::{StoreError, access, cards, idempotency, outbox, sessions, webhooks};
+use saoma_store::{StoreError, access, cards, idempotency, outbox, sessions, stored_cards, webhooks};
 use tokio::sync::watch;
 
 use super::rested;
-use crate::{app::App, own_keys, payments::CARDS_KEPT_MS};
+use crate::{
+    app::App,
+    own_keys,
+    payments::{CARDS_KEPT_MS, TRACKS_KEPT_MS, tell_held},
+};
 
 /// A push that the terminal has. A month, so that a support case can still be read.
 const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
@@ -14,6 +18,10 @@ const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 const WEBHOOKS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 /// A session that ended. As long as a person may ask where they were signed in.
 const SESSIONS_KEPT_MS: i64 = 90 * 24 * 3_600_000;
+/// Of sales without a network that the acquirer has not answered.
+const TRACKS_AT_ONCE: u32 = 1_000;
+const FORGOTTEN: &str =
+    "the acquirer has not answered in time, and what only the sale needs of its card is deleted: settle it by hand";
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
@@ -42,6 +50,8 @@ async fn tidy(app: &App) -> Result<(u64, u64, u64), StoreError> {
             let process = access::process();
             idempotency::forget_answers(tx, &process, now)?;
             cards::prune(tx, &process, now.plus(-CARDS_KEPT_MS))?;
+            let held = stored_cards::forget(tx, &process, now.plus(-TRACKS_KEPT_MS), now, TRACKS_AT_ONCE)?;
+            tell_held(tx, &held, FORGOTTEN, now)?;
             let messages = outbox::prune(tx, &process, now.plus(-ACKED_KEPT_MS))?;
             let webhooks = webhooks::prune(tx, &process, now.plus(-WEBHOOKS_KEPT_MS))?;
             Ok((messages, webhooks, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))

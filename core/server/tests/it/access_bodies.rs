@@ -94,6 +94,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "SetOfflinePolicy" => offline_policy(ids.get("channel_account")),
         // Its channel forwards none: what is set is off.
         "SetCardPolicy" => card_policy(ids.get("channel_account"), false),
+        "ForwardHeld" => json!({ "reason": "asked the cashier" }),
         "ResolveLoss" => json!({ "reason": "asked for", "unblock": true }),
         "NewOfflineGrant" => json!({
             "device_key": "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",

@@ -188,7 +188,7 @@ pub fn under_way(
             .select((refunds::state, count_star()))
             .load(conn)
     })?;
-    // What was sold without a network is told before the batch ends.
+    // What was sold without a network is told before the batch ends, but for what does not go out by itself.
     let of_stored: i64 = tx.run(scope, |conn| {
         stored_card_sales::table
             .inner_join(
@@ -199,7 +199,8 @@ pub fn under_way(
             .filter(stored_card_sales::tenant_id.eq(Txt(scope.tenant())))
             .filter(stored_card_sales::channel_account_id.eq(Txt(account)))
             .filter(stored_card_sales::ended_at.is_null())
-            .filter(payments::attention_at.is_null().or(stored_card_sales::lease_until.gt(now.0)))
+            .filter(stored_card_sales::next_attempt_at.is_not_null())
+            .filter(payments::attention_at.is_null().or(payments::updated_at.between(lately, soon)))
             .select(count_star())
             .get_result(conn)
     })?;

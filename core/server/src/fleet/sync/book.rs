@@ -14,12 +14,13 @@ use crate::day::day_of;
 /// How far a terminal's clock is believed to be behind core's: a terminal was offline that long at most.
 const OFFLINE_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
 
-/// What follows from a cash record.
+/// What follows from a record of a sale, or of cash that was given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Booking {
     /// Money moved: the payment stands as `after` now. The postings of a sale; those of a refund are booked in two movements.
     Book { after: Payment, postings: Vec<PostingSet> },
-    /// Sold by card, at the merchant's risk: what becomes of it the acquirer is still to say. `doubt`: a person is to see this all the same.
+    /// Sold by card, at the merchant's risk: what becomes of it the acquirer is still to say, or a person. `doubt`: a person is to see this all the
+    /// same.
     Stored { after: Payment, doubt: Option<String> },
     /// It is in the books already, exactly like this.
     Already,
@@ -66,8 +67,8 @@ pub fn believed(at: Millis, now: Millis) -> Millis {
 /// `existing`: the payment that core has under this id.
 #[must_use]
 pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> Booking {
-    if sale.payment != PaymentId::for_sale(source.tenant, source.terminal, sale.counter) {
-        return Booking::Hold(format!("{} is not the number of this terminal's sale {}", sale.payment, sale.counter));
+    if let Some(why) = another_number(source, sale.payment, sale.counter) {
+        return Booking::Hold(why);
     }
     if let Some(payment) = existing {
         return if payment.method == Method::Cash && payment.amount == sale.amount {
@@ -88,6 +89,24 @@ pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> 
     follow(created, &[taken], rules::captured(Method::Cash, sale.amount, no_fee(sale.amount)), source)
 }
 
+fn another_number(source: Source, payment: PaymentId, counter: Sequence) -> Option<String> {
+    (payment != PaymentId::for_sale(source.tenant, source.terminal, counter))
+        .then(|| format!("{payment} is not the number of this terminal's sale {counter}"))
+}
+
+/// Why a sale cannot have the number under which its terminal tells it; `existing`: the payment that core has under it.
+#[must_use]
+pub fn number_taken(
+    source: Source,
+    (payment, counter): (PaymentId, Sequence),
+    existing: Option<&Payment>,
+) -> Option<String> {
+    another_number(source, payment, counter).or_else(|| {
+        let known = existing?;
+        Some(format!("core has a sale under this number: {}, {}", known.amount, known.method.text()))
+    })
+}
+
 /// A sale that an offline code paid. `existing`: the payment that core has under this id. Its postings are those of its channel
 /// account, with `fee`. It is paid when its issuer books it, which is now.
 #[must_use]
@@ -97,12 +116,8 @@ pub fn offline_sale(
     fee: Money,
     existing: Option<&Payment>,
 ) -> Booking {
-    if payment != PaymentId::for_sale(source.tenant, source.terminal, counter) {
-        return Booking::Hold(format!("{payment} is not the number of this terminal's sale {counter}"));
-    }
-    if let Some(known) = existing {
-        let (amount, method) = (known.amount, known.method.text());
-        return Booking::Hold(format!("core has a sale under this number: {amount}, {method}"));
+    if let Some(why) = number_taken(source, (payment, counter), existing) {
+        return Booking::Hold(why);
     }
     let method = Method::CustomerPresented;
     let created = Payment { id: payment, amount, method, state: State::Created };
@@ -116,21 +131,9 @@ pub fn offline_sale(
     }
 }
 
-/// A card sale that is to be forwarded, and what is wrong with it. `existing`: the payment that core has under this id.
+/// A card sale that is to be forwarded, under a number that nothing else has, and what is wrong with it.
 #[must_use]
-pub fn stored_sale(
-    source: Source,
-    (payment, counter, amount): (PaymentId, Sequence, Amount),
-    existing: Option<&Payment>,
-    doubt: Option<String>,
-) -> Booking {
-    if payment != PaymentId::for_sale(source.tenant, source.terminal, counter) {
-        return Booking::Hold(format!("{payment} is not the number of this terminal's sale {counter}"));
-    }
-    if let Some(known) = existing {
-        let (amount, method) = (known.amount, known.method.text());
-        return Booking::Hold(format!("core has a sale under this number: {amount}, {method}"));
-    }
+pub fn stored_sale(source: Source, payment: PaymentId, amount: Amount, doubt: Option<String>) -> Booking {
     let created = Payment { id: payment, amount, method: Method::Card, state: State::Created };
     match follow(created, &[Event::Store], Vec::new(), source) {
         Booking::Book { after, .. } => Booking::Stored { after, doubt },
@@ -262,16 +265,18 @@ mod tests {
 
     #[test]
     fn stored_card_sales() {
-        let of = |minor| (sale(1).payment, Sequence(7), cny(minor));
+        let of = (sale(1).payment, Sequence(7));
         let other_terminal = Source { terminal: TerminalId::from_bytes([9; 16]), ..SOURCE };
-        for (source, existing, doubt, expected) in [
-            (SOURCE, None, None, "stored Pending: "),
-            (SOURCE, None, Some("too much"), "stored Pending: too much"),
-            (SOURCE, Some(captured(1250, 0, Method::Card)), None, "hold: core has a sale"),
-            (other_terminal, None, None, "hold: pay_"),
+        for (source, existing, expected) in [
+            (SOURCE, None, ""),
+            (SOURCE, Some(captured(1250, 0, Method::Card)), "core has a sale under this number: 12.50 CNY, card"),
+            (other_terminal, None, "pay_"),
         ] {
-            let told = told(stored_sale(source, of(1250), existing.as_ref(), doubt.map(str::to_owned)));
-            assert!(told.starts_with(expected), "{told}");
+            let told = number_taken(source, of, existing.as_ref()).unwrap_or_default();
+            assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty(), "{told}");
+        }
+        for (doubt, expected) in [(None, "stored Pending: "), (Some("too much"), "stored Pending: too much")] {
+            assert_eq!(told(stored_sale(SOURCE, of.0, cny(1250), doubt.map(str::to_owned))), expected);
         }
     }
 

@@ -9,7 +9,7 @@
 
 use saoma_domain::ledger::{Kind, PostingSet, rules};
 use saoma_protocol::{
-    Amount, BatchId, Millis, Money, Sequence, StoreId,
+    Amount, BatchId, Millis, Money, PaymentId, Sequence, StoreId,
     api::PaymentState,
     journal::Record,
     money::{AMOUNT_MINOR_MAX, MoneyError},
@@ -48,11 +48,18 @@ impl Shifts {
         Ok(Self { source, store, last: batches::last_of(tx, scope, source.terminal)? })
     }
 
-    /// Takes a record that is booked, or that only this is about.
+    /// Takes a record that is booked, or that only this is about. `stored`: the payment of a card sale that is to be forwarded, whatever number its
+    /// terminal tells.
     ///
     /// # Errors
     /// What the store says.
-    pub fn follow(&mut self, tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<Held, StoreError> {
+    pub fn follow(
+        &mut self,
+        tx: &mut Tx<'_>,
+        scope: &TenantScope,
+        taken: &Taken<'_>,
+        stored: Option<PaymentId>,
+    ) -> Result<Held, StoreError> {
         let keyed_at = book::believed(taken.entry.at, self.source.now);
         let (terminal, batch) = (self.source.terminal, self.open().map(|batch| batch.id));
         match &taken.record {
@@ -73,7 +80,8 @@ impl Shifts {
             | Record::SaleKeyed { payment, amount, .. }
             | Record::StoredCardSale { payment, amount, .. } => {
                 let cash = matches!(taken.record, Record::CashSale { .. });
-                let sale = TerminalSale { terminal, payment: *payment, batch, cash, amount: *amount, keyed_at };
+                let payment = stored.unwrap_or(*payment);
+                let sale = TerminalSale { terminal, payment, batch, cash, amount: *amount, keyed_at };
                 batches::note_sale(tx, scope, &sale).map(|()| None)
             }
             Record::OfflineSale { payment, amount, .. } => {

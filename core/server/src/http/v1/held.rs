@@ -48,7 +48,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
-/// come to it.
+/// come to it; or a card sale without a network, which has its payment and stands in `/v1/stored-cards/sales`.
 #[derive(Serialize, ToSchema)]
 pub struct HeldEntry {
     sequence: Sequence,
@@ -80,7 +80,7 @@ pub struct HeldQuery {
 }
 
 /// What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash and offline codes whose
-/// lines do not come to their amount: those are booked, since they are paid.
+/// lines do not come to their amount, which are booked since they are paid, and for cards without a network, of which the acquirer is told.
 #[utoipa::path(get, path = "/v1/terminals/{terminal}/held", operation_id = "list", tag = "held",
     params(("terminal" = TerminalId, Path), HeldQuery), responses((status = 200, body = Page<HeldEntry>)))]
 pub async fn list(

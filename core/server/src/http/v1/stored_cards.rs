@@ -30,7 +30,7 @@ use crate::{
         text,
         v1::audit::note,
     },
-    stored_cards::{BLOCKED_MAX, LossError, resolve},
+    stored_cards::{BLOCKED_MAX, HeldError, LossError, Unserved, check_served, let_go, resolve},
     stored_value::offline::announce,
 };
 
@@ -43,6 +43,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/stored-cards/policy").route(web::get().to(show_policy)).route(web::put().to(put_policy)))
         .service(resource("/stored-cards/sales").route(web::get().to(list)))
+        .service(resource("/stored-cards/sales/{payment}/forward").route(web::post().to(forward_held)))
         .service(resource("/stored-cards/sales/{payment}/resolve").route(web::post().to(end_loss)));
 }
 
@@ -103,11 +104,11 @@ pub struct StoredCardSaleView {
     /// By the terminal's clock, and when core heard of it.
     sold_at: Millis,
     taken_at: Millis,
-    /// `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it.
+    /// `waiting`: the acquirer has not answered; `held`: it is not forwarded, and a person decides; `paid`; `lost`: the merchant bears it.
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Millis>,
-    /// What was wrong with it when it came in. It is forwarded all the same.
+    /// What was wrong with it when it came in. Unless it is held, it is forwarded all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +141,12 @@ impl From<Found> for StoredCardSaleView {
             amount: sale.amount,
             sold_at: sale.sold_at,
             taken_at: sale.taken_at,
-            state: sale.outcome.map_or("waiting", |(outcome, _)| outcome.text()).to_owned(),
+            state: match sale.outcome {
+                Some((outcome, _)) => outcome.text(),
+                None if sale.held => "held",
+                None => "waiting",
+            }
+            .to_owned(),
             ended_at: sale.outcome.map(|(_, at)| at),
             doubt: sale.doubt,
             resolution,
@@ -156,7 +162,8 @@ pub struct StoredCardQuery {
     cursor: Option<String>,
     /// 1 to 200; 50 without it.
     limit: Option<u32>,
-    /// `waiting`: those that the acquirer has not answered; `open`: those that are lost, and that no person has ended.
+    /// `waiting`: those that the acquirer has not answered; `open`: what a person is to see to, those that are held, and those that are lost and
+    /// that nobody has ended.
     #[param(inline)]
     only: Option<Only>,
 }
@@ -166,6 +173,14 @@ pub struct StoredCardQuery {
 pub enum Only {
     Waiting,
     Open,
+}
+
+/// Why a sale that is held may go out.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardHeld {
+    /// 1 to 128 characters.
+    reason: String,
 }
 
 /// A person's word about a loss.
@@ -241,15 +256,25 @@ pub async fn put_policy(
     let SetCardPolicy { enabled, channel_account, rules } = body.into_inner();
     check(&rules)?;
     let account = app.store().read(move |tx| channel_accounts::load(tx, &scope, channel_account)).await?;
-    let forwards = app.served(scope.tenant(), &account.plugin).is_some_and(|served| served.manifest.forwards);
-    if enabled && !(forwards && account.enabled) {
-        let why = "No sale can be forwarded through this channel account: enable it, or name one whose plugin forwards card sales.";
+    let currency = app.store().read(move |tx| tenants::load(tx, &scope)).await?.currency;
+    if let Err(unserved) = check_served(&app, scope.tenant(), &account, currency)
+        && enabled
+    {
+        let why = match unserved {
+            Unserved::Disabled => "No sale can be forwarded through this channel account: enable it.".to_owned(),
+            Unserved::Forwards => {
+                "No sale can be forwarded through this channel account: name one whose plugin forwards card sales."
+                    .to_owned()
+            }
+            Unserved::Currency => format!(
+                "This channel account forwards no sales in {currency}, which is the merchant's currency: name one whose plugin has it."
+            ),
+        };
         return Err(Problem::new(INVALID, why).at("/channel_account"));
     }
     let save = move |tx: &mut Tx<'_>| {
         let detail = json!({ "enabled": enabled, "rules": rules });
         note(tx, &who, "stored_cards.policy_set", &channel_account, &detail, now)?;
-        let currency = tenants::load(tx, &scope)?.currency;
         let version = sales::policy(tx, &scope, currency)?.map_or(0, |known| known.version);
         let rules = rules.clone();
         let limits = CardLimits {
@@ -322,7 +347,42 @@ pub async fn list(
     Ok(web::Json(paging::page(found, limit, cursor)))
 }
 
-/// Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again.
+/// A person lets a sale that is held go out to the acquirer.
+#[utoipa::path(post, path = "/v1/stored-cards/sales/{payment}/forward", operation_id = "forward", tag = "stored-cards",
+    request_body = ForwardHeld, params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = StoredCardSaleView)))]
+pub async fn forward_held(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    payment: web::Path<PaymentId>,
+    key: IdempotencyKey,
+    body: web::Json<ForwardHeld>,
+) -> Result<HttpResponse, Problem> {
+    let payment = payment.into_inner();
+    let asked = format!("POST /v1/stored-cards/sales/{payment}/forward");
+    let wish = Wish::of(&app, &asked, &caller, &key, &*body)?;
+    let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
+    let reason = text::name(&body.reason, "/reason")?;
+    let work = move |tx: &mut Tx<'_>| {
+        let sale = match let_go(tx, &scope, payment, (&who.actor(), &reason), now) {
+            Ok(sale) => sale,
+            Err(HeldError::Store(error)) => return Err(error.into()),
+            Err(HeldError::NotHeld) => {
+                return Err(Problem::new(CONFLICT, "This sale is not held: there is nothing to let go."));
+            }
+            Err(HeldError::NoCard) => {
+                let why = "Nothing of this sale's card is kept that could be forwarded: settle its payment by hand.";
+                return Err(Problem::new(CONFLICT, why));
+            }
+        };
+        note(tx, &who, "stored_cards.sale_let_go", &payment, &json!({ "reason": reason }), now)?;
+        Ok(StoredCardSaleView::from((sale, None)))
+    };
+    answered(&app, scope, wish, StatusCode::OK, work).await
+}
+
+/// Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. A card that was left blocked may be let
+/// in later.
 #[utoipa::path(post, path = "/v1/stored-cards/sales/{payment}/resolve", operation_id = "resolve", tag = "stored-cards",
     request_body = ResolveLoss, params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = StoredCardSaleView)))]
@@ -339,8 +399,8 @@ pub async fn end_loss(
     let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
     let reason = text::name(&body.reason, "/reason")?;
     let work = move |tx: &mut Tx<'_>| {
-        let resolution = Resolution { unblocks: unblock, reason: reason.clone(), made_by: who.actor(), at: now };
-        let sale = match resolve(tx, &scope, payment, &resolution) {
+        let mut resolution = Resolution { unblocks: unblock, reason: reason.clone(), made_by: who.actor(), at: now };
+        let sale = match resolve(tx, &scope, payment, &mut resolution) {
             Ok(sale) => sale,
             Err(LossError::Store(error)) => return Err(error.into()),
             Err(LossError::NotLost) => {

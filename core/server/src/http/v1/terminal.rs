@@ -169,6 +169,7 @@ pub async fn cashiers(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result
 #[utoipa::path(get, path = "/v1/terminal/offline-list", tag = "terminal", responses((status = 200, body = OfflineList)))]
 pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<OfflineList>, Problem> {
     let ((scope, _), now) = (own(&caller)?, app.now());
+    let app_in = app.clone();
     let list = app
         .store()
         .read(move |tx| {
@@ -176,7 +177,7 @@ pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Re
             let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
             let denied = offline::grants::denied(tx, &scope, now)?;
             let denied = denied.iter().map(ToString::to_string).collect();
-            let cards = stored_cards::limits(tx, &scope)?;
+            let cards = stored_cards::limits(&app_in, tx, &scope)?;
             Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
         })
         .await?;

@@ -1,0 +1,39 @@
+-- Of what was said of a loss the last stays.
+CREATE TABLE stored_card_resolutions_new (
+    tenant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    -- The card may be sold to without a network again.
+    unblocks BOOLEAN NOT NULL,
+    reason TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, payment_id),
+    FOREIGN KEY (tenant_id, payment_id) REFERENCES stored_card_sales (tenant_id, payment_id)
+);
+INSERT INTO stored_card_resolutions_new SELECT * FROM stored_card_resolutions said
+WHERE NOT EXISTS (SELECT 1 FROM stored_card_resolutions later WHERE later.tenant_id = said.tenant_id AND later.payment_id = said.payment_id
+    AND later.at > said.at);
+DROP TABLE stored_card_resolutions;
+ALTER TABLE stored_card_resolutions_new RENAME TO stored_card_resolutions;
+CREATE TRIGGER stored_card_resolutions_no_update BEFORE UPDATE ON stored_card_resolutions
+BEGIN SELECT RAISE(ABORT, 'stored_card_resolutions is written once'); END;
+CREATE TRIGGER stored_card_resolutions_no_delete BEFORE DELETE ON stored_card_resolutions
+BEGIN SELECT RAISE(ABORT, 'stored_card_resolutions is written once'); END;
+
+CREATE TABLE payment_cards_new (
+    tenant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    sequence_number INTEGER CHECK (sequence_number BETWEEN 0 AND 99),
+    ksn BLOB NOT NULL,
+    number BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, payment_id),
+    -- A serial number is of one reading: whoever sends it again sends the same reading, not the card.
+    UNIQUE (tenant_id, ksn),
+    FOREIGN KEY (tenant_id, payment_id) REFERENCES payments (tenant_id, id)
+);
+INSERT INTO payment_cards_new SELECT tenant_id, payment_id, entry, sequence_number, ksn, number, created_at FROM payment_cards WHERE NOT read_before;
+DROP TABLE payment_cards;
+ALTER TABLE payment_cards_new RENAME TO payment_cards;
+CREATE INDEX payment_cards_by_age ON payment_cards (created_at);
