@@ -457,8 +457,7 @@ impl Owner {
                 let _ = reply.send(sales);
             }
             Command::SaleNumbered { counter, reply } => {
-                let sale = self.view_numbered(counter).await;
-                let _ = reply.send(sale);
+                let _ = reply.send(self.view_numbered(counter).await);
             }
             Command::State { reply } => {
                 let _ = reply.send(Ok(self.state_now()));

@@ -9,6 +9,7 @@ import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
+import { keepOnPage, withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
 import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
@@ -327,23 +328,12 @@ function tell(error: unknown): void {
   set({ notice: { kind: 'problem', problem } });
 }
 
-function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
-  const others = sales.filter(({ payment }) => payment !== sale.payment);
-  const newest = [...others, sale].sort((a, b) => b.counter - a.counter);
-  return newest.filter(({ payment }, idx) => idx < SALES_MAX || lookedUp.includes(payment));
-}
-
-/** Sales that were found by their number, last: the page keeps them though newer ones come. */
-const lookedUp: string[] = [];
-const LOOKED_UP_MAX = 20;
-
 /** The sale with that number, of however long ago. Played ones are all here. */
 async function lookUp(counter: string): Promise<void> {
   if (inTraining()) return;
   const askedAt = performance.now();
   const { items } = await get<{ items: Sale[] }>(`${SALES.real}?counter=${counter}`);
-  lookedUp.push(...items.map(({ payment }) => payment));
-  lookedUp.splice(0, lookedUp.length - LOOKED_UP_MAX);
+  items.forEach(keepOnPage);
   if (!inTraining()) set({ sales: withAnswers(askedAt, items) });
 }
 
