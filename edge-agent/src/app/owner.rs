@@ -313,6 +313,7 @@ impl Owner {
         };
         owner.look_at_disk().await;
         owner.tell_lost_basket();
+        owner.ring_stored();
         owner.print_left_report().await;
         owner.splits_begin().await;
         Ok(owner)

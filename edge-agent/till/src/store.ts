@@ -14,6 +14,7 @@ import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, to
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
+import { readUnseen, SALES_MAX, withSale } from './unseen';
 
 export type Notice =
   | { kind: 'hint'; hint: Hint }
@@ -54,8 +55,6 @@ export interface Model {
   silent: boolean;
 }
 
-/** Sales kept on the page: what the agent gives at once. */
-const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
 const SCAN_OVER_MS = 2_000;
 const LANGUAGE = 'saoma.language';
@@ -149,7 +148,7 @@ export function press(what: Press, by: 'tap' | 'key', at = performance.now()): v
 let pinsUnderWay = 0;
 
 /** Whether sales are only played. */
-function inTraining(): boolean {
+export function inTraining(): boolean {
   return (model.state?.training ?? null) !== null;
 }
 
@@ -327,23 +326,18 @@ function tell(error: unknown): void {
   set({ notice: { kind: 'problem', problem } });
 }
 
-function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
-  const others = sales.filter(({ payment }) => payment !== sale.payment);
-  return [...others, sale].sort((a, b) => b.counter - a.counter).slice(0, SALES_MAX);
-}
-
 /** When the events last told of a sale. They come in the sequence of what happened and leave nothing out. */
 const toldAt = new Map<string, number>();
 
 function takeEvent(sale: Sale): void {
   toldAt.set(sale.payment, performance.now());
-  set({ sales: withSale(model.sales, sale) });
+  set({ sales: withSale(model, sale) });
 }
 
 /** Sales that were answered: an event that came after the question knows better, whatever the clocks in them say. */
-function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
+export function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
   const news = answers.filter(({ payment }) => (toldAt.get(payment) ?? 0) < askedAt);
-  return news.reduce(withSale, model.sales);
+  return news.reduce((sales, sale) => withSale({ sales, screen: model.screen }, sale), model.sales);
 }
 
 /** Whether it tells of a sale of the kind that is keyed now: a real one, or one that is only played. */
@@ -389,7 +383,7 @@ function scanned(answer: Events['scan']): void {
     return;
   }
   if (answer.result !== 'found') intents.forgetScan();
-  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
+  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }
@@ -441,6 +435,7 @@ function takeState(state: TillState): void {
     isListDue = false;
     void ask(readSales);
   }
+  void readUnseen();
   followRelease(state);
 }
 
