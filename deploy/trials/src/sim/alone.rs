@@ -62,7 +62,7 @@ fn code(grant: &SignedGrant, counter: u32, shown_ms: i64) -> Option<ScannedCode>
 }
 
 /// The card of customer number `sale`, as a reader gives it on: its serial number is of one reading.
-fn card(sale: usize) -> Option<CardTender> {
+fn card(sale: usize) -> CardTender {
     let presented = PresentedCard {
         entry: CardEntry::Chip,
         ksn: format!("{sale:020X}"),
@@ -79,7 +79,7 @@ fn card(sale: usize) -> Option<CardTender> {
         aid: String::new(),
         wants_signature: true,
     };
-    Some(CardTender { presented, shown })
+    CardTender { presented, shown }
 }
 
 impl Terminal {
@@ -111,7 +111,7 @@ impl Terminal {
                 Ok(Some((Tender::Offline { code, spent: Box::new(spent) }, commit)))
             }
             Tendered::Stored if !run.is_online() => {
-                let Some(card) = card(sale) else { return Ok(None) };
+                let card = card(sale);
                 let asked = Asked { moment: Some(&moment), machine, through };
                 let (sold, channel_account) = match alone.cards.check(alone.codes.known(), &card.shown, amount, asked) {
                     Ok(checked) => checked,
@@ -149,11 +149,10 @@ impl Terminal {
         let moment = self.moment();
         let run = self.run()?;
         let may_ask = run.is_online() && run.sync.is_compared();
-        if let Some(alone) = run.alone.as_mut().filter(|alone| may_ask && alone.asked.is_none()) {
-            if alone.due_ms <= moment.up_ms {
-                alone.asked = Some(moment);
-                self.sent.push(Sent::OfflineList);
-            }
+        let is_due = |alone: &&mut Alone| may_ask && alone.asked.is_none() && alone.due_ms <= moment.up_ms;
+        if let Some(alone) = run.alone.as_mut().filter(is_due) {
+            alone.asked = Some(moment);
+            self.sent.push(Sent::OfflineList);
         }
         Ok(())
     }

@@ -428,7 +428,7 @@ impl Audit<'_> {
             if let Some(code) = sale.code {
                 let covered = alone.covered.get(number).copied().unwrap_or(sale.minor);
                 by_code.entry(code).or_default().push(covered);
-                if !payment.is_some_and(|payment| payment.state == "succeeded") {
+                if payment.is_none_or(|payment| payment.state != "succeeded") {
                     self.say("each code that was taken is paid", format!("{number}: {payment:?}"));
                 }
             }
