@@ -83,8 +83,12 @@ pub enum Stage {
     /// Paid by an offline code when it was keyed; core has said nothing of it to this till yet.
     Offline,
     /// Sold by card at the merchant's risk; core has said nothing of it to this till yet. `held`: it has the entry and no such sale, which
-    /// a person settles there.
-    Stored { held: bool },
+    /// a person settles there. `left`: somebody here has seen that, and core is asked no more.
+    Stored {
+        held: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
+    },
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -224,7 +228,7 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
-    /// Somebody has seen that the acquirer declines what was sold without a network.
+    /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it.
     AcknowledgePressed,
     /// A slip that found no paper is printed now.
     PaperIsBack {

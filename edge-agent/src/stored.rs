@@ -73,7 +73,9 @@ pub enum StoredRefusal {
         "the bank has not answered for this card sale yet, and nothing of it can be given back before: wait for it"
     )]
     NotFinal,
-    #[error("core has not booked this card sale, and nothing of it can be given back here: the office settles it")]
+    #[error(
+        "this card sale waits for a person at core, and nothing of it can be given back here: the office settles it"
+    )]
     Held,
 }
 

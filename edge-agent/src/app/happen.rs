@@ -261,10 +261,9 @@ impl Owner {
 
     /// Ends the alarms about cards without a network whose causes are gone.
     fn silence_stored(&mut self) {
-        let any = |is: fn(&Sale) -> bool| self.sales.values().any(|held| is(&held.sale));
-        let (is_declined, is_held) = (any(|sale| sale.kept.loss_unseen), any(Sale::is_held));
-        for (code, goes_on) in [("stored_declined", is_declined), ("stored_not_booked", is_held)] {
-            if !goes_on {
+        for code in ["stored_declined", "stored_not_booked"] {
+            let mut causes = self.sales.values().filter_map(|held| held.sale.alarm());
+            if !causes.any(|(cause, _)| cause == code) {
                 self.alarms.silence(code);
             }
         }

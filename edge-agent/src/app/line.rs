@@ -198,7 +198,11 @@ impl Owner {
         match answer {
             Ok(answer) => {
                 self.heard().await;
-                self.alarms.silence("terminal_locked");
+                if self.alarms.rings("terminal_locked") {
+                    self.alarms.silence("terminal_locked");
+                    // Its list was taken off at the lock.
+                    self.offline.connected();
+                }
                 Some(answer)
             }
             Err(HttpsError::Refused(problem)) => {

@@ -314,6 +314,7 @@ impl Owner {
         owner.look_at_disk().await;
         owner.tell_unkept_time();
         owner.tell_lost_basket();
+        owner.ring_stored();
         owner.print_left_report().await;
         owner.splits_begin().await;
         Ok(owner)

@@ -15,7 +15,7 @@ use crate::{
     journal::Intent,
     offline::{OfflineRefusal, is_meant},
     peripherals::{Kind, PeripheralError},
-    sale::{Event, Keyed, Sale, ScannedCode, Stage, Tender},
+    sale::{Event, Keyed, Sale, ScannedCode, Tender},
     stored::StoredRefusal,
     sync::Stop,
     till::{
@@ -241,10 +241,10 @@ impl Owner {
                 return Err(OfflineRefusal::Unsynced.into());
             }
             if held.sale.is_forwarded() {
-                return Err(match held.sale.kept.stage {
-                    _ if held.entry > self.sync.through() => StoredRefusal::Unsynced,
-                    Stage::Stored { held: true } => StoredRefusal::Held,
-                    _ => StoredRefusal::NotFinal,
+                return Err(match () {
+                    () if held.entry > self.sync.through() => StoredRefusal::Unsynced,
+                    () if held.sale.awaits_office() => StoredRefusal::Held,
+                    () => StoredRefusal::NotFinal,
                 }
                 .into());
             }
@@ -269,6 +269,9 @@ impl Owner {
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
         self.happen(payment, event, Beside { intent, approved_by, ..Beside::default() }).await?;
+        if matches!(press, Press::Acknowledge) {
+            tracing::info!(payment.id = %payment, cashier = self.cashier(), "what became of a card sale was seen");
+        }
         if repeatable {
             self.remember(pressed, Some(payment));
         }

@@ -10,10 +10,16 @@ use super::{
 use crate::{
     offline::{Untimely, clock::Moment},
     peripherals::card_reader::CardWay,
-    sale::{CardTender, Sale, Tender},
+    sale::{CardTender, Kept, Sale, Tender},
     stored::{Asked, StoredRefusal},
-    till::{problem::Refused, view::StoredView},
+    till::{
+        problem::Refused,
+        view::{StoredView, ToAcknowledge},
+    },
 };
+
+/// Sales that the state names for somebody to acknowledge: what a screen shows. The next comes up when one of them is done.
+const TO_ACKNOWLEDGE_MAX: usize = 20;
 
 impl Owner {
     /// How a card for that may be read now, and what time it is for the card: the machine's where its issuer is asked, core's otherwise.
@@ -80,10 +86,12 @@ impl Owner {
 
     /// How cards without a network stand; none where there are none.
     pub(super) fn stored_view(&self) -> Option<StoredView> {
-        let waiting = || self.sales.values().map(|held| &held.sale).filter(|sale| sale.is_forwarded());
-        let declined = || self.sales.values().map(|held| &held.sale).filter(|sale| sale.kept.loss_unseen);
+        let stored = || self.sales.values().map(|held| &held.sale).filter(|sale| sale.kept.stored && !sale.is_left());
+        let waiting = || stored().filter(|sale| sale.is_forwarded() && !sale.awaits_office());
+        let office = || stored().filter(|sale| sale.awaits_office());
+        let declined = || stored().filter(|sale| sale.kept.loss_unseen);
         let is_on = self.offline.sells_to_cards();
-        if !is_on && waiting().chain(declined()).next().is_none() {
+        if !is_on && waiting().chain(office()).chain(declined()).next().is_none() {
             return None;
         }
         let moment = moment();
@@ -104,8 +112,32 @@ impl Owner {
             detail,
             waiting_count: waiting().count(),
             waiting_minor: waiting().fold(0, minor),
+            office_count: office().count(),
+            office_minor: office().fold(0, minor),
             declined_count: declined().count(),
             declined_minor: declined().fold(0, minor),
+            to_acknowledge: self.to_acknowledge(),
         })
+    }
+
+    fn to_acknowledge(&self) -> Vec<ToAcknowledge> {
+        let of = |sale: &Sale| {
+            let (code, _) = sale.alarm()?;
+            let Kept { payment, counter, amount, card, .. } = &sale.kept;
+            let masked = card.as_ref().map(|card| card.masked.clone()).unwrap_or_default();
+            Some(ToAcknowledge { payment: *payment, counter: *counter, amount_minor: amount.minor(), masked, code })
+        };
+        let mut sales: Vec<_> = self.sales.values().filter_map(|held| of(&held.sale)).collect();
+        sales.sort_by_key(|sale| sale.counter);
+        sales.truncate(TO_ACKNOWLEDGE_MAX);
+        sales
+    }
+
+    /// Rings what rang before the start and nobody has seen: alarms are of one run.
+    pub(super) fn ring_stored(&mut self) {
+        let alarms: Vec<_> = self.sales.values().filter_map(|held| held.sale.alarm()).collect();
+        for (code, message) in alarms {
+            self.alarm(code, message);
+        }
     }
 }

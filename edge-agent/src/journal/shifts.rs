@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use saoma_protocol::{Millis, Sequence};
+use saoma_protocol::{Millis, Sequence, journal::Record};
 
 use super::{
     JournalError, ShiftPress, Store,
@@ -116,10 +116,28 @@ impl Store {
         }
         let mut known = BTreeMap::new();
         for payment in tally.sales() {
-            if let Some((kept, _)) = self.sale(payment)? {
-                known.insert(payment, kept);
+            let Some((kept, entry)) = self.sale(payment)? else { continue };
+            if kept.stored && tally.is_lost(&payment) && !self.is_of_a_batch(entry)? {
+                tally.of_no_batch(&payment);
             }
+            known.insert(payment, kept);
         }
         tally.totals(&known).map_err(sums)
+    }
+
+    /// Whether a shift was open at this entry: what the journal says next of shifts is that one was closed.
+    fn is_of_a_batch(&mut self, mut after: Sequence) -> Result<bool, JournalError> {
+        loop {
+            let page = self.entries_after(after)?;
+            let Some(last) = page.last() else { return Ok(false) };
+            after = last.sequence;
+            for entry in page {
+                match entry.record()? {
+                    Record::ShiftClosed { .. } => return Ok(true),
+                    Record::ShiftOpened { .. } => return Ok(false),
+                    _ => {}
+                }
+            }
+        }
     }
 }

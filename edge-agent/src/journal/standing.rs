@@ -92,7 +92,7 @@ pub fn rests(path: &Path) -> Result<bool, JournalError> {
 const LAST_WRITTEN: [&str; 11] = [
     "max(sequence) FROM entries",
     "max(counter) FROM sales",
-    "sum(open) FROM sales",
+    "count(*) || ' ' || coalesce(sum(open), 0) FROM sales WHERE open <> 0",
     "count(*) FROM refunds",
     "count(*) FROM intents",
     "max(id) FROM pushes_seen",

@@ -11,6 +11,7 @@ use saoma_protocol::{
 use super::{
     Ask, Decision, Effect, Event, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Waits, failure_of,
 };
+use stored::forwarded_ms;
 
 /// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
 /// from somebody who is not there any more, so the till only asks whether core has it.
@@ -25,8 +26,6 @@ const NOT_FOUND_BELIEVED: u32 = 2;
 const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
-/// How often core is asked what became of a card that it forwards: it tells by itself, and this finds out when that fails.
-const FORWARDED_MS: i64 = 60_000;
 /// Pause between two requests to cancel the same sale.
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
@@ -50,11 +49,8 @@ pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal
         Event::PaperIsBack { slip } => step.print_again(slip),
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
         Event::Pushed { view, refund } => {
-            if let Some(refund) = refund {
-                step.learn_refund(&refund);
-            }
             let news = step.sale.view().is_none();
-            step.learn(*view);
+            step.learn_pushed(*view, refund.as_deref());
             if news {
                 step.go_on_cancelling();
             }
@@ -210,7 +206,8 @@ impl Step {
         match outcome {
             Outcome::View(view) => {
                 if !self.learn(*view) {
-                    return self.silence(ask);
+                    self.silence(ask);
+                    return self.wait_if_held();
                 }
                 self.calm_down();
                 if ask == Ask::Cancel {
@@ -427,8 +424,11 @@ impl Step {
             return false;
         }
         let stored = kept.stored;
-        // Before this disk was set back it may have sold something else under this number.
-        if matches!(kept.stage, Stage::Stored { .. }) && view.stored_at.is_none() {
+        // Before this disk was set back it may have sold something else under this number: core books this one under another, if at all.
+        if let Stage::Stored { held, .. } = &mut kept.stage
+            && view.stored_at.is_none()
+        {
+            *held = true;
             let message = format!("core has another sale than the card sale {} under its number", kept.counter);
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
@@ -455,6 +455,8 @@ impl Step {
             self.journal_settled(state, refunded_minor);
         }
         if stored {
+            // Paid after all: nothing is lost.
+            self.sale.kept.loss_unseen &= !self.sale.was_captured();
             // Its slip is out and signed.
             if !was_settled && state.is_settled() && !self.sale.was_captured() {
                 self.tell_declined();
@@ -528,7 +530,7 @@ impl Step {
     fn tick(&mut self, mqtt: bool, poll_ms: i64) {
         let waits = &self.sale.waits;
         // A wait that is longer than any there is comes from a clock that was set back.
-        let forwarded_ms = if self.sale.is_forwarded() { FORWARDED_MS } else { 0 };
+        let forwarded_ms = forwarded_ms(&self.sale);
         let longest = poll_ms.max(CHECK_MS).max(RETRY_MS_MAX).max(forwarded_ms);
         if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= longest) {
             return;
@@ -555,7 +557,7 @@ impl Step {
             self.sale.waits.unanswered = Some(1);
         }
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::NotSent { .. } => {}
+            Stage::Cash { .. } | Stage::NotSent { .. } | Stage::Stored { left: true, .. } => {}
             Stage::Stored { .. } => self.ask(Ask::Fetch),
             Stage::Offline => {
                 if let Some(ask) = refunds {

@@ -72,7 +72,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         // No request is in doubt: the entry alone tells core.
         Tender::Stored { .. } => {
             let waits = Waits { unanswered: Some(0), ..Waits::default() };
-            (Stage::Stored { held: false }, vec![Effect::Print(Slip::Sale)], waits, ReceiptState::Queued)
+            (Stage::Stored { held: false, left: false }, vec![Effect::Print(Slip::Sale)], waits, ReceiptState::Queued)
         }
         tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
             let method = method_of(&tender);

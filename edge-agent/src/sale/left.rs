@@ -2,7 +2,7 @@
 
 use saoma_protocol::api::PaymentState;
 
-use super::{ReceiptState, Sale, Stage};
+use super::{Kept, ReceiptState, Refund, Sale, Stage};
 
 /// What is still to be done about a sale. The numbers are of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,9 @@ impl Sale {
         match () {
             // A slip that is at the printer is looked after at the next start.
             () if self.kept.receipt == ReceiptState::Queued => LeftToDo::Here,
+            // What goes back is at risk whatever became of the sale.
+            () if self.kept.refunds.iter().any(Refund::is_open) => LeftToDo::Here,
+            () if self.is_left() => LeftToDo::Nothing,
             () if self.is_forwarded() || self.kept.loss_unseen => LeftToDo::Elsewhere,
             () if self.is_open() => LeftToDo::Here,
             () => LeftToDo::Nothing,
@@ -36,6 +39,41 @@ impl Sale {
     /// Whether core has its entry and no such sale: a person settles it there.
     #[must_use]
     pub const fn is_held(&self) -> bool {
-        matches!(self.kept.stage, Stage::Stored { held: true })
+        matches!(self.kept.stage, Stage::Stored { held: true, .. })
+    }
+
+    /// Whether somebody here has seen that core does not book it. Should core do so after all, it tells of it.
+    #[must_use]
+    pub const fn is_left(&self) -> bool {
+        matches!(self.kept.stage, Stage::Stored { left: true, .. })
+    }
+
+    /// Whether a person at core is waited for: core has no sale by its entry, or does not come to an end with it by itself.
+    #[must_use]
+    pub fn awaits_office(&self) -> bool {
+        self.is_forwarded() && (self.is_held() || self.view().is_some_and(|view| view.needs_attention.is_some()))
+    }
+
+    /// What somebody here must look at and has not yet, of what was sold by card without a network: an alarm's code and words.
+    #[must_use]
+    pub fn alarm(&self) -> Option<(&'static str, String)> {
+        let Kept { counter, amount, .. } = &self.kept;
+        match self.kept.stage {
+            _ if self.kept.loss_unseen => {
+                let card = self.kept.card.as_ref().map(|card| card.masked.as_str()).unwrap_or_default();
+                let why = self.failure().map(|failure| format!(" ({})", failure.message)).unwrap_or_default();
+                let (sum, currency) = (amount.money().decimal(), amount.currency());
+                let message = format!(
+                    "the bank declines the card {card} of sale {counter}{why}: {sum} {currency} that was sold without a network is \
+                     not paid; keep the signed slip for the office"
+                );
+                Some(("stored_declined", message))
+            }
+            Stage::Stored { held: true, left: false } => {
+                let message = format!("core has not booked the card sale {counter}: the office settles it");
+                Some(("stored_not_booked", message))
+            }
+            _ => None,
+        }
     }
 }

@@ -15,7 +15,7 @@ pub enum Action {
     Void,
     Refund,
     Reprint,
-    /// Of what the acquirer declined when the goods were gone: it was seen.
+    /// Of what the acquirer declined when the goods were gone, or core does not book: it was seen.
     Acknowledge,
 }
 
@@ -40,7 +40,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     if (sale.was_captured() || sale.kept.stored) && sale.kept.split.is_none() {
         actions.push(Action::Reprint);
     }
-    if sale.kept.loss_unseen {
+    if sale.alarm().is_some() {
         actions.push(Action::Acknowledge);
     }
     actions

@@ -78,9 +78,7 @@ pub struct Tally {
     keyed_between: BTreeSet<RefundId>,
     /// Keyed before this batch, and gone out in it or since the last close.
     paid_later: BTreeMap<RefundId, PaymentId>,
-    /// Keyed with no shift open since the last close: of no batch.
-    sold_between: BTreeSet<PaymentId>,
-    /// Sales of batches before that came to nothing in this one or since the last close.
+    /// Sales of before that came to nothing in this one or since the last close.
     lost_later: BTreeSet<PaymentId>,
 }
 
@@ -135,7 +133,6 @@ impl Tally {
             refunds: BTreeMap::new(),
             keyed_between: BTreeSet::new(),
             paid_later: BTreeMap::new(),
-            sold_between: BTreeSet::new(),
             lost_later: BTreeSet::new(),
         }
     }
@@ -156,9 +153,6 @@ impl Tally {
                 if !self.keyed_between.contains(&refund) {
                     self.paid_later.insert(refund, payment);
                 }
-            }
-            (Part::Between, Record::StoredCardSale { payment, .. }) => {
-                self.sold_between.insert(payment);
             }
             (Part::Between, Record::SaleSettled { payment, state, .. }) => self.lost(payment, state),
             (Part::Between, _) => {}
@@ -226,11 +220,24 @@ impl Tally {
         }
     }
 
-    /// A sale that is none of this batch's has come to that.
+    /// A sale that is none of this batch's has come to that; what is paid after all is not lost.
     fn lost(&mut self, payment: PaymentId, state: PaymentState) {
-        if !was_paid(state) && !self.sold_between.contains(&payment) {
+        if was_paid(state) {
+            self.lost_later.remove(&payment);
+        } else {
             self.lost_later.insert(payment);
         }
+    }
+
+    /// Whether it is a sale of before that came to nothing in this batch or since the last close: in a report, if it was of a batch.
+    #[must_use]
+    pub fn is_lost(&self, payment: &PaymentId) -> bool {
+        self.lost_later.contains(payment)
+    }
+
+    /// It was keyed with no shift open, and so is in no report.
+    pub fn of_no_batch(&mut self, payment: &PaymentId) {
+        self.lost_later.remove(payment);
     }
 
     /// All sales that the totals are about, also those of earlier batches.
@@ -495,15 +502,17 @@ mod tests {
         let declined = |number| settled(number, PaymentState::Failed);
         let mut journal = vec![opened(1), stored(1), stored(2), stored(3), stored(4), keyed(7, 500, Method::Card)];
         journal.extend([declined(4), closed(1)]);
-        // Sold and declined with no shift open; then one of batch 1, and one that is paid.
+        // Sold and declined with no shift open; then one of batch 1, one that is paid, and one that is paid after all.
         journal.extend([stored(5), stored(6), declined(5), declined(1), settled(2, PaymentState::Succeeded)]);
+        journal.extend([declined(8), settled(8, PaymentState::Succeeded)]);
         // The seventh is no card without a network, the sixth of no batch.
         journal.extend([opened(2), declined(3), declined(3), declined(7), declined(6), closed(2)]);
-        let mut known: BTreeMap<PaymentId, Kept> = (1..=7).map(|number| kept(number, &[])).collect();
+        let mut known: BTreeMap<PaymentId, Kept> = (1..=8).map(|number| kept(number, &[])).collect();
         known.iter_mut().for_each(|(of, kept)| kept.stored = *of != payment(7));
         let of = |batch: u64, records: &[Record]| {
             let mut tally = Tally::new(Sequence(batch), Currency::CNY);
             records.iter().for_each(|record| tally.take(record.clone()).unwrap());
+            [payment(5), payment(6)].iter().for_each(|between| tally.of_no_batch(between));
             let totals = tally.totals(&known).unwrap();
             (totals.stored.sales.minor, totals.declined)
         };

@@ -51,6 +51,9 @@ pub struct SaleView<N = PaymentId> {
     pub failure: Option<Failure>,
     pub cancelling: bool,
     pub paid_late: bool,
+    /// Of a card without a network: a person at core is waited for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_office: bool,
     pub synced: bool,
     pub receipt: ReceiptState,
     pub cashier: String,
@@ -125,6 +128,7 @@ impl<N> SaleView<N> {
             failure: sale.failure().cloned(),
             cancelling: sale.is_cancelling(),
             paid_late: view.is_some_and(|view| view.paid_late),
+            awaits_office: sale.awaits_office(),
             synced,
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
@@ -330,8 +334,24 @@ pub struct StoredView {
     pub detail: Option<String>,
     pub waiting_count: usize,
     pub waiting_minor: i64,
+    /// What waits for a person at core.
+    pub office_count: usize,
+    pub office_minor: i64,
     pub declined_count: usize,
     pub declined_minor: i64,
+    /// Oldest first, a screenful of them.
+    pub to_acknowledge: Vec<ToAcknowledge>,
+}
+
+/// A card sale without a network that somebody must look at, and say that he did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToAcknowledge {
+    pub payment: PaymentId,
+    pub counter: Sequence,
+    pub amount_minor: i64,
+    pub masked: String,
+    /// Of its alarm.
+    pub code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -71,6 +71,7 @@ pub enum FetchError {
 pub struct Repository {
     client: reqwest::Client,
     base: String,
+    window: Duration,
 }
 
 impl Repository {
@@ -82,7 +83,7 @@ impl Repository {
             .read_timeout(SILENT_MAX)
             .user_agent(concat!("saoma-edge/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), window: PACE_WINDOW })
     }
 
     async fn ask(&self, what: &str, from: u64) -> Result<Option<reqwest::Response>, FetchError> {
@@ -160,7 +161,7 @@ impl Repository {
         }
         let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(part).map_err(failed)?;
         file.set_len(held).and_then(|()| file.seek(SeekFrom::Start(held))).map_err(failed)?;
-        let mut pace = Pace { from: held, since: Instant::now() };
+        let mut pace = Pace { from: held, since: Instant::now(), window: self.window };
         while let Some(bytes) = response.chunk().await.map_err(|error| unreachable(&what, error.to_string()))? {
             held += bytes.len() as u64;
             if pace.is_too_slow(held, Instant::now()) {
@@ -183,12 +184,13 @@ impl Repository {
 struct Pace {
     from: u64,
     since: Instant,
+    window: Duration,
 }
 
 impl Pace {
     /// Whether too little came in the window that ends now.
     fn is_too_slow(&mut self, held: u64, now: Instant) -> bool {
-        if now.duration_since(self.since) < PACE_WINDOW {
+        if now.duration_since(self.since) < self.window {
             return false;
         }
         let came = held.saturating_sub(self.from);
@@ -376,12 +378,17 @@ async fn blocking(
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
     fn a_program_that_trickles_is_given_up_and_a_thin_line_is_not() {
         let begun = Instant::now();
-        let mut pace = Pace { from: 100, since: begun };
+        let mut pace = Pace { from: 100, since: begun, window: PACE_WINDOW };
         let minutes = |minutes: u64| begun + Duration::from_secs(minutes * 60);
         for (held, at, too_slow) in [
             (101, 9, false),
@@ -391,5 +398,25 @@ mod tests {
         ] {
             assert_eq!(pace.is_too_slow(held, minutes(at)), too_slow, "{held} bytes by minute {at}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_gives_a_byte_in_a_window_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let serves = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n#").await.unwrap();
+            stream
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part");
+        let program =
+            Program { version: "1.0.0".parse().unwrap(), sha256: "00".to_owned(), length: 9, journal: String::new() };
+        let repository = Repository { window: Duration::ZERO, ..Repository::new(&base).unwrap() };
+        let (fetched, _stream) = tokio::join!(repository.program(&part, &program), serves);
+        assert!(matches!(fetched, Err(FetchError::Trickle { .. })), "{fetched:?}");
     }
 }

@@ -47,6 +47,8 @@ export interface Sale {
   failure?: Failure;
   cancelling: boolean;
   paid_late: boolean;
+  /** Of a card without a network: a person at core is waited for. */
+  awaits_office?: boolean;
   synced: boolean;
   receipt: 'none' | 'queued' | 'printed' | 'failed';
   cashier?: string;
@@ -265,9 +267,14 @@ export interface Stored {
   detail: string | null;
   waiting_count: number;
   waiting_minor: number;
+  /** What waits for a person at core. */
+  office_count: number;
+  office_minor: number;
   /** What the bank has declined and nobody here has acknowledged. */
   declined_count: number;
   declined_minor: number;
+  /** Oldest first, a screenful of them. `code`: of its alarm. */
+  to_acknowledge: { payment: string; counter: number; amount_minor: number; masked: string; code: 'stored_declined' | 'stored_not_booked' }[];
 }
 
 export interface TillState {

@@ -18,6 +18,7 @@ export function Bar() {
     .join(' + ');
   const words = tellsOfCash(screen) ? fill(t.unsent, unsent, risk === '' ? '0' : risk) : fill(t.unsentCount, unsent);
   const waiting = fill(t.card.stored.waiting, state?.stored?.waiting_count ?? 0, shown(state?.stored?.waiting_minor ?? 0, state?.minor_digits ?? 2));
+  const office = fill(t.card.stored.officeWaiting, state?.stored?.office_count ?? 0, shown(state?.stored?.office_minor ?? 0, state?.minor_digits ?? 2));
   const declined = state?.stored?.declined_count ?? 0;
   const troubles = (state?.alarms.length ?? 0) + (state?.peripherals.filter((one) => one.state !== 'ok').length ?? 0);
 
@@ -39,6 +40,7 @@ export function Bar() {
       {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}
       {typeof state?.offline?.why === 'string' && <span class="alarm" data-offline={state.offline.why}>{t.offline.closed}</span>}
       {(state?.stored?.waiting_count ?? 0) > 0 && tellsOfCash(screen) && <span class="alarm" data-stored={state?.stored?.waiting_count}>{waiting}</span>}
+      {(state?.stored?.office_count ?? 0) > 0 && tellsOfCash(screen) && <span class="alarm" data-office={state?.stored?.office_count}>{office}</span>}
       {declined > 0 && <span class="alarm" data-declined={declined}>{t.card.stored.declined} × {declined}</span>}
       {state?.alarms.some((alarm) => alarm.code === 'basket_lost') && <span class="alarm" data-lost>{t.basketLost}</span>}
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}

@@ -1,5 +1,6 @@
 // What a technician asks of a terminal: links, sync, peripherals with their self-tests, alarms, books.
 
+import { shown } from './amount';
 import { clock, useModel, useText } from './hooks';
 import { IS_PAIRED } from './paired';
 import { compareBooks, openDrawer, selfTest } from './store';
@@ -36,6 +37,12 @@ export function InfoScreen() {
             </li>
           ))}
         </ul>
+        {(state.stored?.to_acknowledge ?? []).length > 0 && <h2>{t.card.stored.toAcknowledge}</h2>}
+        {state.stored?.to_acknowledge?.map(({ payment, counter, amount_minor, masked, code }) => (
+          <Key key={payment} what={{ kind: 'pick', payment }} id={`seen-${counter}`}>
+            #{counter} · {masked} · {shown(amount_minor, state.minor_digits)} · {code === 'stored_declined' ? t.card.stored.declined : t.card.stored.office}
+          </Key>
+        ))}
         <h2>{t.alarms}</h2>
         {state.alarms.length === 0 && <p>{t.noAlarms}</p>}
         {state.alarms.map((alarm) => (

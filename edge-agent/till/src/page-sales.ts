@@ -1,7 +1,7 @@
-// The sales that the page has: the newest, and those of long ago that somebody looked up by their number.
+// The sales that the page has: the newest, and older ones for as long as somebody has to do with them.
 
 import type { Sale } from './api';
-import { SALES_MAX } from './screen';
+import { SALES_MAX, type Screen } from './screen';
 
 /** Sales that were looked up, the last of them at the end: they stay though newer ones come. */
 const lookedUp: string[] = [];
@@ -13,8 +13,10 @@ export function keepOnPage({ payment }: Sale): void {
 }
 
 /** The page's sales with this one, newest first. */
-export function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
+export function withSale({ sales, screen }: { sales: readonly Sale[]; screen: Screen }, sale: Sale): Sale[] {
   const others = sales.filter(({ payment }) => payment !== sale.payment);
-  const newest = [...others, sale].sort((a, b) => b.counter - a.counter);
-  return newest.filter(({ payment }, idx) => idx < SALES_MAX || lookedUp.includes(payment));
+  // What was told just now is about to be looked at, however old it is; so is what somebody must acknowledge.
+  const stays = ({ payment, actions }: Sale): boolean =>
+    payment === sale.payment || actions.includes('acknowledge') || lookedUp.includes(payment) || (screen.kind === 'sale' && screen.payment === payment);
+  return [...others, sale].sort((a, b) => b.counter - a.counter).filter((one, nth) => nth < SALES_MAX || stays(one));
 }

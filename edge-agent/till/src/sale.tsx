@@ -18,11 +18,15 @@ const isForwarded = (sale: Sale): boolean => sale.method === 'stored' && ['creat
 const isDeclined = (sale: Sale): boolean => sale.method === 'stored' && ['failed', 'reversed', 'expired', 'cancelled'].includes(sale.state);
 
 function stateWords(t: Texts, sale: Sale): string {
+  if (sale.awaits_office === true) return t.card.stored.office;
   return isForwarded(sale) ? t.card.stored.sold : isDeclined(sale) ? t.card.stored.declined : t.states[sale.state];
 }
 
 function hintOf(t: Texts, sale: Sale): string | undefined {
-  return isForwarded(sale) ? t.card.stored.hint : isDeclined(sale) ? t.card.stored.declinedHint : t.stateHints[sale.state];
+  const { officeHint, hint, declinedHint, pressSeen } = t.card.stored;
+  const seen = sale.actions.includes('acknowledge') ? ` ${pressSeen}` : '';
+  if (sale.awaits_office === true) return officeHint + seen;
+  return isForwarded(sale) ? hint : isDeclined(sale) ? declinedHint + seen : t.stateHints[sale.state];
 }
 
 export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
@@ -40,7 +44,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
   );
 }
 
-const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: '' } as const;
+const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: 'Ins' } as const;
 
 export function SaleScreen({ payment }: { payment: string }) {
   const { sales, code, busy } = useModel();
@@ -91,7 +95,7 @@ export function SaleScreen({ payment }: { payment: string }) {
       <div class="actions">
         {sale.actions.map((action) => (
           <Key key={action} what={{ kind: 'function', key: action }} id={`action-${action}`}>
-            {ACTION_KEYS[action] !== '' && <kbd>{ACTION_KEYS[action]}</kbd>}{t.actions[action]}
+            <kbd>{ACTION_KEYS[action]}</kbd>{t.actions[action]}
           </Key>
         ))}
         {sale.split !== undefined && (

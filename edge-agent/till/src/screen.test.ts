@@ -92,6 +92,14 @@ test('what the bank declined is acknowledged by a press of its own', () => {
   expect(step(at('pay_9'), { kind: 'function', key: 'acknowledge' }, [{ ...lost, actions: [] }]).wish).toBeUndefined();
 });
 
+test('what is to be acknowledged is found by its key, by the list of the info page, and seen before it is acknowledged', () => {
+  const lost = someSale({ payment: 'pay_9', counter: 2, method: 'stored', state: 'failed', paid: false, actions: ['query', 'acknowledge'] });
+  const found = step(HOME, { kind: 'function', key: 'acknowledge' }, [...SALES, lost]);
+  expect(candidates([...SALES, lost], 'acknowledge', '')).toEqual([lost]);
+  expect(step(found.screen, { kind: 'enter' }, [...SALES, lost])).toEqual({ screen: at('pay_9') });
+  expect(step({ kind: 'info' }, { kind: 'pick', payment: 'pay_9' }, [lost])).toEqual({ screen: at('pay_9') });
+});
+
 test('after a settled sale the next is keyed at once', () => {
   expect(play('7', at('pay_1')).screen).toEqual({ kind: 'home', keyed: '7' });
 });

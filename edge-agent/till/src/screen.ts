@@ -14,7 +14,7 @@ import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervis
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
-export type Purpose = 'void' | 'query' | 'refund' | 'reprint';
+export type Purpose = 'void' | 'query' | 'refund' | 'reprint' | 'acknowledge';
 
 export type Screen =
   /** `order`: what goes with the amount. */
@@ -229,6 +229,7 @@ export function step(
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
+      if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
 }
@@ -292,6 +293,7 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
     case 'query':
     case 'refund':
     case 'reprint':
+    case 'acknowledge':
       return stay({ kind: 'find', purpose: key, filter: '', at: 0 });
     default:
       return stay(screen);
@@ -377,7 +379,8 @@ function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: re
           ? sales.find(({ payment }) => payment === press.payment)
           : found[Math.min(screen.at, last)];
       if (chosen === undefined) return { ...stay(screen, 'none_found'), ...lookUp(screen.filter, sales) };
-      return toward(chosen, screen.purpose);
+      // What was seen is what its screen says.
+      return screen.purpose === 'acknowledge' ? stay({ kind: 'sale', payment: chosen.payment }) : toward(chosen, screen.purpose);
     }
     case 'function':
       return home({ kind: 'home', keyed: '' }, press);

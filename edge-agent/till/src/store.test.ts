@@ -158,6 +158,28 @@ test('a scan that another page waits for is no table of this one', async () => {
   expect(page.model.screen).toEqual({ kind: 'scan', minor: 4850, keyed: '' });
 });
 
+test('what is to be acknowledged is fetched, and stays however many are sold since', async () => {
+  const page = await Page.open();
+  await page.connect();
+  await page.last('/api/sales?limit=100').answer({ items: Array.from({ length: 100 }, (_, nth) => ({ ...sale(`pay_${nth}`), counter: 1_000 + nth })) });
+  const old = { ...sale('pay_old'), counter: 7, actions: ['acknowledge'] };
+  await page.tell('state', state({ stored: { to_acknowledge: [{ payment: 'pay_old', counter: 7 }] } }));
+  await page.tell('state', state({ stored: { to_acknowledge: [{ payment: 'pay_old', counter: 7 }] } }));
+  expect(page.paths().filter((path) => path === '/api/sales/pay_old')).toHaveLength(1);
+  await page.last('/api/sales/pay_old').answer(old);
+  await page.tell('sale', { ...sale('pay_new'), counter: 2_000 });
+  const counters = (): number[] => page.model.sales.map(({ counter }) => counter);
+  expect([counters()[0], counters()[100], counters().length]).toEqual([2_000, 7, 101]);
+  // On its screen it stays when it is acknowledged, and then goes with the next.
+  page.store.set({ screen: { kind: 'sale', payment: 'pay_old' } });
+  await page.tell('sale', { ...old, actions: [] });
+  await page.tell('sale', { ...sale('pay_next'), counter: 2_001 });
+  expect(counters()).toContain(7);
+  page.store.set({ screen: { kind: 'home', keyed: '' } });
+  await page.tell('sale', { ...sale('pay_last'), counter: 2_002 });
+  expect([counters().includes(7), counters().length]).toEqual([false, 100]);
+});
+
 const PAIRING = { id: 'one', url: 'https://t/pair#C', svg: '', code: 'C', expires_at: 1 };
 const CANCEL = '/api/paired/code/cancel';
 

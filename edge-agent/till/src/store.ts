@@ -9,12 +9,13 @@ import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
-import { keepOnPage, withSale } from './page-sales';
+import { withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
 import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
+import { lookUp, readUnseen } from './unseen';
 
 export type Notice =
   | { kind: 'hint'; hint: Hint }
@@ -148,7 +149,7 @@ export function press(what: Press, by: 'tap' | 'key', at = performance.now()): v
 let pinsUnderWay = 0;
 
 /** Whether sales are only played. */
-function inTraining(): boolean {
+export function inTraining(): boolean {
   return (model.state?.training ?? null) !== null;
 }
 
@@ -328,27 +329,18 @@ function tell(error: unknown): void {
   set({ notice: { kind: 'problem', problem } });
 }
 
-/** The sale with that number, of however long ago. Played ones are all here. */
-async function lookUp(counter: string): Promise<void> {
-  if (inTraining()) return;
-  const askedAt = performance.now();
-  const { items } = await get<{ items: Sale[] }>(`${SALES.real}?counter=${counter}`);
-  items.forEach(keepOnPage);
-  if (!inTraining()) set({ sales: withAnswers(askedAt, items) });
-}
-
 /** When the events last told of a sale. They come in the sequence of what happened and leave nothing out. */
 const toldAt = new Map<string, number>();
 
 function takeEvent(sale: Sale): void {
   toldAt.set(sale.payment, performance.now());
-  set({ sales: withSale(model.sales, sale) });
+  set({ sales: withSale(model, sale) });
 }
 
 /** Sales that were answered: an event that came after the question knows better, whatever the clocks in them say. */
-function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
+export function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
   const news = answers.filter(({ payment }) => (toldAt.get(payment) ?? 0) < askedAt);
-  return news.reduce(withSale, model.sales);
+  return news.reduce((sales, sale) => withSale({ sales, screen: model.screen }, sale), model.sales);
 }
 
 /** Whether it tells of a sale of the kind that is keyed now: a real one, or one that is only played. */
@@ -394,7 +386,7 @@ function scanned(answer: Events['scan']): void {
     return;
   }
   if (answer.result !== 'found') intents.forgetScan();
-  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
+  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }
@@ -446,6 +438,7 @@ function takeState(state: TillState): void {
     isListDue = false;
     void ask(readSales);
   }
+  void readUnseen();
   followRelease(state);
 }
 

@@ -4,8 +4,15 @@ export interface StoredTexts {
   /** Beside how it is paid, while the bank has not answered. */
   sold: string;
   hint: string;
+  /** A person at core is waited for. */
+  office: string;
+  officeHint: string;
   declined: string;
   declinedHint: string;
+  /** While it is to be acknowledged. */
+  pressSeen: string;
+  /** Above those that are. */
+  toAcknowledge: string;
   /** While a card is awaited. */
   awaited: string;
   /** {0}: the most that a card pays. */
@@ -13,6 +20,8 @@ export interface StoredTexts {
   closed: string;
   /** {0}: how many, {1}: what they come to. */
   waiting: string;
+  /** As `waiting`. */
+  officeWaiting: string;
 }
 
 export const STORED: Readonly<Record<'zh' | 'en', StoredTexts>> = {
@@ -20,21 +29,31 @@ export const STORED: Readonly<Record<'zh' | 'en', StoredTexts>> = {
     sold: '离线收款，待银行答复',
     hint: '请顾客在小票上签名并保存小票；联网后自动提交银行，银行答复前款项未到账。',
     declined: '银行拒绝，没有到账',
-    declinedHint: '商品已交付而银行拒绝付款：请保存签名小票，交后台人员处理，然后按“已知悉”。',
+    office: '离线收款，待后台人员处理',
+    officeHint: '中心要由人员处理这笔收款：请保存签名小票，交后台人员；款项未到账。',
+    declinedHint: '商品已交付而银行拒绝付款：请保存签名小票，交后台人员处理。',
+    pressSeen: '看过后请按“已知悉”。',
+    toAcknowledge: '待知悉的离线银行卡收款',
     awaited: '没有网络：不输密码，顾客要在小票上签名。',
     open: '银行卡可以收，每笔最多 {0}，顾客签名。',
     closed: '暂停离线收银行卡',
     waiting: '离线银行卡待银行答复 {0} 笔 · {1}',
+    officeWaiting: '离线银行卡待后台处理 {0} 笔 · {1}',
   },
   en: {
     sold: 'Sold without a network, the bank answers later',
     hint: 'The customer signs the slip: keep it. It goes to the bank once there is a network, and the money is not there before the bank says so.',
     declined: 'The bank declines: not paid',
-    declinedHint: 'The goods are gone and the bank does not pay: keep the signed slip for the office, then press “I have seen it”.',
+    office: 'Sold without a network, the office settles it',
+    officeHint: 'A person at core looks at this sale: keep the signed slip for the office. The money is not there.',
+    declinedHint: 'The goods are gone and the bank does not pay: keep the signed slip for the office.',
+    pressSeen: 'Then press “I have seen it”.',
+    toAcknowledge: 'Card sales without a network to be seen',
     awaited: 'No network: no PIN is keyed, and the customer signs the slip.',
     open: 'A card pays {0} at most, and the customer signs.',
     closed: 'No cards without a network now',
     waiting: 'Card sales that the bank has not answered for: {0} · {1}',
+    officeWaiting: 'Card sales that wait for the office: {0} · {1}',
   },
 };
 
@@ -62,9 +81,9 @@ export const STORED_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string
     stored_card_blocked: '没有网络时不再收这张卡：请换一张卡，或改用其他方式付款。',
     stored_card_count: '这张卡一天内已离线付款 {0} 次，不能再收：请改用其他方式付款。',
     stored_card_sum: '这张卡今天离线只能再付 {0}：请改用其他方式付款。',
-    stored_card_in_doubt: '这张卡的第 {0} 笔交易还没有结果：请先取消那一笔，或改用其他方式付款。',
+    stored_card_in_doubt: '流水号 {0}（同一张卡）的交易还没有结果：请先取消那一笔，或改用其他方式付款。',
     stored_line_went: '读卡时网络断开，没有收款：请重新键入。',
-    stored_held: '中心没有记入这笔离线收款，本机不能撤销或退款：由后台人员处理。',
+    stored_held: '这笔离线收款在中心待人员处理，本机不能撤销或退款：由后台人员处理。',
     stored_unsynced: '中心还没有这笔离线银行卡收款，现在不能撤销或退款：请先联网上送。',
     stored_not_final: '银行还没有答复这笔离线收款，现在不能撤销或退款：请等银行答复。',
   },
@@ -87,7 +106,7 @@ export const STORED_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string
     stored_card_sum: 'This card may pay {0} more today without a network: take another way to pay.',
     stored_card_in_doubt: 'Sale {0} with this card is not settled: cancel that one first, or take another way to pay.',
     stored_line_went: 'The network went while the card was read, and nothing was charged: key the sale again.',
-    stored_held: 'Core has not booked this card sale, and nothing of it can be given back here: the office settles it.',
+    stored_held: 'This card sale waits for a person at core, and nothing of it can be given back here: the office settles it.',
     stored_unsynced: 'Core does not have this card sale yet, so nothing of it can be given back: connect the till first.',
     stored_not_final: 'The bank has not answered for this card sale yet, so nothing of it can be given back: wait for it.',
   },

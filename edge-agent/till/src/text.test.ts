@@ -67,7 +67,7 @@ test('without core the till says what can be taken', () => {
   expect(withoutCore(TEXTS.en, { link, offline: null, minor_digits })).toBe('No network: take cash.');
   expect(withoutCore(TEXTS.en, { link, offline: offline(null), minor_digits })).toContain('scan an offline code');
   expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old'), minor_digits })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
-  const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0, declined_count: 0, declined_minor: 0 });
+  const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0, office_count: 0, office_minor: 0, declined_count: 0, declined_minor: 0, to_acknowledge: [] });
   expect(withoutCore(TEXTS.en, { link, offline: null, stored: stored(20_000, null), minor_digits })).toBe('No network: take cash. A card pays 200.00 at most, and the customer signs.');
   expect(withoutCore(TEXTS.zh, { link, offline: null, stored: stored(null, 'stored_unsent_age'), minor_digits })).toContain('超过 24 小时');
 });

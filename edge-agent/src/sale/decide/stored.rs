@@ -1,45 +1,79 @@
 //! What core says of a card that was sold to without a network, when the goods are gone.
 
-use super::{FORWARDED_MS, NOT_FOUND_AGAIN_MS, NOT_FOUND_BELIEVED, Step};
-use crate::sale::{Effect, Refusal, Stage};
+use saoma_protocol::api::{PaymentView, RefundView};
+
+use super::{NOT_FOUND_AGAIN_MS, NOT_FOUND_BELIEVED, Step};
+use crate::sale::{Effect, Refusal, Sale, Stage};
+
+/// How often core is asked what became of a card that it forwards: it tells by itself, and this finds out when that fails.
+const FORWARDED_MS: i64 = 60_000;
+/// How often it is asked where a person there is waited for: it may take days.
+const HELD_MS: i64 = 15 * FORWARDED_MS;
+
+/// The least pause between two questions about it.
+pub(super) fn forwarded_ms(sale: &Sale) -> i64 {
+    match () {
+        () if sale.awaits_office() => HELD_MS,
+        () if sale.is_forwarded() => FORWARDED_MS,
+        () => 0,
+    }
+}
 
 impl Step {
+    /// Core tells of the sale, and perhaps of what goes back on it. Under the number of one that it does not book it may have another:
+    /// what goes back on that is none of this one's.
+    pub(super) fn learn_pushed(&mut self, view: PaymentView, refund: Option<&RefundView>) {
+        let is_first = matches!(self.sale.kept.stage, Stage::Stored { .. });
+        if let Some(refund) = refund.filter(|_| !is_first) {
+            self.learn_refund(refund);
+        }
+        let is_learnt = self.learn(view);
+        if let Some(refund) = refund.filter(|_| is_first && is_learnt) {
+            self.learn_refund(refund);
+        }
+    }
+
+    /// Another sale stands under its number at core, and goes on to.
+    pub(super) fn wait_if_held(&mut self) {
+        if self.sale.is_held() {
+            self.sale.waits.next_at = Some(self.now.plus(HELD_MS));
+        }
+    }
+
     /// The acquirer declines: no money comes for what was sold.
     pub(super) fn tell_declined(&mut self) {
         self.sale.kept.loss_unseen = true;
-        let kept = &self.sale.kept;
-        let card = kept.card.as_ref().map(|card| card.masked.as_str()).unwrap_or_default();
-        let why = self.sale.failure().map(|failure| format!(" ({})", failure.message)).unwrap_or_default();
-        let (counter, amount) = (kept.counter, kept.amount.money().decimal());
-        let message = format!(
-            "the bank declines the card {card} of sale {counter}{why}: {amount} {} that was sold without a network is not paid; keep \
-             the signed slip for the office",
-            kept.amount.currency()
-        );
-        self.effects.push(Effect::Alarm { code: "stored_declined", message });
+        self.ring();
     }
 
-    /// A person here has seen it; what becomes of the loss is told at core.
+    fn ring(&mut self) {
+        let alarm = self.sale.alarm().map(|(code, message)| Effect::Alarm { code, message });
+        self.effects.extend(alarm);
+    }
+
+    /// A person here has seen it; what becomes of the loss, or of what core does not book, is told at core.
     pub(super) fn acknowledge_pressed(&mut self) -> Result<(), Refusal> {
-        if !self.sale.kept.loss_unseen {
-            return Err(self.refused("acknowledged"));
+        let kept = &mut self.sale.kept;
+        match &mut kept.stage {
+            _ if kept.loss_unseen => kept.loss_unseen = false,
+            Stage::Stored { held: true, left } if !*left => *left = true,
+            _ => return Err(self.refused("acknowledged")),
         }
-        self.sale.kept.loss_unseen = false;
         Ok(())
     }
 
-    /// Core has its entry, and no sale by it: once it was said twice, a person settles it there. Core is asked on, since it may have been
-    /// restored and get the entry anew.
+    /// Core has its entry, and no sale by it: once it was said twice, a person settles it there. Core is asked on, more seldom, since it
+    /// may have been restored and get the entry anew; and somebody here is told each time until he has said that he has seen it.
     pub(super) fn not_booked_yet(&mut self) {
-        let is_told = self.sale.is_held();
+        let Stage::Stored { held, left } = &mut self.sale.kept.stage else { return };
         let waits = &mut self.sale.waits;
         waits.not_found = waits.not_found.saturating_add(1);
-        waits.next_at = Some(self.now.plus(if is_told { FORWARDED_MS } else { NOT_FOUND_AGAIN_MS }));
-        if waits.not_found >= NOT_FOUND_BELIEVED && !is_told {
-            self.sale.kept.stage = Stage::Stored { held: true };
-            let message =
-                format!("core has not booked the card sale {}: the office settles it", self.sale.kept.counter);
-            self.effects.push(Effect::Alarm { code: "stored_not_booked", message });
+        if *left || !*held && waits.not_found < NOT_FOUND_BELIEVED {
+            waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
+            return;
         }
+        *held = true;
+        waits.next_at = Some(self.now.plus(HELD_MS));
+        self.ring();
     }
 }

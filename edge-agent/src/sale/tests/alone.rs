@@ -1,5 +1,7 @@
 //! Cards that are sold to without a network: what core says later.
 
+use saoma_protocol::api::Attention;
+
 use super::*;
 
 fn stored_card() -> Tender {
@@ -79,12 +81,84 @@ fn a_card_sale_that_core_holds_is_left_to_a_person_there() {
     let twice = event(once.sale, none);
     assert!(matches!(twice.effects.as_slice(), [Effect::Alarm { code: "stored_not_booked", .. }]));
     assert!(twice.sale.is_forwarded() && twice.sale.is_held());
-    // Core is asked on, more seldom and without another word, also after a restart.
+    // Core is asked on, more seldom, and somebody told on, also after a restart.
     let tick = Event::Tick { mqtt: false, poll_ms: 500 };
     assert_eq!(event(Sale::reopened(twice.sale.kept.clone()), tick).effects, [Effect::Ask(Ask::Fetch)]);
-    let thrice = event(twice.sale.clone(), Event::Answered { ask: Ask::Fetch, outcome: Outcome::NotFound });
-    assert_eq!((thrice.effects, thrice.sale.waits.next_at), (Vec::new(), Some(Millis(80_000))));
+    let none = || Event::Answered { ask: Ask::Fetch, outcome: Outcome::NotFound };
+    let thrice = event(Sale::reopened(twice.sale.kept.clone()), none());
+    assert!(matches!(thrice.effects.as_slice(), [Effect::Alarm { code: "stored_not_booked", .. }]), "told on");
+    assert_eq!(thrice.sale.waits.next_at, Some(Millis(20_000 + 15 * 60_000)));
     let view = PaymentView { stored_at: Some(Millis(0)), ..view(1, PaymentState::Succeeded) };
-    let booked = event(twice.sale, Event::Pushed { view: Box::new(view), refund: None });
+    let push = Event::Pushed { view: Box::new(view), refund: None };
+    let booked = event(twice.sale.clone(), push.clone());
     assert!(booked.sale.was_captured() && !booked.sale.is_held());
+    // Somebody here has seen it: nobody is told on, and core is asked no more. Its word counts all the same.
+    let printed = event(twice.sale, Event::Printed { done: true }).sale;
+    assert_eq!(
+        (actions(&printed), printed.left_to_do()),
+        (vec![Action::Reprint, Action::Acknowledge], LeftToDo::Elsewhere)
+    );
+    let left = event(printed, Event::AcknowledgePressed).sale;
+    assert_eq!((actions(&left), left.left_to_do()), (vec![Action::Reprint], LeftToDo::Nothing));
+    assert!(left.is_held() && left.awaits_office() && left.alarm().is_none());
+    assert!(decide(left.clone(), Event::AcknowledgePressed, Millis(0)).is_err());
+    let kept = serde_json::from_str(&serde_json::to_string(&left.kept).unwrap()).unwrap();
+    let asked = event(Sale::reopened(kept), tick_again());
+    assert_eq!((asked.effects, asked.sale.kept.stage.clone()), (Vec::new(), left.kept.stage.clone()));
+    assert!(event(left.clone(), none()).effects.is_empty());
+    assert!(event(left, push).sale.was_captured());
+}
+
+const fn tick_again() -> Event {
+    Event::Tick { mqtt: false, poll_ms: 500 }
+}
+
+/// Core has it and wants a person to look at it: that may take days.
+#[test]
+fn a_card_sale_that_waits_for_a_person_at_core_is_asked_about_seldom() {
+    let attention =
+        Attention { since: Millis(0), asked: 0, last_said: None, last_said_at: None, next_attempt_at: None };
+    for (needs_attention, pause) in [(None, 60_000), (Some(attention), 15 * 60_000)] {
+        let is_held = needs_attention.is_some();
+        let view = PaymentView { stored_at: Some(Millis(0)), needs_attention, ..view(1, PaymentState::Pending) };
+        let push = Event::Pushed { view: Box::new(view), refund: None };
+        let told = decide(keyed(stored_card()).sale, push, Millis(0)).unwrap().sale;
+        assert_eq!((told.awaits_office(), told.is_forwarded(), told.alarm()), (is_held, true, None));
+        let asked = decide(Sale::reopened(told.kept), tick_again(), Millis(0)).unwrap();
+        assert_eq!((asked.effects, asked.sale.waits.next_at), (vec![Effect::Ask(Ask::Fetch)], Some(Millis(pause))));
+    }
+}
+
+/// Another sale stands under its number at core: that does not change by itself, and what goes back on that one is none of this one's.
+#[test]
+fn a_card_sale_whose_number_is_taken_at_core_can_be_ended_here() {
+    let other = view(9, PaymentState::PartlyRefunded);
+    let refund = Some(Box::new(refund_view(RefundState::Succeeded, 100)));
+    let pushed = Event::Pushed { view: Box::new(other.clone()), refund };
+    let told = decide(keyed(stored_card()).sale, pushed, Millis(0)).unwrap();
+    assert!(
+        matches!(told.effects.as_slice(), [Effect::Alarm { code: "core_answered_oddly", .. }]),
+        "{:?}",
+        told.effects
+    );
+    assert_eq!((told.sale.kept.refunds.len(), told.sale.refunded_minor()), (0, 0));
+    let answered = Event::Answered { ask: Ask::Fetch, outcome: Outcome::View(Box::new(other)) };
+    let asked = decide(told.sale, answered, Millis(0)).unwrap().sale;
+    assert_eq!(asked.waits.next_at, Some(Millis(15 * 60_000)));
+    assert!(decide(asked, Event::AcknowledgePressed, Millis(0)).unwrap().sale.is_left());
+}
+
+/// The acquirer pays after all: nothing is lost, and what goes back on it is at risk like any other's.
+#[test]
+fn a_card_sale_that_was_declined_and_is_paid_after_all_is_no_loss() {
+    let mut sale = keyed(stored_card()).sale;
+    for (version, state) in [(1, PaymentState::Failed), (2, PaymentState::Succeeded)] {
+        let view = PaymentView { stored_at: Some(Millis(0)), ..view(version, state) };
+        sale = decide(sale, Event::Pushed { view: Box::new(view), refund: None }, Millis(0)).unwrap().sale;
+        assert_eq!(sale.kept.loss_unseen, state == PaymentState::Failed);
+    }
+    sale = decide(sale, Event::Printed { done: true }, Millis(0)).unwrap().sale;
+    assert_eq!((sale.left_to_do(), actions(&sale).contains(&Action::Acknowledge)), (LeftToDo::Nothing, false));
+    let back = Event::RefundPressed { refund: REFUND, amount: amount(100), cashier: "Li".to_owned() };
+    assert_eq!(decide(sale, back, Millis(0)).unwrap().sale.left_to_do(), LeftToDo::Here);
 }

@@ -422,7 +422,13 @@ async fn core_may_end_it_stop_it_or_hold_it() {
     shop.kill_till();
     shop.start_till().await;
     shop.rings("stored_not_booked").await;
-    assert_eq!(shop.till.get("/api/state").await["stored"]["waiting_count"], 1);
+    // Told on by the next run as well, until somebody has seen it.
+    shop.kill_till();
+    shop.start_till().await;
+    shop.rings("stored_not_booked").await;
+    let stored = shop.till.get("/api/state").await["stored"].clone();
+    assert_eq!((&stored["waiting_count"], &stored["office_count"]), (&json!(0), &json!(1)));
+    assert_eq!(stored["to_acknowledge"][0]["code"], "stored_not_booked");
     // It is on the disk, and core is away.
     shop.core.switch_off().await;
     shop.online(false).await;
@@ -432,4 +438,17 @@ async fn core_may_end_it_stop_it_or_hold_it() {
     let refused = shop.till.press(payment, "refund", json!({"amount_minor": 1})).await;
     assert_eq!(refused.body["code"], "stored_held", "{}", refused.body);
     assert_eq!(shop.core.look(|known| known.payments.get(&payment).map(|view| view.state)), None::<PaymentState>);
+    for is_restarted in [false, true] {
+        if is_restarted {
+            shop.kill_till();
+            shop.start_till().await;
+        } else {
+            let seen = shop.till.press(payment, "acknowledge", nothing()).await;
+            assert_eq!((seen.status.as_u16(), &seen.body["awaits_office"]), (200, &json!(true)), "{}", seen.body);
+        }
+        let state = shop.till.get("/api/state").await;
+        assert_eq!(state["stored"], Value::Null, "nothing is counted any more");
+        let rings = state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "stored_not_booked");
+        assert!(!rings, "{state}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use actix_web::HttpResponse;
 use saoma_protocol::{
     Amount, Millis, PaymentId,
-    api::{CreatePayment, Failure, OfflineList, PaymentState, PaymentView, Presentation},
+    api::{Attention, CreatePayment, Failure, OfflineList, PaymentState, PaymentView, Presentation},
     code::offline::Code,
     journal::{Entry, Record},
     message::{JournalVerdict, Verdict},
@@ -86,6 +86,16 @@ impl Known {
 }
 
 impl FakeCore {
+    /// It does not forward that before a person has looked at it, or does so now; the terminal is told.
+    pub fn waits_for_a_person(&self, payment: PaymentId, waits: bool) {
+        let attention =
+            Attention { since: Millis(1), asked: 0, last_said: None, last_said_at: None, next_attempt_at: None };
+        self.look(|known| {
+            known.change(payment, |view| view.needs_attention = waits.then_some(attention));
+            known.push(payment);
+        });
+    }
+
     /// The acquirer has an answer for a card that core forwarded; the terminal is told.
     pub fn bank_says(&self, payment: PaymentId, takes_it: bool) {
         self.look(|known| {

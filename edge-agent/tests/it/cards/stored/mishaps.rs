@@ -77,6 +77,26 @@ async fn a_till_that_core_has_locked_sells_to_no_card_until_core_says_otherwise(
     shop.sells_to_card(100).await;
 }
 
+/// Let in again, it may go offline at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_lock_takes_no_cards_away_for_longer_than_it_lasts() {
+    let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    shop.core.look(|known| known.locked = true);
+    shop.rings("terminal_locked").await;
+    until("the list to be off", async || {
+        (shop.till.get("/api/state").await["stored"]["why"] == "stored_stopped").then_some(())
+    })
+    .await;
+    shop.core.look(|known| known.locked = false);
+    until("core's list", async || {
+        let state = shop.till.get("/api/state").await;
+        (state["stored"]["why"] == Value::Null && state["alarms"] == json!([])).then_some(())
+    })
+    .await;
+    shop.loses_core().await;
+    shop.sells_to_card(100).await;
+}
+
 /// The sale's entry, and the limits, go by core's clock: so do the card's dates, and what the chip itself is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_whose_clock_is_a_year_behind_takes_no_card_that_has_run_out() {
@@ -154,6 +174,13 @@ async fn a_loss_is_counted_over_a_restart_until_somebody_has_seen_it() {
         ["declined_count", "declined_minor", "waiting_count"].map(|name| stored[name].as_i64().unwrap())
     };
     assert_eq!(told(&shop).await, [2, 1_500, 1]);
+    shop.rings("stored_declined").await;
+    let state = shop.till.get("/api/state").await;
+    let named = state["stored"]["to_acknowledge"].as_array().unwrap();
+    let first = json!({
+        "payment": lost[0], "counter": 1, "amount_minor": 700, "masked": "401234***8909", "code": "stored_declined",
+    });
+    assert_eq!((named.len(), &named[0]), (2, &first), "oldest first");
     for (seen, left) in lost.into_iter().zip([[1, 800, 1], [0, 0, 1]]) {
         let sale = shop.till.sale(seen).await;
         assert!(sale["actions"].as_array().unwrap().contains(&json!("acknowledge")), "{sale}");
@@ -186,5 +213,64 @@ async fn a_network_that_goes_while_the_card_is_read_is_told_and_the_sale_keyed_a
     shop.logged("stored_line_went").await;
     shop.customer("remove");
     assert_eq!(shop.sold().await, Vec::<Value>::new());
+    assert_eq!(shop.sold().await, Vec::<Value>::new());
     shop.sells_to_card(700).await;
+}
+
+/// The reports of a shop come to what was paid: none of them has what was sold with no shift open.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sold_with_no_shift_open_and_declined_is_taken_off_no_report() {
+    let mut shop = Shop::open_without_network(|_| {}).await;
+    let open = async |shop: &Shop| {
+        let open = json!({"float_minor": 0, "cashier": "Li", "cashier_number": "7"});
+        assert!(shop.till.post("/api/shift/open", &open, &fresh_key()).await.status.is_success());
+    };
+    let close = async |shop: &Shop, batch: u64| {
+        let close = json!({"batch": batch, "counted_minor": 0});
+        let closed = shop.till.post("/api/shift/close", &close, &fresh_key()).await;
+        assert!(closed.status.is_success(), "{}", closed.body);
+        closed.body["closed"]["totals"]["declined"].clone()
+    };
+    let nothing_lost = json!({"count": 0, "minor": 0});
+    let before_any = number(&shop.sells_to_card(100).await);
+    open(&shop).await;
+    let of_the_first = number(&shop.sells_to_card(200).await);
+    assert_eq!(close(&shop, 1).await, nothing_lost);
+    let between = number(&shop.sells_to_card(400).await);
+    open(&shop).await;
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    shop.core.bank_says(before_any, false);
+    shop.till.sees(before_any, "state", "failed").await;
+    assert_eq!(close(&shop, 2).await, nothing_lost);
+    open(&shop).await;
+    for lost in [between, of_the_first] {
+        shop.core.bank_says(lost, false);
+        shop.till.sees(lost, "state", "failed").await;
+    }
+    assert_eq!(close(&shop, 3).await, json!({"count": 1, "minor": 200}));
+}
+
+/// Core keeps a sale that it may not forward by itself until a person there lets it go.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_waits_for_a_person_at_core_is_not_called_the_banks() {
+    let mut shop = Shop::open_without_network(|_| {}).await;
+    let payment = number(&shop.sells_to_card(700).await);
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    let counts = async |shop: &Shop| {
+        let stored = shop.till.get("/api/state").await["stored"].clone();
+        ["waiting_count", "office_count", "office_minor"].map(|name| stored[name].as_i64().unwrap())
+    };
+    assert_eq!(counts(&shop).await, [1, 0, 0]);
+    shop.core.waits_for_a_person(payment, true);
+    until("the office to be waited for", async || (counts(&shop).await == [0, 1, 700]).then_some(())).await;
+    assert_eq!(shop.till.sale(payment).await["awaits_office"], true);
+    let refused = shop.till.press(payment, "refund", json!({"amount_minor": 1})).await;
+    assert_eq!(refused.body["code"], "stored_held", "{}", refused.body);
+    shop.core.waits_for_a_person(payment, false);
+    until("the bank to be waited for", async || (counts(&shop).await == [1, 0, 0]).then_some(())).await;
+    shop.core.bank_says(payment, true);
+    shop.till.sees(payment, "state", "succeeded").await;
+    assert_eq!(counts(&shop).await, [0, 0, 0]);
 }
