@@ -135,6 +135,7 @@ async fn what_waits_too_long_holds_up_nobody() {
     let batch = json!({ "channel_account": shop.account });
     assert_eq!(owner.post("/v1/settlement-batches").key("early").json(&batch).await.status, 409);
     shop.town.force("UPDATE stored_card_sales SET taken_at = taken_at - 3600000");
+    shop.town.force("UPDATE payments SET updated_at = updated_at - 3600000");
     // A person is called for it, and it steps aside from then on.
     becomes(owner, &after, "succeeded").await;
     assert_eq!(shop.town.column("SELECT payment_id AS text FROM stored_card_sales WHERE aside"), [stuck.as_str()]);

@@ -32,7 +32,7 @@ impl Shop {
         if outcome == "paid" {
             body["reference"] = json!("000042");
         }
-        let key = format!("{payment} {outcome}");
+        let key = format!("{payment}-{outcome}");
         let proposed: Value = self.tea.owner.post(&path).key(&key).json(&body).await.json(201);
         let path = format!("/v1/settlements/{}/confirm", text(&proposed, "/id"));
         accountant.post(&path).key(&key).await

@@ -33,6 +33,7 @@ impl Shop {
         self.town.force(&format!(
             "UPDATE stored_card_sales SET taken_at = taken_at - 3600000, next_attempt_at = 0 WHERE payment_id = '{payment}'"
         ));
+        self.town.force(&format!("UPDATE payments SET updated_at = updated_at - 3600000 WHERE id = '{payment}'"));
     }
 
     async fn calls_a_person(&self, payment: &str) {
