@@ -402,6 +402,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_repository_that_gives_a_byte_in_a_window_is_left() {
+        crate::link::tls::install_provider();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let serves = async {
