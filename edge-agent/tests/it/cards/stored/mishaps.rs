@@ -81,6 +81,9 @@ async fn a_till_that_core_has_locked_sells_to_no_card_until_core_says_otherwise(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_lock_takes_no_cards_away_for_longer_than_it_lasts() {
     let mut shop = Shop::open_where_cards_are_stored(|_| {}).await;
+    // The till asks once more after news, and then not for minutes.
+    let before = shop.core.look(|known| known.offline_asked);
+    until("the last question", async || shop.core.look(|known| known.offline_asked > before).then_some(())).await;
     shop.core.look(|known| known.locked = true);
     shop.rings("terminal_locked").await;
     until("the list to be off", async || {
