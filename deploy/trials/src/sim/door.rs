@@ -343,12 +343,12 @@ async fn pushes(hall: &Hall, terminal: TerminalId) -> Result<Answer, Problem> {
 
 /// As `GET /v1/terminal/offline-list`.
 async fn offline_list(hall: &Hall) -> Result<Answer, Problem> {
-    let (scope, now) = (hall.scope, hall.app.now());
+    let (app, scope, now) = (hall.app.clone(), hall.scope, hall.app.now());
     let read = move |tx: &mut Tx<'_>| {
         let limits = offline::policy(tx, &scope)?.filter(|policy| policy.enabled).map(|policy| policy.limits);
         let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
         let denied = offline::grants::denied(tx, &scope, now)?.iter().map(ToString::to_string).collect();
-        let cards = stored_cards::limits(tx, &scope)?;
+        let cards = stored_cards::limits(&app, tx, &scope)?;
         Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
     };
     json(200, &hall.app.store().read(read).await?)
