@@ -91,7 +91,7 @@ const ON_BOTH_DATABASES: [&str; 10] = [
     "notifications::",
     "offline_losses::",
     "repeats::",
-    "stored_cards::",
+    "stored_cards",
     "unknown::",
 ];
 

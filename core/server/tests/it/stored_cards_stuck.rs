@@ -43,7 +43,7 @@ impl Shop {
     fn has_a_package_that_does_not_load(&self, hash: &str) {
         self.town.force(&format!(
             "INSERT INTO plugin_packages VALUES ('{}', '{hash}', 'card', '9.0.0', '0.2.0', 'a key', 1, 0, 'usr_mei', \
-             NULL, NULL, '{{}}', x'00')",
+             NULL, NULL, '{{}}', 'x')",
             self.tea.id
         ));
     }
