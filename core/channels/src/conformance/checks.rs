@@ -189,6 +189,8 @@ async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
             player.world.kv.empty();
             player.open(player.way(), None).await?;
             acts.push(("asking for money anew", player.ask().await?));
+            // Nor does the genuine one have to bear with what was kept of that.
+            player.world.kv.empty();
         }
         for (act, told) in &acts {
             player.done.push(format!("{act} with a foreign {:?} -> {}", spec.name, told.sentence));
