@@ -92,7 +92,7 @@ fn account(work: &str, times: u32, rsa_key: &str) -> Account {
         channel: "crypto".to_owned(),
         package: None,
         settings_json: settings.to_string(),
-        secrets: Secrets::none().with("rsa", rsa_key.as_bytes()).with("aes", &AES_KEY),
+        secrets: Secrets::none().with("rsa", rsa_key.as_bytes()).with("aes", AES_KEY),
         notify_url: String::new(),
     }
 }

@@ -109,12 +109,12 @@ fn compiled() -> std::path::PathBuf {
 
 /// The sandbox channel as another version.
 pub fn sandbox(version: &str) -> Vec<u8> {
-    altered(&built_in(), "sandbox0.1.0Sandbox", &format!("sandbox{version}Sandbox"))
+    altered(&built_in(), "sandbox0.1.0Sandbox", format!("sandbox{version}Sandbox"))
 }
 
 /// The same under another id.
 pub fn sandbox_called(id: &str, version: &str) -> Vec<u8> {
-    altered(&built_in(), "sandbox0.1.0Sandbox", &format!("{id}{version}Sandbox"))
+    altered(&built_in(), "sandbox0.1.0Sandbox", format!("{id}{version}Sandbox"))
 }
 
 /// A version that wants a setting of another name than accounts have.
@@ -124,7 +124,7 @@ pub fn sandbox_with_other_settings(version: &str) -> Vec<u8> {
 
 /// The canteen's rules as another version.
 pub fn canteen(version: &str) -> Vec<u8> {
-    altered(&canteen_built(), "canteen-rules0.1.0Canteen", &format!("canteen-rules{version}Canteen"))
+    altered(&canteen_built(), "canteen-rules0.1.0Canteen", format!("canteen-rules{version}Canteen"))
 }
 
 /// A version that wants a setting of another name than merchants have.
