@@ -50,7 +50,7 @@ impl Guest for Crypto {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: "Crypto (for a bench)".to_owned(),
             currencies: vec!["CNY".to_owned()],
-            capabilities: vec![Capability::MerchantPresented],
+            capabilities: vec![Capability::MerchantPresented, Capability::Cancel],
             claims: Vec::new(),
             settings_schema: r#"{"type":"object"}"#.to_owned(),
             secrets: vec![secret("rsa", SecretKind::RsaPrivateKey), secret("aes", SecretKind::Aes256Key)],
