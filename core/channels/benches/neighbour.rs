@@ -25,7 +25,7 @@ use tokio::{
 
 /// A scheme's usual answer.
 const SCHEME_MS: u64 = 200;
-const CALLS: usize = 200;
+const CALLS: usize = 50;
 /// As many as the hostile tenant has places.
 const RAGING: usize = 16;
 const MODES: [&str; 5] = ["loop", "loop", "memory", "recursion", "trap"];
