@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
-use super::{CallState, waiting::off_the_stack};
+use super::CallState;
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
@@ -88,7 +88,6 @@ impl CallState {
         mut request: Request,
         query: Vec<QuerySecret>,
     ) -> wasmtime::Result<Result<Response, Error>> {
-        let turn = self.turn.clone();
         let given = self.given_mut()?;
         given.requests += 1;
         if given.requests > REQUESTS_MAX {
@@ -113,7 +112,6 @@ impl CallState {
             }
         };
         given.asked = true;
-        turn.give_back();
         let span = tracing::info_span!(
             "plugin_http",
             otel.kind = "client",
@@ -143,7 +141,7 @@ impl CallState {
             }
             outcome
         };
-        let outcome = off_the_stack(send.instrument(span)).await?;
+        let outcome = self.off_the_stack(send.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }

@@ -19,7 +19,6 @@ use self::fields::Mac;
 use super::{
     CallState, Given, Ports,
     http::{CONNECT_TIMEOUT, Endpoint, REQUESTS_MAX, identity::Identity},
-    waiting::off_the_stack,
 };
 use crate::{
     bindings::{
@@ -34,7 +33,6 @@ const TIMEOUT_MS_MAX: u32 = 60_000;
 
 impl Host for CallState {
     async fn exchange(&mut self, request: Request) -> wasmtime::Result<Result<Answer, Error>> {
-        let turn = self.turn.clone();
         let given = self.given_mut()?;
         given.requests += 1;
         if given.requests > REQUESTS_MAX {
@@ -48,7 +46,6 @@ impl Host for CallState {
             }
         };
         given.asked = true;
-        turn.give_back();
         let span = tracing::info_span!(
             "plugin_tcp",
             otel.kind = "client",
@@ -69,7 +66,7 @@ impl Host for CallState {
             }
             outcome
         };
-        let outcome = off_the_stack(exchange.instrument(span)).await?;
+        let outcome = self.off_the_stack(exchange.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }

@@ -67,10 +67,10 @@ pub fn claim_due(
     let mut claimed = lease(tx, platform, new, lease_until)?;
     let repeats = room.repeats.min(left);
     let held = claim_shared(tx, platform, Kind::Held, now, lease_until, repeats)?;
-    let rest = repeats.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
+    let rest = repeats.saturating_sub(count_of(&held));
     claimed.extend(held);
     claimed.extend(claim_shared(tx, platform, Kind::Repeat, now, lease_until, rest)?);
-    let left = room.all.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+    let left = room.all.saturating_sub(count_of(&claimed));
     claimed.extend(claim_shared(tx, platform, Kind::Upload, now, lease_until, room.uploads.min(left))?);
     Ok(claimed)
 }
@@ -144,7 +144,7 @@ impl Kind {
 
 type Found = Vec<(Txt<TenantId>, Txt<SettlementBatchId>)>;
 
-fn count_of(found: &Found) -> u32 {
+fn count_of<T>(found: &[T]) -> u32 {
     u32::try_from(found.len()).unwrap_or(u32::MAX)
 }
 

@@ -93,6 +93,21 @@ fn given_back(base: &Base, house: &House, number: u8, of: PaymentId, minor: i64)
     base.write(|tx| ledger::post(tx, &house.scope, &of, &sets));
 }
 
+/// One for each of so many accounts, closed with what is open of the house's own.
+fn batches_of_accounts(base: &Base, house: &House, count: u8, change: impl Fn(&mut SettlementBatch)) {
+    let open = base.read(|tx| batches::open(tx, &house.scope, house.account, ROWS_MAX, NOW));
+    for number in 1..=count {
+        let account = account(house.letter, 100 + number);
+        base.write(|tx| {
+            channel_accounts::create(tx, &house.scope, &account)?;
+            let closing = Closing { account: account.id, at: at(0), ..closing(house, number) };
+            let mut batch = batches::close(tx, &house.scope, closing, &open)?;
+            change(&mut batch);
+            batches::save(tx, &house.scope, &mut batch)
+        });
+    }
+}
+
 fn ended(base: &Base, house: &House, mut batch: SettlementBatch) {
     (batch.state, batch.next_attempt_at) = (State::Settled, None);
     base.write(|tx| batches::save(tx, &house.scope, &mut batch.clone()));
@@ -186,17 +201,7 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
         sold(base, &tea, 1, 500);
         sold(base, &milk, 1, 500);
         // Nine accounts of one merchant, whose batches wait for longer than the other's.
-        let open = base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW));
-        for number in 1..=9 {
-            let account = account(tea.letter, 100 + number);
-            base.write(|tx| {
-                channel_accounts::create(tx, &tea.scope, &account)?;
-                let closing = Closing { account: account.id, at: at(0), ..closing(&tea, number) };
-                let mut batch = batches::close(tx, &tea.scope, closing, &open)?;
-                batch.state = State::Uploading { sent: 0 };
-                batches::save(tx, &tea.scope, &mut batch)
-            });
-        }
+        batches_of_accounts(base, &tea, 9, |batch| batch.state = State::Uploading { sent: 0 });
         base.write(|tx| {
             let mut batch = close(tx, &milk, 1)?;
             batch.state = State::Uploading { sent: 0 };
@@ -240,17 +245,7 @@ fn an_acquirer_that_is_away_leaves_room_for_uploads_and_those_go_first_whose_acc
         let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
         sold(base, &tea, 1, 500);
         sold(base, &milk, 1, 500);
-        let open = base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW));
-        for number in 1..=6 {
-            let account = account(tea.letter, 100 + number);
-            base.write(|tx| {
-                channel_accounts::create(tx, &tea.scope, &account)?;
-                let closing = Closing { account: account.id, at: at(0), ..closing(&tea, number) };
-                let mut batch = batches::close(tx, &tea.scope, Closing { holds_until: at(5), ..closing }, &open)?;
-                batch.attempts = 3;
-                batches::save(tx, &tea.scope, &mut batch)
-            });
-        }
+        batches_of_accounts(base, &tea, 6, |batch| (batch.attempts, batch.holds_until) = (3, at(5)));
         base.write(|tx| {
             let mut batch = close(tx, &milk, 1)?;
             batch.state = State::Uploading { sent: 0 };

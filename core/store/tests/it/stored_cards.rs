@@ -11,7 +11,7 @@ use saoma_store::{
 };
 
 use crate::{
-    base::{on_both, raw},
+    base::{Base, on_both, raw},
     house::{House, NOW, at, captured, cny},
 };
 
@@ -63,6 +63,13 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
     stored_cards::insert(tx, &house.scope, &sold(house, 1))?;
     stored_cards::end(tx, &house.scope, house.payment_id(1), Outcome::Lost, NOW)?;
     stored_cards::resolve(tx, &house.scope, house.payment_id(1), &said(false))
+}
+
+fn sells_two(base: &Base, house: &House) {
+    for n in [1, 2] {
+        house.sell(base, n, cny(500), &captured(0, 100));
+        base.write(|tx| stored_cards::insert(tx, &house.scope, &sold(house, n)));
+    }
 }
 
 #[test]
@@ -150,10 +157,7 @@ fn what_is_held_is_not_taken_up_before_a_person_says_so() {
 fn what_a_person_ends_unsent_nobody_sends() {
     on_both(|base| {
         let tea = House::build(base, b'T');
-        for n in [1, 2] {
-            tea.sell(base, n, cny(500), &captured(0, 100));
-            base.write(|tx| stored_cards::insert(tx, &tea.scope, &sold(&tea, n)));
-        }
+        sells_two(base, &tea);
         let claim = |seconds: i64| {
             let due =
                 base.write(|tx| stored_cards::claim_due(tx, &access::process(), at(seconds), at(seconds + 60), 10));
@@ -201,10 +205,7 @@ fn a_batch_waits_for_what_goes_out_by_itself() {
 fn one_of_an_account_is_in_hand_at_a_time_and_only_its_holder_writes() {
     on_both(|base| {
         let tea = House::build(base, b'T');
-        for n in [1, 2] {
-            tea.sell(base, n, cny(500), &captured(0, 100));
-            base.write(|tx| stored_cards::insert(tx, &tea.scope, &sold(&tea, n)));
-        }
+        sells_two(base, &tea);
         let claim = |seconds: i64| {
             let (now, lease) = (at(seconds), at(seconds + 60));
             let due = base.write(|tx| stored_cards::claim_due(tx, &access::process(), now, lease, 10));
