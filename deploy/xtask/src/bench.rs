@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     guests, machine,
     stage::{self, cargo, timed},
-    web,
+    terminal, web,
 };
 
 pub fn run() -> Result<()> {
@@ -44,11 +44,10 @@ pub fn run() -> Result<()> {
             "saoma-schemes",
             "--bin",
             "saoma-demo",
-        ]))?;
-        stage::execute(&mut cargo(&["build", "--quiet", "--locked", "--profile", "small", "--package", "saoma-edge"]))
+        ]))
     })?;
     let release = crate::target().join("release");
-    std::fs::copy(crate::target().join("small/saoma-edge"), release.join("saoma-edge"))?;
+    std::fs::copy(terminal::build()?, release.join("saoma-edge"))?;
     timed("A terminal: size, start-up, memory, and sales against bare commits to the same disk", || {
         stage::execute(
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-edge", "--bench", "terminal"])

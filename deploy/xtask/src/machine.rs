@@ -15,6 +15,8 @@ pub struct Package {
 }
 
 pub const C_COMPILER: Package = Package { name: "build-essential", program: "cc", why: "links Rust, builds SQLite" };
+pub const MUSL: Package =
+    Package { name: "musl-tools", program: "musl-gcc", why: "builds SQLite into the terminal's static program" };
 pub const OPENSSL: Package =
     Package { name: "openssl", program: "openssl", why: "reads our keys and verifies what we sign with them" };
 pub const ZBAR: Package = Package { name: "zbar-tools", program: "zbarimg", why: "reads our codes back" };
@@ -108,7 +110,11 @@ pub fn packages(wanted: &[&Package]) -> Result<()> {
 
 /// The compilation target of the plugins.
 pub fn wasm_target() -> Result<()> {
-    from_rustup("target", "wasm32-wasip2", "channel plugins")
+    rust_target("wasm32-wasip2", "channel plugins")
+}
+
+pub fn rust_target(name: &str, why: &str) -> Result<()> {
+    from_rustup("target", name, why)
 }
 
 /// What rustup's minimal profile leaves out and the tests need.

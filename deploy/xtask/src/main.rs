@@ -12,6 +12,7 @@ mod machine;
 mod simulate;
 mod stage;
 mod system;
+mod terminal;
 mod test;
 mod tidy;
 mod web;
@@ -73,6 +74,8 @@ enum Command {
     Plugins,
     /// Builds the dashboard's and the till's pages.
     Web,
+    /// Builds the terminal's program as it is shipped: small, stripped, and static.
+    Terminal,
     /// Takes the pictures that README.md shows, from a shop of their own.
     Pictures,
     /// Writes what is generated and committed: openapi.json, the dashboard's types, the diagrams of the state machines.
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Plugins => guests::build().map(drop),
         Command::Web => web::build(),
+        Command::Terminal => terminal::build().map(|program| println!("{}", program.display())),
         Command::Pictures => demo::pictures(),
         Command::Codegen => web::codegen(),
     };
