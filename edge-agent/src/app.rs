@@ -30,7 +30,7 @@ pub mod update;
 use std::{
     fs, io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -171,6 +171,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         core: core.clone(),
         last_receipt: counter.last_receipt(),
         source: Arc::new(source),
+        found: Mutex::default(),
         port: 0,
         paired: Arc::clone(&paired),
         lan: OnceLock::new(),

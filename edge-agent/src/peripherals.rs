@@ -14,6 +14,7 @@ pub mod printer;
 pub mod registry;
 pub mod scale;
 pub mod scanner;
+pub mod search;
 mod simulated_socket;
 pub mod speaker;
 

@@ -24,7 +24,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -41,6 +41,7 @@ use crate::{
     journal::Journal,
     link::https::Core,
     paired::{Place, keeper::Paired},
+    peripherals::connected::Connected,
 };
 use command::Commands;
 use lan::Lan;
@@ -60,6 +61,8 @@ pub struct Room {
     pub core: Core,
     pub last_receipt: LastReceipt,
     pub source: Arc<Source>,
+    /// Devices that were found by asking around.
+    pub found: Mutex<Vec<Connected>>,
     /// The port that `Host` and `Origin` must name: the door's own, once it is open.
     pub port: u16,
     /// The devices in the network, whether or not there is a door for them.
@@ -143,6 +146,7 @@ impl Drop for Till {
 fn api() -> Scope {
     cashiers(web::scope("/api"))
         .service(only("/peripherals").route(web::get().to(peripherals::list)))
+        .service(only("/peripherals/search").route(web::post().to(peripherals::search)))
         .service(only("/peripherals/settings").route(web::post().to(peripherals::set)))
         .service(only("/peripherals/{kind}/restart").route(web::post().to(peripherals::restart)))
         .service(only("/paired").route(web::get().to(paired::show)))

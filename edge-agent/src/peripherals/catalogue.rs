@@ -70,7 +70,7 @@ const SERIAL: Option<Bus> = Some(Bus::Serial);
 /// By kind, in the order in which they are offered.
 pub const DRIVERS: &[Driver] = &[
     driver(Kind::Printer, simulated::DRIVER).with(DIALECT),
-    driver(Kind::Printer, tcp::DRIVER).at("printer_address", None).with(DIALECT),
+    driver(Kind::Printer, tcp::DRIVER).at("printer_address", Some(Bus::Network)).with(DIALECT),
     driver(Kind::Printer, serial_printer::DRIVER).at("printer_device", SERIAL).with(PRINTER),
     driver(Kind::Printer, file::DRIVER).at("printer_device", Some(Bus::UsbPrinter)).with(DIALECT),
     driver(Kind::Printer, NONE),
@@ -85,16 +85,16 @@ pub const DRIVERS: &[Driver] = &[
     driver(Kind::Scale, mt8217::DRIVER).at("scale_device", SERIAL).with(&["scale_baud", "scale_parity"]),
     driver(Kind::Scale, simulated_scale::DRIVER).at("scale_device", None),
     driver(Kind::Scale, NONE),
-    driver(Kind::Speaker, espeak::DRIVER).at("speaker_device", None).with(&[
+    driver(Kind::Speaker, espeak::DRIVER).at("speaker_device", Some(Bus::Sound)).with(&[
         "speaker_language",
         "speaker_volume",
         "speaker_voice_zh",
         "speaker_voice_en",
     ]),
-    driver(Kind::Speaker, tones::DRIVER).at("speaker_device", None).with(&["speaker_volume"]),
+    driver(Kind::Speaker, tones::DRIVER).at("speaker_device", Some(Bus::Sound)).with(&["speaker_volume"]),
     driver(Kind::Speaker, simulated_speaker::DRIVER).at("speaker_device", None).with(&["speaker_language"]),
     driver(Kind::Speaker, NONE),
-    driver(Kind::CardReader, pcsc::DRIVER).at("card_reader_device", None).with(CARD_READER),
+    driver(Kind::CardReader, pcsc::DRIVER).at("card_reader_device", Some(Bus::ChipReader)).with(CARD_READER),
     driver(Kind::CardReader, STRIPE).with(CARD_READER.split_at(1).1),
     driver(Kind::CardReader, simulated_card_reader::DRIVER)
         .at("card_reader_device", None)

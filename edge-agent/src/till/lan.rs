@@ -276,8 +276,14 @@ enum ServeError {
 
 /// What a device reaches: a cashier's work, and being paired.
 fn api() -> actix_web::Scope {
-    let of_this_machine =
-        ["/peripherals", "/peripherals/settings", "/peripherals/{kind}/restart", "/paired", "/paired/{rest:.*}"];
+    let of_this_machine = [
+        "/peripherals",
+        "/peripherals/search",
+        "/peripherals/settings",
+        "/peripherals/{kind}/restart",
+        "/paired",
+        "/paired/{rest:.*}",
+    ];
     let scope = cashiers(web::scope("/api"))
         .service(web::resource("/pair").route(web::post().to(paired::redeem)).default_service(web::to(not_allowed)));
     of_this_machine

@@ -1,6 +1,12 @@
 //! The page of the devices: how each is, what is plugged in, what is set, and changes of it.
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use actix_web::web::{self, Data, Json, Path as InPath};
 use saoma_protocol::Millis;
@@ -21,15 +27,17 @@ use crate::{
     },
     peripherals::{
         Kind, PeripheralHealth, PeripheralState, Trouble,
+        card_reader::pcsc,
         catalogue::{DRIVERS, Driver, NONE, differing, driver_of, may_be_set_from_page, options, text_of},
         connected::{self, Bus, Connected},
         registry,
         scanner::evdev,
+        search,
     },
 };
 
 /// Where the system keeps its devices.
-const DEV: &str = "/dev";
+const ROOT: &str = "/";
 /// How long a device may take to be opened anew, behind what it does; then the page hears that it hangs.
 const REPLACE_MAX: Duration = Duration::from_secs(8);
 
@@ -136,8 +144,28 @@ struct OptionView {
 pub(super) async fn list(room: Data<Room>) -> Result<Json<PeripheralsView>, Refused> {
     let now = room.commands.ask(|reply| Command::Devices { reply }).await?;
     let source = Arc::clone(&room.source);
-    let looked = web::block(move || view(now, &source, connected::look(Path::new(DEV)))).await;
-    looked.map(Json).map_err(|_| Refused::Stopping)
+    let asked_for = room.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let look = move || view(now, &source, [connected::look(Path::new(ROOT)), asked_for].concat());
+    web::block(look).await.map(Json).map_err(|_| Refused::Stopping)
+}
+
+/// Asks around for what no look finds; it is in the list from now on, until somebody asks again.
+pub(super) async fn search(room: Data<Room>, _: Post<Nothing>) -> Result<Json<Found>, Refused> {
+    let config = room.commands.ask(|reply| Command::Devices { reply }).await?.config;
+    let asked = web::block(move || {
+        (pcsc::readers(&config.card_reader_service), std::fs::read_to_string(search::ROUTES).unwrap_or_default())
+    });
+    let (readers, routes) = asked.await.map_err(|_| Refused::Stopping)?;
+    let mut found: Vec<Connected> = readers.into_iter().map(|name| Connected::named(Bus::ChipReader, name)).collect();
+    found.extend(search::printers(search::neighbours(&routes), search::PORT).await);
+    let answer = Found { found: found.len() };
+    *room.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    Ok(Json(answer))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Found {
+    found: usize,
 }
 
 fn view(now: DevicesNow, source: &Source, found: Vec<Connected>) -> PeripheralsView {
@@ -179,19 +207,21 @@ fn device_view(device: DeviceNow, config: &PeripheralsConfig) -> DeviceView {
 fn connected_view(found: Connected, config: &PeripheralsConfig) -> ConnectedView {
     let fits = DRIVERS.iter().filter(|driver| driver.bus == Some(found.bus));
     let fits = fits.map(|driver| Fit { kind: driver.kind, driver: driver.name }).collect();
-    let used_by = Kind::ALL.into_iter().filter(|kind| file_of(*kind, config).as_ref() == Some(&found.real)).collect();
+    let used_by = Kind::ALL.into_iter().filter(|kind| is_used_by(*kind, &found, config).unwrap_or(false)).collect();
     ConnectedView { found, used_by, fits }
 }
 
-/// The file behind a device that is configured.
-fn file_of(kind: Kind, config: &PeripheralsConfig) -> Option<PathBuf> {
+fn is_used_by(kind: Kind, found: &Connected, config: &PeripheralsConfig) -> Option<bool> {
     let driver = driver_of(kind, &text_of(config, kind.name()))?;
     let place = text_of(config, driver.place?);
-    let path = match driver.bus? {
+    let path: PathBuf = match driver.bus? {
         Bus::Keyboard => evdev::Places::system().find(&place.parse().ok()?)?,
         Bus::Serial | Bus::UsbPrinter => place.into(),
+        // A part of its name is enough, and without one it is the first.
+        Bus::ChipReader => return Some(found.bus == Bus::ChipReader && found.place.contains(&place)),
+        bus @ (Bus::Sound | Bus::Network) => return Some(found.bus == bus && found.place == place),
     };
-    std::fs::canonicalize(path).ok()
+    Some(found.real == Some(std::fs::canonicalize(path).ok()?))
 }
 
 fn settings_view(standing: Standing, source: &Source, in_force: &PeripheralsConfig) -> SettingsView {
@@ -326,7 +356,7 @@ mod tests {
             printer_device: real.to_str().unwrap().to_owned(),
             ..PeripheralsConfig::default()
         };
-        let found = |bus| Connected { bus, path: real.clone(), name: "x".to_owned(), real: real.clone() };
+        let found = |bus| Connected { real: Some(real.clone()), ..Connected::named(bus, "x".to_owned()) };
         let view = connected_view(found(Bus::Serial), &config);
         assert_eq!(view.used_by, [Kind::Scale]);
         let fits: Vec<_> = view.fits.iter().map(|fit| (fit.kind, fit.driver)).collect();
@@ -340,6 +370,30 @@ mod tests {
             ]
         );
         assert_eq!(connected_view(found(Bus::Keyboard), &config).fits, [Fit { kind: Kind::Scanner, driver: "evdev" }]);
+    }
+
+    #[test]
+    fn what_was_asked_for_fits_drivers_and_may_be_in_use() {
+        let config = PeripheralsConfig {
+            printer: "escpos-tcp".to_owned(),
+            printer_address: "192.168.1.7:9100".to_owned(),
+            card_reader: "pcsc".to_owned(),
+            card_reader_device: "Virtual".to_owned(),
+            speaker: "tones".to_owned(),
+            speaker_device: "default".to_owned(),
+            ..PeripheralsConfig::default()
+        };
+        for (bus, place, user, driver) in [
+            (Bus::Network, "192.168.1.7:9100", Some(Kind::Printer), "escpos-tcp"),
+            (Bus::Network, "192.168.1.8:9100", None, "escpos-tcp"),
+            (Bus::ChipReader, "Virtual PCD 00 00", Some(Kind::CardReader), "pcsc"),
+            (Bus::ChipReader, "Other 00 00", None, "pcsc"),
+            (Bus::Sound, "plughw:CARD=PCH,DEV=0", None, "espeak-ng"),
+        ] {
+            let view = connected_view(Connected::named(bus, place.to_owned()), &config);
+            assert_eq!(view.used_by, user.into_iter().collect::<Vec<_>>(), "{place}");
+            assert!(view.fits.iter().any(|fit| fit.driver == driver), "{place}");
+        }
     }
 
     #[test]

@@ -308,6 +308,7 @@ async fn settings_and_pairing_are_for_the_till_itself() {
     let settings = json!({"version": "", "changes": {}});
     for (path, body) in [
         ("/api/peripherals/settings", &settings),
+        ("/api/peripherals/search", &nothing()),
         ("/api/peripherals/scanner/restart", &nothing()),
         ("/api/paired/code", &json!({"name": "x", "role": "till"})),
         ("/api/paired/code/cancel", &json!({"id": "x"})),

@@ -18,7 +18,7 @@ use saoma_edge::{
     emv::applet::{Applet, Profile},
     peripherals::{
         PeripheralState,
-        card_reader::{Attendant, CardReader, CardSale, CardStep, CardTrouble, CardWay, NoCard},
+        card_reader::{Attendant, CardReader, CardSale, CardStep, CardTrouble, CardWay, NoCard, pcsc},
         registry,
     },
 };
@@ -183,6 +183,15 @@ fn sale() -> CardSale {
         counter: Sequence(7),
         way: CardWay::Online,
     }
+}
+
+#[test]
+fn readers_are_found_by_asking_the_service() {
+    let mut service = Service::open();
+    let socket = service.socket().to_str().unwrap().to_owned();
+    waits_for("its reader", || pcsc::readers(&socket).iter().any(|name| name.contains("Test")));
+    service.stop();
+    assert_eq!(pcsc::readers(&socket), [] as [String; 0], "without it there are none");
 }
 
 #[test]

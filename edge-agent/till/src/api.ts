@@ -96,8 +96,9 @@ export interface DriverOf {
 export interface DevicesPage {
   devices: Device[];
   connected: {
-    bus: 'serial' | 'usb_printer' | 'keyboard';
-    path: string;
+    bus: 'serial' | 'usb_printer' | 'keyboard' | 'sound' | 'chip_reader' | 'network';
+    /** What is set as the place. */
+    place: string;
     name: string;
     used_by: string[];
     fits: { kind: string; driver: string }[];

@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Device, DevicesPage } from './api';
 import { type DeviceScreen, type Draft, driverOf, KINDS, suggestions, shownValue, takesKeys, withDriver } from './devices';
 import { useModel, useText, when } from './hooks';
-import { fillIn, watchDevices } from './store';
+import { fillIn, SEARCH, watchDevices } from './store';
 import { fill, type Texts } from './text';
 import { Key, YesOrNo } from './till';
 
@@ -47,6 +47,7 @@ function Standing({ settings }: { settings: DevicesPage['settings'] }) {
 }
 
 function List({ page, at }: { page: DevicesPage; at: number }) {
+  const { busy } = useModel();
   const t = useText();
   return (
     <div class="two info">
@@ -63,13 +64,18 @@ function List({ page, at }: { page: DevicesPage; at: number }) {
         <h2>{t.devices.connected}</h2>
         {page.connected.length === 0 && <p>{t.devices.nothingConnected}</p>}
         <ul class="found">
-          {page.connected.map(({ path, name, used_by }) => (
-            <li key={path}>
-              {name} <small>{path}{used_by.length > 0 && ` · ${fill(t.devices.usedBy, used_by.map((kind) => nameOf(t, kind)).join(', '))}`}</small>
+          {page.connected.map(({ place, name, used_by }) => (
+            <li key={place}>
+              {name} <small>{place !== name && place}{used_by.length > 0 && ` · ${fill(t.devices.usedBy, used_by.map((kind) => nameOf(t, kind)).join(', '))}`}</small>
             </li>
           ))}
         </ul>
-        <Back />
+        <div class="actions">
+          <Key what={{ kind: 'digits', digits: '9' }} id="search">
+            <kbd>9</kbd>{busy.includes(SEARCH) ? t.working : t.devices.search}
+          </Key>
+          <Back />
+        </div>
       </section>
     </div>
   );
@@ -189,9 +195,9 @@ function Form({ page, of, draft }: { page: DevicesPage; of: string; draft: Draft
           <>
             <h2>{t.devices.connected}</h2>
             <ul class="found">
-              {found.map(({ path, name, used_by }) => (
-                <li key={path}>
-                  <button type="button" disabled={locked !== null} onClick={() => fillIn({ ...draft, [place]: path })}>
+              {found.map(({ place: its, name, used_by }) => (
+                <li key={its}>
+                  <button type="button" disabled={locked !== null} onClick={() => fillIn({ ...draft, [place]: its })}>
                     {name} <small>{used_by.length > 0 && fill(t.devices.usedBy, used_by.map((kind) => nameOf(t, kind)).join(', '))}</small>
                   </button>
                 </li>
@@ -221,7 +227,7 @@ function KeysQuestion({ page, of, draft }: { page: DevicesPage; of: string; draf
   return (
     <div class="one" data-question="takes-keys">
       <p class="big">{t.devices.takeKeys}</p>
-      <p><strong>{page.connected.find((one) => one.path === path)?.name}</strong> <small>{path}</small></p>
+      <p><strong>{page.connected.find((one) => one.place === path)?.name}</strong> <small>{path}</small></p>
       <p class="why">{t.devices.takesKeys}</p>
       <YesOrNo id="take-keys" />
     </div>

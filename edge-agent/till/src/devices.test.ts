@@ -23,10 +23,10 @@ function play(keys: string, from: Screen = HOME): { screen: Screen; wishes: unkn
 const PAGE: DevicesPage = {
   devices: [],
   connected: [
-    { bus: 'keyboard', path: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [{ kind: 'scanner', driver: 'evdev' }] },
-    { bus: 'serial', path: '/dev/serial/by-id/usb-S', name: 'S', used_by: ['scale'], fits: [{ kind: 'scanner', driver: 'serial' }] },
-    { bus: 'serial', path: '/dev/serial/by-id/usb-T', name: 'T', used_by: [], fits: [{ kind: 'scanner', driver: 'serial' }] },
-    { bus: 'serial', path: '/dev/serial/by-id/usb-U', name: 'U', used_by: [], fits: [{ kind: 'display', driver: 'serial-vfd' }] },
+    { bus: 'keyboard', place: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [{ kind: 'scanner', driver: 'evdev' }] },
+    { bus: 'serial', place: '/dev/serial/by-id/usb-S', name: 'S', used_by: ['scale'], fits: [{ kind: 'scanner', driver: 'serial' }] },
+    { bus: 'serial', place: '/dev/serial/by-id/usb-T', name: 'T', used_by: [], fits: [{ kind: 'scanner', driver: 'serial' }] },
+    { bus: 'serial', place: '/dev/serial/by-id/usb-U', name: 'U', used_by: [], fits: [{ kind: 'display', driver: 'serial-vfd' }] },
   ],
   drivers: [
     { kind: 'scanner', name: 'serial', place: 'scanner_device', options: ['scanner_baud'] },
@@ -50,7 +50,6 @@ test.each([
   ['!1DE', { kind: 'device', of: 'scanner' }],
   ['!1DDDDDDDDE', { kind: 'device', of: 'card_reader' }],
   ['!15', { kind: 'device', of: 'scale' }],
-  ['!19', { kind: 'devices', at: 0 }],
   ['!10', { kind: 'devices', at: 0 }],
   ['!12X', { kind: 'devices', at: 1 }],
   ['!123', { kind: 'device-form', of: 'scanner', draft: {} }],
@@ -62,6 +61,7 @@ test.each([
 
 test('a device is tested, started anew and set by keys alone', () => {
   expect(play('!121').wishes).toEqual([{ kind: 'device', of: 'scanner', what: 'self-test' }]);
+  expect(play('!19').wishes).toEqual([{ kind: 'search' }]);
   expect(play('!122').wishes).toEqual([{ kind: 'device', of: 'scanner', what: 'restart' }]);
   const filled: DeviceScreen = { kind: 'device-form', of: 'scanner', draft: { scanner: 'evdev' } };
   expect(deviceStep(filled, { kind: 'enter' })).toEqual({

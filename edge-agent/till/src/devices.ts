@@ -17,6 +17,8 @@ export type DeviceScreen =
 
 export type DeviceWish =
   | { kind: 'device'; of: string; what: 'self-test' | 'restart' }
+  /** Asks around for what no look finds. */
+  | { kind: 'search' }
   /** `sure`: its keys may be taken. */
   | { kind: 'configure'; of: string; draft: Draft; sure: boolean };
 
@@ -48,7 +50,7 @@ function list(screen: Extract<DeviceScreen, { kind: 'devices' }>, press: Press):
     case 'enter':
       return open(screen.at);
     case 'digits':
-      return open(Number(press.digits) - 1);
+      return press.digits === '9' ? { screen, wish: { kind: 'search' } } : open(Number(press.digits) - 1);
     default:
       return stay(screen);
   }
@@ -96,14 +98,14 @@ export function suggestions(page: DevicesPage, kind: string, draft: Draft): Devi
 
 /**
  * The form with another driver. If one thing alone is plugged in that it is for, that is meant; but not a keyboard, which may be
- * the till's own.
+ * the till's own, nor a sound card, which nobody else could use then.
  */
 export function withDriver(page: DevicesPage, kind: string, draft: Draft, name: string): Draft {
   const chosen = { ...draft, [kind]: name };
   const place = driverOf(page, kind, chosen)?.place;
-  const free = suggestions(page, kind, chosen).filter(({ bus, used_by }) => bus !== 'keyboard' && used_by.every((user) => user === kind));
+  const free = suggestions(page, kind, chosen).filter(({ bus, used_by }) => bus !== 'keyboard' && bus !== 'sound' && used_by.every((user) => user === kind));
   const only = free.length === 1 ? free[0] : undefined;
-  return place === undefined || only === undefined ? chosen : { ...chosen, [place]: only.path };
+  return place === undefined || only === undefined ? chosen : { ...chosen, [place]: only.place };
 }
 
 /** The driver that takes a keyboard's keys for itself, however the keyboard is named. */
@@ -116,7 +118,7 @@ export function takesKeys(page: DevicesPage, kind: string, draft: Draft): boolea
   if (driver?.options.includes('card_reader_stripe') && shownValue(page, draft, 'card_reader_stripe') === TAKES_KEYS) return true;
   if (driver?.place === undefined) return false;
   const path = shownValue(page, draft, driver.place).trim();
-  return driver.name === TAKES_KEYS || page.connected.some((one) => one.bus === 'keyboard' && one.path === path);
+  return driver.name === TAKES_KEYS || page.connected.some((one) => one.bus === 'keyboard' && one.place === path);
 }
 
 /** What is to be set for the chosen driver that is not so yet. */

@@ -248,7 +248,7 @@ test.each([['http:', 'paired'], ['https:', 'info']])('over %s the key of the pai
 
 const DEVICES = {
   devices: [], drivers: [{ kind: 'scanner', name: 'evdev', place: 'scanner_device', options: [] }],
-  connected: [{ bus: 'keyboard', path: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [] }],
+  connected: [{ bus: 'keyboard', place: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [] }],
   settings: { version: 'v', options: [{ name: 'scanner', value: 'none', variable: null }, { name: 'scanner_device', value: '', variable: null }] },
 };
 

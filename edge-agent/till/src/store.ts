@@ -27,6 +27,7 @@ export type Notice =
   | { kind: 'books'; agree: boolean | null }
   | { kind: 'paired'; name: string }
   | { kind: 'restarted'; of: string; health: Device['state'] }
+  | { kind: 'searched'; found: number }
   | { kind: 'configured'; applied: string[]; hanging: string[] };
 
 export interface Model {
@@ -190,6 +191,8 @@ async function carry(wish: Wish): Promise<void> {
       return turnTraining(wish.to);
     case 'device':
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
+    case 'search':
+      return once(SEARCH, {}, ({ found }: { found: number }) => ({ notice: { kind: 'searched', found } }));
     case 'configure':
       return configure(wish.of, wish.draft, wish.sure);
     case 'pair':
@@ -520,6 +523,7 @@ function restartDevice(of: string): Promise<void> {
   }));
 }
 
+export const SEARCH = '/api/peripherals/search';
 const SETTINGS = '/api/peripherals/settings';
 
 async function configure(of: string, draft: Draft, sure: boolean): Promise<void> {

@@ -22,6 +22,10 @@ export interface DeviceTexts {
   unchanged: string;
   connected: string;
   nothingConnected: string;
+  /** For what is reached over the network, and readers of chips. */
+  search: string;
+  /** {0}: how many. */
+  searched: string;
   /** {0}: by which devices. */
   usedBy: string;
   driver: string;
@@ -61,7 +65,9 @@ const zh: DeviceTexts = {
   hanging: '已写入配置文件，但 {0} 没有响应：请关机再开机；仍不行就重启收银服务',
   unchanged: '没有需要更改的内容',
   connected: '已接入的设备',
-  nothingConnected: '没有发现串口、USB 打印机或键盘式扫码枪',
+  nothingConnected: '没有发现串口、USB 打印机、键盘式扫码枪或声卡',
+  search: '查找网络打印机和读卡器',
+  searched: '查找完毕：找到 {0} 个，列在已接入的设备里',
   usedBy: '{0}正在使用',
   driver: '驱动',
   drivers: {
@@ -107,7 +113,9 @@ const en: DeviceTexts = {
   hanging: 'Written to the configuration file, but this hangs: {0}. Switch it off and on; if that does not help, restart the till service',
   unchanged: 'Nothing was to be changed',
   connected: 'Plugged in',
-  nothingConnected: 'No serial port, USB printer or scanner that types was found',
+  nothingConnected: 'No serial port, USB printer, scanner that types or sound card was found',
+  search: 'Look for printers on the network, and card readers',
+  searched: 'Found {0}; what was found is in the list',
   usedBy: 'used by: {0}',
   driver: 'Driver',
   drivers: {

@@ -123,7 +123,7 @@ function Notice() {
   }
   const isGood =
     notice.kind === 'saw' || notice.kind === 'paired' || (notice.kind === 'books' && notice.agree === true)
-    || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'configured' && notice.hanging.length === 0);
+    || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'searched' && notice.found > 0) || (notice.kind === 'configured' && notice.hanging.length === 0);
   return (
     <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
       {wordsOf(notice, t)}
@@ -156,6 +156,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       return fill(t.paired.done, notice.name);
     case 'restarted':
       return `${t.devices.restarted}: ${t.peripheralKinds[notice.of] ?? notice.of} · ${t.devices.states[notice.health]}`;
+    case 'searched':
+      return fill(t.devices.searched, String(notice.found));
     case 'configured': {
       const names = (kinds: string[]): string => kinds.map((kind) => t.peripheralKinds[kind] ?? kind).join(', ');
       if (notice.hanging.length > 0) return fill(t.devices.hanging, names(notice.hanging));

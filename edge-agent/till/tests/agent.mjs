@@ -39,15 +39,16 @@ export async function agent(dist) {
     open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
   });
   const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
+  let found = [];
   const devices = () => ({
     devices: ['printer', 'drawer', 'display', 'scanner', 'scale', 'speaker', 'card_reader'].map((kind) => ({
       kind, driver: options[kind] ?? 'none', place: options[`${kind}_device`] ?? null, detail: '', trouble: null, since: Date.now(),
       state: (options[kind] ?? 'none') === 'none' ? 'none' : 'ok', last_used_at: null, last_error: null,
     })),
     connected: [{
-      bus: 'keyboard', path: '/dev/input/by-id/usb-Honeywell-event-kbd', name: 'Honeywell', used_by: [],
+      bus: 'keyboard', place: '/dev/input/by-id/usb-Honeywell-event-kbd', name: 'Honeywell', used_by: [],
       fits: [{ kind: 'scanner', driver: 'evdev' }],
-    }],
+    }, ...found],
     drivers: [
       { kind: 'printer', name: 'escpos-tcp', place: 'printer_address', options: [] },
       { kind: 'scanner', name: 'serial', place: 'scanner_device', options: ['scanner_baud'] },
@@ -224,6 +225,11 @@ export async function agent(dist) {
     if (split !== undefined) return desk.ofSplit(Number(split), ofSplit);
     // The door in the network is not open here.
     if (path === '/api/paired/code') return /^\P{Cc}{1,32}$/u.test(body.name.trim()) ? problem(409, 'pairing_off') : problem(422, 'device_name_invalid');
+    if (path === '/api/peripherals/search') {
+      const place = '192.168.1.9:9100';
+      found = [{ bus: 'network', place, name: place, used_by: [], fits: [{ kind: 'printer', driver: 'escpos-tcp' }] }];
+      return [200, { found: found.length }];
+    }
     if (path === '/api/peripherals/settings') {
       // What is no device is set by hand, in the file.
       const place = body.changes.scanner_device ?? options.scanner_device;

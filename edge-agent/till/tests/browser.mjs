@@ -493,6 +493,19 @@ if (standIn !== null) {
     await screen('home');
   };
 
+  STORIES['a printer on the network is looked for and chosen'] = async () => {
+    await press('F9', '1', '9');
+    await sees('[data-notice="searched"]');
+    assert.match(await page.locator('.found').textContent(), /192\.168\.1\.9:9100/);
+    assert.deepEqual(await outside(), []);
+    await press('1', '3');
+    await screen('device-form');
+    await page.locator('.found button').click();
+    assert.equal(await page.locator('#printer_address').inputValue(), '192.168.1.9:9100');
+    await press('F9');
+    await screen('home');
+  };
+
   STORIES['what is put aside is taken up, and keeps its table by whatever way it is sold'] = async () => {
     await type('1250');
     await press('F8');

@@ -80,6 +80,13 @@ struct Session {
     answer_by: Instant,
 }
 
+/// The names of the readers that the service at `socket` has; none if it does not answer.
+#[must_use]
+pub fn readers(socket: &str) -> Vec<String> {
+    let readers = Session::open(socket).and_then(|mut session| session.readers()).unwrap_or_default();
+    readers.into_iter().map(|(name, _)| name).collect()
+}
+
 impl Pcsc {
     #[must_use]
     pub fn new(socket: &str, name: &str) -> Self {
