@@ -96,6 +96,7 @@ impl Offline {
 
 impl Owner {
     pub(super) async fn offline_tick(&mut self) {
+        self.judge_clock();
         if self.offline.asking || self.offline.due > Instant::now() {
             return;
         }
@@ -150,7 +151,6 @@ impl Owner {
         match self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await {
             Ok(_) => {
                 self.offline.codes.learn(known);
-                self.alarms.silence("clock_wrong");
                 EVERY
             }
             Err(error) => {
@@ -193,20 +193,25 @@ impl Owner {
     ) -> Result<(), Refused> {
         let core = list.issued_at;
         let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
-        let goes_by_it = list.limits.is_some() || list.cards.is_some();
-        let is_wrong = clock.as_ref().map(|clock| goes_by_it && clock.is_machine_wrong());
         let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list, stopped: false };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
         self.offline.codes.learn(known);
-        match is_wrong {
+        self.judge_clock();
+        Ok(())
+    }
+
+    /// Receipts and cash bear the machine's time: a clock that is wrong, or was moved since core was heard, is said whatever is sold.
+    fn judge_clock(&mut self) {
+        let known = self.offline.codes.clock().zip(moment());
+        match known.and_then(|(clock, moment)| clock.is_machine_wrong(&moment, now())) {
             Some(true) => {
-                let why = "this till's clock is over 30 s off core's: set it; what is sold offline goes by core's time meanwhile";
+                let why = "this till's clock is over 30 s off core's: set it. Receipts and cash bear its time; codes and cards that \
+                           are taken offline go by core's meanwhile";
                 self.alarm("clock_wrong", why.to_owned());
             }
             Some(false) => self.alarms.silence("clock_wrong"),
             None => {}
         }
-        Ok(())
     }
 
     /// What this code pays by, if it is an offline one: it is checked, and nothing is written yet.

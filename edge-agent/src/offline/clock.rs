@@ -60,23 +60,28 @@ impl Anchor {
     /// # Errors
     /// In this order: `Unheard`, `Apart`.
     pub fn at(&self, now: &Moment, machine: Millis) -> Result<Millis, Unsure> {
-        let since_ms = now.up_ms - self.up_ms;
-        let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
-        if now.boot != self.boot || since_ms < -self.within_ms || unsure_ms > UNSURE_MS_MAX {
-            return Err(Unsure::Unheard);
-        }
-        let core = self.core.plus(since_ms);
+        let core = self.cores(now).ok_or(Unsure::Unheard)?;
         let ahead_ms = machine.since(core);
-        let is_far = |ms: i64| ms.saturating_abs() > APART_MS_MAX;
         let is_apart = is_far(ahead_ms) && is_far(ahead_ms.saturating_sub(self.ahead_ms));
         if is_apart { Err(Unsure::Apart { ahead_ms }) } else { Ok(core) }
     }
 
-    /// Whether the machine's clock was wrong when core was heard.
+    /// Whether the machine's clock is wrong at `now`; none if that is not known.
     #[must_use]
-    pub const fn is_machine_wrong(&self) -> bool {
-        self.ahead_ms.saturating_abs() > APART_MS_MAX
+    pub fn is_machine_wrong(&self, now: &Moment, machine: Millis) -> Option<bool> {
+        self.cores(now).map(|core| is_far(machine.since(core)))
     }
+
+    fn cores(&self, now: &Moment) -> Option<Millis> {
+        let since_ms = now.up_ms - self.up_ms;
+        let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
+        let is_known = now.boot == self.boot && since_ms >= -self.within_ms && unsure_ms <= UNSURE_MS_MAX;
+        is_known.then(|| self.core.plus(since_ms))
+    }
+}
+
+fn is_far(ms: i64) -> bool {
+    ms.saturating_abs() > APART_MS_MAX
 }
 
 #[cfg(test)]
@@ -114,7 +119,6 @@ mod tests {
         const CORE: Millis = Millis(1_790_000_000_000);
         const HOUR_MS: i64 = 3_600_000;
         let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, CORE.plus(HOUR_MS + 100)).unwrap();
-        assert!(anchor.is_machine_wrong());
         for (what, machine_ms, expected) in [
             ("as wrong as it was", HOUR_MS, Ok(CORE)),
             ("30 s more", HOUR_MS + 30_000, Ok(CORE)),
@@ -124,8 +128,30 @@ mod tests {
         ] {
             assert_eq!(anchor.at(&moment(1_100), CORE.plus(machine_ms)), expected, "{what}");
         }
-        let right = Anchor::between(&moment(1_000), &moment(1_200), CORE, CORE.plus(30_100)).unwrap();
-        assert!(!right.is_machine_wrong());
+    }
+
+    #[test]
+    fn a_machines_clock_is_wrong_by_what_it_says_now() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        for heard_ahead_ms in [0, 3_600_000] {
+            let heard = CORE.plus(heard_ahead_ms + 100);
+            let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, heard).unwrap();
+            for (up_ms, machine_ms, expected) in [
+                (1_100, 30_000, Some(false)),
+                (1_100, 30_001, Some(true)),
+                (1_100, -30_001, Some(true)),
+                (61_100, 60_000, Some(false)),
+                (61_100, 0, Some(true)),
+                (1_000, 3_600_000, Some(true)),
+                (900, 0, None),
+            ] {
+                assert_eq!(
+                    anchor.is_machine_wrong(&moment(up_ms), CORE.plus(machine_ms)),
+                    expected,
+                    "{up_ms} {machine_ms}"
+                );
+            }
+        }
     }
 
     #[test]

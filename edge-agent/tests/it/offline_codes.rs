@@ -274,6 +274,24 @@ async fn each_code_that_is_not_good_is_refused_for_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_is_told_where_nothing_is_sold_offline() {
+    let shop = Shop::open().await;
+    let rings = async || {
+        let state = shop.till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "clock_wrong")
+    };
+    let nothing_sold = OfflineList { limits: None, issuers: Vec::new(), ..list(LIMITS) };
+    for (ahead_ms, is_told) in [(-60_000, true), (0, false)] {
+        shop.core.look(|known| known.ahead_ms = ahead_ms);
+        let says = nothing_sold.clone();
+        shop.core_says(|offline| *offline = Some(says)).await;
+        until("it to be judged", async || (rings().await == is_told).then_some(())).await;
+        assert_eq!(shop.till.get("/api/state").await["offline"], Value::Null);
+    }
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_core_says_decides_and_nothing_is_taken_before() {
     let shop = Shop::open().await;
     let phone = Phone::new(1);
