@@ -14,6 +14,7 @@ mod stage;
 mod system;
 mod test;
 mod tidy;
+mod walk;
 mod web;
 
 use std::{path::PathBuf, process::ExitCode};
