@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     machine,
     stage::{command, execute, output, timed},
-    system::System,
+    system::{self, System},
 };
 
 const CHANNEL: &[&str] = &["--far-side", "saoma-schemes wallet --stage", "--jobs", "8"];
@@ -27,7 +27,8 @@ const WALKS: [(&str, &[&str], &[&str]); 4] = [
 ];
 
 /// What a walk that fails has made stays, to be looked at.
-pub fn test(system: &System) -> Result<()> {
+pub fn test() -> Result<()> {
+    let system = system::build()?;
     machine::wasm_target()?;
     machine::node()?;
     machine::packages(&[&machine::PYTHON_VENV])?;
@@ -35,7 +36,7 @@ pub fn test(system: &System) -> Result<()> {
     fs::create_dir_all(&elsewhere)?;
     for (name, new, test) in WALKS {
         let folder = elsewhere.join(name);
-        timed(&format!("{name}: new, build, test"), || walk(system, &folder, name, new, test))?;
+        timed(&format!("{name}: new, build, test"), || walk(&system, &folder, name, new, test))?;
         fs::remove_dir_all(&folder)?;
     }
     Ok(fs::remove_dir(&elsewhere)?)
