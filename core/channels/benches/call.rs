@@ -4,72 +4,18 @@
 //! means; the loop before it gives p50 and p99 as one line each, for `cargo xtask bench` to read:
 //! `channels/call wasm_p50_us=… wasm_p99_us=… native_p50_us=… native_p99_us=… ratio_p50=…`
 
-#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot be set up has nothing to measure")]
 
-use std::{
-    hint::black_box,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
+mod measure;
+
+use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group};
-use ring::hmac;
+use measure::{component, natively, notification, percentiles};
 use saoma_channels::{
-    Account, ChannelCaller as _, Host, HostConfig, HttpMessage, NotificationEvent, NotificationOutcome, Secrets,
+    Account, ChannelCaller as _, Host, HostConfig, HttpMessage, NotificationEvent, NotificationOutcome,
 };
-use saoma_protocol::{ChannelAccountId, TenantId};
 use tokio::runtime::Runtime;
-
-const KEY: &[u8] = b"correct horse battery staple";
-
-/// Calls for the percentiles, after as many tenths to warm up.
-const SAMPLES: usize = 20_000;
-
-fn component() -> Vec<u8> {
-    let path = match std::env::var_os("SAOMA_PLUGINS_DIR") {
-        Some(dir) => PathBuf::from(dir).join("sandbox.wasm"),
-        None => {
-            let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-            let built = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
-                .args(["-p", "saoma-sandbox", "--target-dir"])
-                .arg(&target_dir)
-                .current_dir(env!("CARGO_MANIFEST_DIR"))
-                .status();
-            assert!(built.is_ok_and(|status| status.success()), "the sandbox plugin does not build");
-            target_dir.join("wasm32-wasip2/guest/saoma_sandbox.wasm")
-        }
-    };
-    std::fs::read(path).expect("the component")
-}
-
-fn notification() -> HttpMessage {
-    let number = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
-    let body = format!(
-        r#"{{"order_number":"{number}","status":"PAID","amount":"12.50","currency":"CNY","reference":"W-2026-0001","paid_at":1700000000123,"payer_hint":"a***e","decline_code":null,"refunded":"0.00","code_url":null,"padding":"{}"}}"#,
-        "x".repeat(280)
-    );
-    let (timestamp, nonce) = ("1700000000123".to_owned(), "ab".repeat(16));
-    let text = saoma_sandbox::messages::notification_text(&timestamp, &nonce, body.as_bytes());
-    let signature = hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY), &text));
-    let headers = [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", nonce), ("x-sandbox-signature", signature)];
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    HttpMessage { headers, body: body.into_bytes() }
-}
-
-/// What `parse-notification` does, without the sandbox around it.
-fn natively(message: &HttpMessage) -> String {
-    let header = |name: &str| message.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
-    let (timestamp, nonce) = (header("x-sandbox-timestamp").expect("set"), header("x-sandbox-nonce").expect("set"));
-    let text = saoma_sandbox::messages::notification_text(timestamp, nonce, &message.body);
-    let tag = hex::decode(header("x-sandbox-signature").expect("set")).expect("hex");
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, KEY), &text, &tag).expect("signed");
-    match saoma_sandbox::messages::read_notification(&message.body) {
-        Ok(saoma_sandbox::messages::NotificationEvent::Payment(answer)) => answer.number,
-        told => panic!("{told:?}"),
-    }
-}
 
 struct Bench {
     runtime: Runtime,
@@ -84,16 +30,9 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
         let host = Host::new(HostConfig::new(folder.path().join("cache"))).expect("the host starts");
-        runtime.block_on(host.install(&component())).expect("installs");
-        let account = Account {
-            id: ChannelAccountId::from_bytes([1; 16]),
-            tenant: TenantId::from_bytes([2; 16]),
-            channel: "sandbox".to_owned(),
-            package: None,
-            settings_json: r#"{"base_url":"https://wallet.example","merchant_id":"m-1"}"#.to_owned(),
-            secrets: Secrets::none().with("merchant-key", KEY),
-            notify_url: String::new(),
-        };
+        runtime.block_on(host.install(&component("sandbox"))).expect("installs");
+        let settings = r#"{"base_url":"https://wallet.example","merchant_id":"m-1"}"#;
+        let account = measure::account("sandbox".to_owned(), settings.to_owned());
         Self { runtime, host, account, message: notification(), _folder: folder }
     }
 
@@ -101,21 +40,6 @@ impl Bench {
         let call = self.host.parse_notification(&self.account, &self.message);
         self.runtime.block_on(call).expect("genuine")
     }
-}
-
-/// p50 and p99 of `work`, in microseconds.
-fn percentiles(mut work: impl FnMut()) -> (f64, f64) {
-    (0..SAMPLES / 10).for_each(|_| work());
-    let mut spans: Vec<Duration> = (0..SAMPLES)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            began.elapsed()
-        })
-        .collect();
-    spans.sort_unstable();
-    let at = |percent: usize| spans[SAMPLES * percent / 100].as_secs_f64() * 1e6;
-    (at(50), at(99))
 }
 
 fn calls(criterion: &mut Criterion) {

@@ -1,14 +1,17 @@
 //! What the language of a channel costs: the same channel as every component of it in `SAOMA_PLUGINS_DIR`.
 //!
 //! One line each: the component's size, compiling it, loading it precompiled, a call of a fresh instance (one signed notification
-//! of about 512 bytes: sign-text, HMAC by the host, JSON), and what one call holds of memory while its scheme does not answer.
+//! of about 512 bytes: sign-text, HMAC by the host, JSON) against the same code called natively, and what one call holds of memory while
+//! its scheme does not answer.
 
-#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot be set up has nothing to measure")]
+
+mod measure;
 
 use std::{
     fs,
+    hint::black_box,
     net::{TcpListener, TcpStream},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -17,18 +20,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ring::hmac;
-use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, HttpMessage, Order, Origin, Secrets};
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId};
+use measure::{component, natively, notification, percentiles};
+use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, Order, Origin};
+use saoma_protocol::{Amount, Currency, Millis, PaymentId, StoreId};
 use tokio::{runtime::Runtime, task::JoinSet};
 
-/// The components of one and the same channel. What is not built is left out.
+/// The components of one and the same channel.
 const COMPONENTS: [&str; 3] = ["sandbox", "sandbox-js", "sandbox-python"];
-
-const KEY: &[u8] = b"correct horse battery staple";
-
-/// Calls for the percentiles, after as many tenths to warm up.
-const SAMPLES: usize = 2_000;
 
 /// Calls that wait at once, so that the memory of one stands out from the host's own; `SAOMA_BENCH_HELD` says otherwise, and whoever
 /// asks for thousands raises the limit on open files to twice as many first.
@@ -38,13 +36,7 @@ const HELD: u32 = 32;
 const SENT_WITHIN: Duration = Duration::from_secs(4);
 
 fn main() {
-    let folder = std::env::var_os("SAOMA_PLUGINS_DIR").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
-    for name in COMPONENTS {
-        match fs::read(folder.join(format!("{name}.wasm"))) {
-            Ok(component) => measure(name, &component),
-            Err(_) => eprintln!("{name}.wasm is not in {}: left out", folder.display()),
-        }
-    }
+    COMPONENTS.iter().for_each(|name| measure(name, &component(name)));
 }
 
 fn measure(name: &str, component: &[u8]) {
@@ -70,14 +62,16 @@ fn measure(name: &str, component: &[u8]) {
     let (_, _, compiled) = installed(Origin::Compiled);
     let (host, channel, loaded) = installed(Origin::Cache);
     let (account, message) = (account(channel, "https://wallet.example"), notification());
-    let read = || drop(runtime.block_on(host.parse_notification(&account, &message)).expect("genuine"));
+    let read = || drop(black_box(runtime.block_on(host.parse_notification(&account, &message)).expect("genuine")));
     let (p50, p99) = percentiles(read);
+    let (native_p50, native_p99) = percentiles(|| drop(black_box(natively(&message))));
     let held_mib = held(&runtime, Arc::new(host), &account, held_max);
     println!(
-        "channels/languages {name} bytes={} compile_ms={} load_ms={} call_p50_us={p50:.0} call_p99_us={p99:.0} held_mib={held_mib:.2} of={held_max}",
+        "channels/languages {name} bytes={} compile_ms={} load_us={} call_p50_us={p50:.0} call_p99_us={p99:.0} native_p50_us={native_p50:.2} \
+         native_p99_us={native_p99:.2} held_mib={held_mib:.2} of={held_max}",
         component.len(),
         compiled.as_millis(),
-        loaded.as_millis(),
+        loaded.as_micros(),
     );
 }
 
@@ -120,30 +114,8 @@ fn proportional_mib() -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1_024.0
 }
 
-fn percentiles(mut work: impl FnMut()) -> (f64, f64) {
-    (0..SAMPLES / 10).for_each(|_| work());
-    let mut spans: Vec<Duration> = (0..SAMPLES)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            began.elapsed()
-        })
-        .collect();
-    spans.sort_unstable();
-    let at = |percent: usize| spans[SAMPLES * percent / 100].as_secs_f64() * 1e6;
-    (at(50), at(99))
-}
-
 fn account(channel: String, base_url: &str) -> Account {
-    Account {
-        id: ChannelAccountId::from_bytes([1; 16]),
-        tenant: TenantId::from_bytes([2; 16]),
-        channel,
-        package: None,
-        settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"m-1"}}"#),
-        secrets: Secrets::none().with("merchant-key", KEY),
-        notify_url: String::new(),
-    }
+    measure::account(channel, format!(r#"{{"base_url":"{base_url}","merchant_id":"m-1"}}"#))
 }
 
 fn order(n: u32) -> Order {
@@ -159,18 +131,4 @@ fn order(n: u32) -> Order {
         created_at: Millis(1_700_000_000_000),
         expires_at: Millis(1_700_000_120_000),
     }
-}
-
-fn notification() -> HttpMessage {
-    let body = format!(
-        r#"{{"order_number":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","status":"PAID","amount":"12.50","currency":"CNY","reference":"W-2026-0001","paid_at":1700000000123,"payer_hint":"a***e","decline_code":null,"refunded":"0.00","code_url":null,"padding":"{}"}}"#,
-        "x".repeat(280)
-    );
-    let (timestamp, nonce) = ("1700000000123", "ab".repeat(16));
-    let text = saoma_sandbox::messages::notification_text(timestamp, &nonce, body.as_bytes());
-    let signature = hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY), &text));
-    let headers =
-        [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", &nonce), ("x-sandbox-signature", &signature)];
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    HttpMessage { headers, body: body.into_bytes() }
 }

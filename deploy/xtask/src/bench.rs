@@ -3,18 +3,23 @@
 use anyhow::{Context as _, Result};
 
 use crate::{
-    guests, machine,
+    channels, guests, machine,
     stage::{self, cargo, timed},
     terminal, web,
 };
 
 pub fn run() -> Result<()> {
     let plugins = guests::build()?;
-    timed("A plugin call with a fresh instance, against the same code called natively", || {
-        stage::execute(
-            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-channels"]).env("SAOMA_PLUGINS_DIR", &plugins),
-        )
-    })?;
+    let measured = guests::bench_folder(&channels::examples()?)?;
+    timed(
+        "A plugin call with a fresh instance, against the same code called natively, per channel and language",
+        || {
+            stage::execute(
+                cargo(&["bench", "--quiet", "--locked", "--package", "saoma-channels"])
+                    .env("SAOMA_PLUGINS_DIR", &measured),
+            )
+        },
+    )?;
     let charges_per_s = timed("What the database takes when nothing else is in the way", || {
         let commits = stage::output(
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-store", "--bench", "commits"])

@@ -43,8 +43,7 @@ pub fn test() -> Result<()> {
         let mut play = command(system.programs.join("saoma"), &["plugin", "test"]);
         execute(play.arg(guests::component("canteen-rules")).arg("--settings").arg(settings))
     })?;
-    in_typescript(&system)?;
-    in_python(&system)
+    in_typescript()
 }
 
 fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Result<()> {
@@ -90,7 +89,8 @@ fn python_with(requirements: &Path, name: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn in_typescript(system: &System) -> Result<()> {
+/// The channels in other languages are played as `saoma plugin new` writes them (`walk`).
+fn in_typescript() -> Result<()> {
     machine::node()?;
     let (sdk, channel) = (crate::root().join("sdk/js"), crate::root().join("sdk/examples/js"));
     timed("TypeScript: SDK and channel", || {
@@ -100,17 +100,22 @@ fn in_typescript(system: &System) -> Result<()> {
         for folder in [&sdk, &channel] {
             execute(command("npm", &["run", "--silent", "check"]).current_dir(folder))?;
         }
-        execute(command("npm", &["run", "--silent", "build"]).current_dir(&channel))
-    })?;
-    conforms(system, "sandbox-js", &channel.join("dist/sandbox-js.wasm"), WALLET)
+        Ok(())
+    })
 }
 
-fn in_python(system: &System) -> Result<()> {
+/// The channels in JavaScript and Python, built where they lie, for the benches: name and component.
+pub fn examples() -> Result<[(&'static str, PathBuf); 2]> {
+    machine::node()?;
     machine::packages(&[&machine::PYTHON_VENV])?;
-    let channel = crate::root().join("sdk/examples/python");
-    timed("Python: channel", || {
-        execute(command("python3", &["build.py", "check"]).current_dir(&channel))?;
-        execute(command("python3", &["build.py"]).current_dir(&channel))
-    })?;
-    conforms(system, "sandbox-python", &channel.join("dist/sandbox-python.wasm"), WALLET)
+    timed("Channels in JavaScript and Python", || {
+        let examples = crate::root().join("sdk/examples");
+        web::install(&examples.join("js"))?;
+        execute(command("npm", &["run", "--silent", "build"]).current_dir(examples.join("js")))?;
+        execute(command("python3", &["build.py"]).current_dir(examples.join("python")))?;
+        Ok([
+            ("sandbox-js", examples.join("js/dist/sandbox-js.wasm")),
+            ("sandbox-python", examples.join("python/dist/sandbox-python.wasm")),
+        ])
+    })
 }

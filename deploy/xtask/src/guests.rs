@@ -65,6 +65,18 @@ pub fn build() -> Result<PathBuf> {
     })
 }
 
+/// A folder with all of them, and with `others`: what benches measure. Build them first.
+pub fn bench_folder(others: &[(&str, PathBuf)]) -> Result<PathBuf> {
+    let folder = crate::target().join("bench-plugins");
+    fs::create_dir_all(&folder)?;
+    let ours = names()?.into_iter().map(|name| (component(&name), name));
+    for (built, name) in ours.chain(others.iter().map(|(name, built)| (built.clone(), (*name).to_owned()))) {
+        fs::copy(&built, folder.join(format!("{name}.wasm")))
+            .with_context(|| format!("cannot copy {}", built.display()))?;
+    }
+    Ok(folder)
+}
+
 /// The folder of the plugins that the demo's core has.
 pub fn demo_folder() -> PathBuf {
     crate::target().join("demo-plugins")

@@ -15,6 +15,7 @@ mod system;
 mod terminal;
 mod test;
 mod tidy;
+mod walk;
 mod web;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     channels, crash, demo, guests, machine, simulate,
     stage::{cargo, execute, timed},
-    tidy, web,
+    tidy, walk, web,
 };
 
 type Stage = (&'static str, fn() -> Result<()>);
@@ -20,6 +20,7 @@ const STAGES: &[Stage] = &[
     ("lints", lints),
     ("rust", rust_tests),
     ("channels", channels::test),
+    ("walk", walk::test),
     ("simulator", simulate::test),
     ("scenarios", demo::scenarios),
     ("nodes", demo::nodes),

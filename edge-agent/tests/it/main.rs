@@ -9,6 +9,7 @@ mod certificate;
 mod core;
 mod door;
 mod enrolled;
+mod eyes;
 mod field;
 mod full_disk;
 mod held;

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
-use std::process::Command;
-
 use saoma_edge::{
     peripherals::{
         Drawer, PeripheralError, PeripheralState, Printer, Rendering,
@@ -17,6 +15,8 @@ use saoma_edge::{
     sale::{Keyed, Slip, Tender, key},
 };
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, Sequence, TenantId, TerminalId, api::Goods};
+
+use crate::eyes;
 
 const NOW: Millis = Millis(1_790_000_000_000);
 const ROLL_58: Dialect = Dialect { width_dots: 384, encoding: Encoding::Gb18030, qr: QrBy::Printer };
@@ -56,19 +56,6 @@ fn printed(document: &Document, dialect: Dialect) -> Rendering {
     printer.rendering().unwrap()
 }
 
-/// What `zbarimg`, which shares nothing with this program, reads on a picture.
-fn read_by_zbar(png: &[u8]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("receipt.png");
-    std::fs::write(&path, png).unwrap();
-    let output = Command::new("zbarimg")
-        .args(["--quiet", "--raw"])
-        .arg(&path)
-        .output()
-        .unwrap_or_else(|error| panic!("install zbarimg (Debian: apt-get install zbar-tools): {error}"));
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
-
 #[test]
 fn a_receipt_on_a_roll_of_58_mm() {
     insta::assert_snapshot!(printed(&receipt(), ROLL_58).text);
@@ -87,12 +74,13 @@ fn in_utf8_the_paper_says_the_same() {
     assert_eq!(words(&utf8), words(&printed(&receipt(), ROLL_58).text));
 }
 
+/// The printer's own drawing of `GS ( k` and our raster, as the simulated printer puts them on paper.
 #[test]
 fn the_qr_code_on_the_picture_is_read_by_other_software() {
     for dialect in [ROLL_58, ROLL_80, Dialect { width_dots: 200, ..ROLL_58 }] {
         for qr in [QrBy::Printer, QrBy::Raster] {
             let png = printed(&receipt(), Dialect { qr, ..dialect }).png;
-            assert_eq!(read_by_zbar(&png), payment().to_string(), "{dialect:?} {qr:?}");
+            assert_eq!(eyes::read(&png), payment().to_string(), "{dialect:?} {qr:?}");
         }
     }
 }
@@ -103,7 +91,7 @@ fn the_self_tests_slip_shows_what_it_says() {
     let seen = printer.self_test().unwrap();
     let Rendering { text, png } = printer.rendering().unwrap();
     assert!(seen.contains("SAOMA-TEST") && text.contains("打印机自检"), "{seen}: {text}");
-    assert_eq!(read_by_zbar(&png), "SAOMA-TEST");
+    assert_eq!(eyes::read(&png), "SAOMA-TEST");
 }
 
 /// Black pixels of a picture, and its size.

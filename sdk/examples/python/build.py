@@ -34,7 +34,12 @@ REQUIREMENTS = FOLDER / "requirements.txt"
 IMPORTS = "saoma:channel/"
 
 
+OLDEST = (3, 11)
+
+
 def main() -> None:
+    if sys.version_info < OLDEST:
+        raise SystemExit(f"this is Python {sys.version.split()[0]}: install 3.11 or newer (https://www.python.org)")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("component", "check", "test"), default="component")
     asked, rest = parser.parse_known_args()
@@ -53,7 +58,10 @@ def install() -> None:
     if is_stamped(VENV / ".built", wanted):
         return
     say("Installing the tools")
-    venv.EnvBuilder(clear=True, with_pip=True).create(VENV)
+    try:
+        venv.EnvBuilder(clear=True, with_pip=True).create(VENV)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit("Python makes no environment with pip: install its venv (Debian: `apt-get install python3-venv`)") from error
     run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", REQUIREMENTS)
     stamp(VENV / ".built", wanted)
 

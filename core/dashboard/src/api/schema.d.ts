@@ -1047,6 +1047,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments/{payment}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The payment's `code_url` as a picture, while it is on show: for a shop's own page, or for a terminal. */
+        get: operations["payments_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments/{payment}/disputes": {
         parameters: {
             query?: never;
@@ -1654,7 +1671,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The code as a picture for printing. */
+        /** The code as a picture: for printing, or for a terminal. */
         get: operations["static-codes_picture"];
         put?: never;
         post?: never;
@@ -8799,6 +8816,40 @@ export interface operations {
             };
         };
     };
+    payments_code: {
+        parameters: {
+            query?: {
+                /** @description `svg` without it. */
+                format?: "svg" | "png" | "terminal";
+            };
+            header?: never;
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description SVG, PNG or characters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     disputes_open: {
         parameters: {
             query?: never;
@@ -10140,7 +10191,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description `svg` without it. */
-                format?: "svg" | "png";
+                format?: "svg" | "png" | "terminal";
             };
             header?: never;
             path: {
@@ -10150,7 +10201,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description SVG or PNG */
+            /** @description SVG, PNG or characters */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -12,7 +12,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use saoma_channels::{
     InstallError,
-    conformance::{self, CaseReport, Command as FarSide, Inspected, Kit, KitError, Report, RulesKit, Verdict},
+    conformance::{
+        self, CaseReport, Command as FarSide, FarSideError, Inspected, Kit, KitError, Report, RulesKit, Verdict,
+    },
 };
 
 const TEST_EXAMPLE: &str = "Examples:
@@ -227,6 +229,12 @@ fn shown(case: &CaseReport) {
 fn hint(error: &KitError) -> Option<&'static str> {
     let error = match error {
         KitError::Install(error) => error,
+        KitError::FarSide(FarSideError::Start { .. }) => {
+            return Some(
+                "give the far side's path, or put its folder on the PATH: Saoma's own are in saoma-schemes, which \
+                 `cargo build --bin saoma-schemes` puts into target/debug of Saoma's repository",
+            );
+        }
         KitError::Settings { .. } => return Some("give settings that fit the schema, in a file, with --settings"),
         _ => return None,
     };

@@ -101,6 +101,7 @@ use crate::{
         v1::notify::receive,
         v1::orders::show,
         v1::payments::cancel,
+        v1::payments::code,
         v1::payments::create,
         v1::payments::list,
         v1::payments::query,

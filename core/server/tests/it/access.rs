@@ -168,7 +168,7 @@ impl Caller {
                 ("account", true) => query.push("account=channel_clearing".to_owned()),
                 ("currency", true) => query.push("currency=CNY".to_owned()),
                 // Its own default: a picture is no sheet.
-                ("format", true) if operation.id == "static-codes_picture" => {}
+                ("format", true) if ["payments_code", "static-codes_picture"].contains(&operation.id.as_str()) => {}
                 ("format", true) => query.push("format=csv".to_owned()),
                 ("day", true) if operation.id == "batches_day" => query.push(format!("day={SOLD_ON}")),
                 ("from" | "to", true) if operation.id.starts_with("ledger") => {

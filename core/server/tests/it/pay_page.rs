@@ -1,9 +1,10 @@
 //! What a customer reads who opens the shop's code, at every stage of its payment.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     door::Door,
+    eyes,
     town::{Town, present, text},
 };
 
@@ -64,4 +65,32 @@ async fn a_code_that_too_many_opened_leads_nobody_to_a_payment_any_more() {
     let closed: Value = tea.owner.get(&format!("/v1/payments/{}", text(&made, "/id"))).await.json(200);
     assert_eq!(closed["state"], "expired");
     assert_eq!(reads(link, "en").await, "410 This code is no longer good.");
+}
+
+#[actix_web::test]
+async fn a_payments_code_is_a_picture_as_long_as_it_is_on_show() {
+    let town = Town::found().await;
+    let tea = town.merchant("tea").await;
+    let made: Value = tea.owner.post("/v1/payments").key("shown").json(&present(1_250)).await.json(201);
+    let path = format!("/v1/payments/{}", text(&made, "/id"));
+    for format in eyes::FORMATS {
+        let drawn = tea.owner.get(&format!("{path}/code?format={format}")).open().await;
+        assert_eq!(eyes::read_answer(drawn, format).await, text(&made, "/code_url"), "{format}");
+    }
+    let unknown = tea.owner.get(&format!("{path}/code?format=gif")).await;
+    assert_eq!(unknown.refusal(), (422, "invalid".to_owned()));
+    tea.owner.post(&format!("{path}/cancel")).key("cancelled").json(&json!({})).await.json::<Value>(200);
+    let over = tea.owner.get(&format!("{path}/code")).await;
+    assert_eq!(over.refusal(), (409, "not_in_state".to_owned()));
+}
+
+#[actix_web::test]
+async fn a_code_that_is_no_link_is_a_picture_on_the_page() {
+    let town = Town::found().await;
+    let tea = town.merchant("tea").await;
+    let made: Value = tea.owner.post("/v1/payments").key("drawn").json(&present(1_250)).await.json(201);
+    let code = "weixin://wxpay/bizpayurl?pr=0a1B2c3";
+    town.force(&format!("UPDATE pay_codes SET channel_code = '{code}' WHERE payment_id = '{}'", text(&made, "/id")));
+    let page = Door::at("").get(text(&made, "/code_url")).await;
+    assert_eq!(eyes::read_page(&page.text), code);
 }

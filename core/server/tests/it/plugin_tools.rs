@@ -3,16 +3,24 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Output},
 };
 
-pub fn saoma(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_saoma"))
-        .current_dir(folder)
-        .env_remove("SAOMA_TOKEN")
-        .args(arguments)
-        .output()
-        .unwrap();
+use crate::town;
+
+pub fn saoma(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    told(program(folder, arguments))
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_saoma"));
+    program.current_dir(folder).env_remove("SAOMA_TOKEN").args(arguments);
+    program
+}
+
+fn told(mut program: Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = program.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -61,6 +69,39 @@ fn a_new_channel_lies_in_a_folder_of_its_name() {
     }
     let (code, _, stderr) = saoma(folder.path(), &["plugin", "new", "in-cobol", "--sdk", SDK, "--language", "cobol"]);
     assert!(code == 2 && stderr.contains("javascript"), "{stderr}");
+}
+
+/// A machine without a language's tools, one whose Rust lacks the target, and one without the far side.
+#[test]
+fn the_walk_says_what_the_machine_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for tools in ["none", "failing"] {
+        fs::create_dir(at(tools)).unwrap();
+    }
+    fs::write(at("failing/cargo"), "#!/bin/sh\nexit 101\n").unwrap();
+    fs::set_permissions(at("failing/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, language, tools, what) in [
+        ("in-rust", "rust", "none", "install Rust, https://rustup.rs"),
+        ("in-js", "javascript", "none", "install Node 20.19 or newer"),
+        ("in-python", "python", "none", "install Python 3.11 or newer with venv"),
+        ("of-rust", "rust", "failing", "rustup target add wasm32-wasip2"),
+    ] {
+        let arguments = ["plugin", "new", name, "--sdk", SDK, "--language", language];
+        let (code, _, stderr) = saoma(folder.path(), &arguments);
+        assert!(code == 0 && stderr.contains("saoma plugin test $(saoma plugin build)"), "{stderr}");
+        let mut build = program(folder.path(), &["plugin", "build", name]);
+        build.env("PATH", at(tools));
+        let (code, stdout, stderr) = told(build);
+        assert!(code == 1 && stdout.is_empty() && stderr.contains(what), "{name}: {stderr}");
+    }
+    let component = town::plugins().join("sandbox.wasm");
+    let arguments = ["plugin", "test", component.to_str().unwrap(), "--far-side", "no-such-program wallet"];
+    let (code, _, stderr) = saoma(folder.path(), &arguments);
+    assert!(
+        code == 2 && stderr.contains("no-such-program") && stderr.contains("cargo build --bin saoma-schemes"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! A stall's printed code, scanned by customers with all kinds of apps: core, the real channels and their schemes, and a browser that
 //! does what the page's script would do.
 
-use std::{fs, process::Command, sync::Mutex};
+use std::{fs, sync::Mutex};
 
 use saoma_schemes::{alipay, stage, wechatpay};
 use serde_json::{Value, json};
 
 use crate::{
     door::{Answer, Ask, Door},
+    eyes,
     fleet_world::eventually,
     town::{Merchant, Town, becomes, plugins, text},
 };
@@ -512,27 +513,9 @@ async fn what_a_shop_is_called_is_text_on_its_page() {
 #[actix_web::test]
 async fn the_printed_picture_is_read_by_other_eyes_than_ours() {
     let stall = Stall::open().await;
-    let folder = tempfile::tempdir().unwrap();
     let path = format!("/v1/static-codes/{}/picture", text(&stall.code, "/id"));
-    for format in ["svg", "png"] {
+    for format in eyes::FORMATS {
         let drawn = stall.tea.owner.get(&format!("{path}?format={format}")).open().await;
-        assert_eq!(drawn.status(), 200);
-        let kind = drawn.headers()["content-type"].to_str().unwrap().to_owned();
-        assert_eq!(kind, if format == "svg" { "image/svg+xml" } else { "image/png" });
-        let file = folder.path().join(format!("code.{format}"));
-        fs::write(&file, drawn.bytes().await.unwrap()).unwrap();
-        let pixels = folder.path().join("pixels.png");
-        if format == "svg" {
-            let drawn = Command::new("rsvg-convert")
-                .args(["--width", "600", "--background-color", "white", "--output"])
-                .args([&pixels, &file])
-                .output()
-                .expect("librsvg2-bin");
-            assert!(drawn.status.success(), "{drawn:?}");
-        } else {
-            fs::copy(&file, &pixels).unwrap();
-        }
-        let read = Command::new("zbarimg").args(["--quiet", "--raw"]).arg(&pixels).output().expect("zbar-tools");
-        assert_eq!(String::from_utf8(read.stdout).unwrap().trim_end(), stall.link(), "{format}");
+        assert_eq!(eyes::read_answer(drawn, format).await, stall.link(), "{format}");
     }
 }

@@ -19,7 +19,7 @@ pub async fn succeeds(shop: &mut Shop) -> Result<()> {
     let (cashier, customer) = (Cashier::of(shop)?, Customer::of(shop)?);
     let (code, picture) = customer.shows_picture().await?;
     let read = eyes::read_svg_code(picture.as_bytes(), &shop.premises.folder)?;
-    ensure!(read == code, "zbar reads another code from the wallet's picture than the wallet says");
+    ensure!(read == code, "another code is read from the wallet's picture than the wallet says");
     let payment = cashier.sell_by_scan(2000, &read).await?;
     cashier.sees(&payment, "succeeded").await?;
     charged_once(&customer, &payment).await?;

@@ -16,7 +16,7 @@ pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
     let payment = cashier.sell_goods_by_code(1250, &goods).await?;
     let shown = text(&cashier.sees(&payment, "presenting").await?, "/code_url")?;
     let read = eyes::read_svg_code(&cashier.display_image().await?, &shop.premises.folder)?;
-    ensure!(read == shown, "zbar reads {read}, the till says {shown}");
+    ensure!(read == shown, "the picture says {read}, the till {shown}");
     let (status, page) = customer.opens(&read).await?;
     ensure!(status.is_success(), "the customer's page answers {status}");
     for what in ["Saoma Tea", "12.50", "奶茶 &lt;Milk tea&gt;", "× 2"] {

@@ -31,6 +31,9 @@ Calls cargo for wasm32-wasip2, npm (package.json) or python3 (build.py), whichev
 install into the folder. Prints the component's path, and nothing else on standard output.";
 
 const TARGET: &str = "wasm32-wasip2";
+const RUST_WANTED: &str = "start cargo (install Rust, https://rustup.rs, then `rustup target add wasm32-wasip2`)";
+const NPM_WANTED: &str = "start npm (install Node 20.19 or newer, which has it: https://nodejs.org)";
+const PYTHON_WANTED: &str = "start python3 (install Python 3.11 or newer with venv, https://www.python.org; Debian: `apt-get install python3-venv`)";
 /// As `manifest.id` in sdk/wit.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 2..=32;
 
@@ -58,7 +61,12 @@ pub(super) fn new(name: &str, kind: Kind, language: Language, sdk: &Path) -> Res
     for (path, text) in files {
         write(&folder.join(path), &text)?;
     }
-    println!("{}", folder.display());
+    println!("{name}");
+    let far_side = match kind {
+        Kind::Channel => "--far-side 'saoma-schemes wallet --stage'",
+        Kind::Rules => "--settings settings.example.json",
+    };
+    eprintln!("It passes as it is: cd {name} && saoma plugin test $(saoma plugin build) {far_side}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,12 +83,12 @@ pub(super) fn build(folder: &Path) -> Result<ExitCode> {
         of_cargo(folder)?
     } else if folder.join("package.json").is_file() {
         if !folder.join("node_modules").is_dir() {
-            run(folder, "npm", &["install", "--silent"], "start npm; Node 20.19 or newer has it")?;
+            run(folder, "npm", &["install", "--no-audit", "--no-fund", "--loglevel=error"], NPM_WANTED)?;
         }
-        run(folder, "npm", &["run", "--silent", "build"], "start npm; Node 20.19 or newer has it")?;
+        run(folder, "npm", &["run", "--silent", "build"], NPM_WANTED)?;
         made(folder)?
     } else if folder.join("build.py").is_file() {
-        run(folder, "python3", &["build.py"], "start python3; it takes Python 3.11 or newer, with venv")?;
+        run(folder, "python3", &["build.py"], PYTHON_WANTED)?;
         made(folder)?
     } else {
         bail!("{} has no Cargo.toml, package.json or build.py: give the channel's folder", folder.display());
@@ -124,7 +132,7 @@ fn of_cargo(folder: &Path) -> Result<String> {
         .current_dir(folder)
         .stderr(Stdio::inherit())
         .output()
-        .context("start cargo; is Rust installed? https://rustup.rs")?;
+        .context(RUST_WANTED)?;
     if !output.status.success() {
         bail!("the channel does not build; if the target is missing: `rustup target add {TARGET}`");
     }

@@ -31,7 +31,8 @@ use crate::{
         idempotency::{IdempotencyKey, fingerprint},
         no_body::NoBody,
         paging,
-        problem::{INVALID, KEY_REUSED, Problem},
+        picture::PictureQuery,
+        problem::{INVALID, KEY_REUSED, NOT_IN_STATE, Problem},
         router::other_method,
         text,
     },
@@ -47,6 +48,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(other_method)),
         )
         .service(web::resource("/payments/{payment}").route(web::get().to(show)).default_service(web::to(other_method)))
+        .service(
+            web::resource("/payments/{payment}/code").route(web::get().to(code)).default_service(web::to(other_method)),
+        )
         .service(
             web::resource("/payments/{payment}/query")
                 .route(web::post().to(query))
@@ -306,6 +310,23 @@ pub async fn show(
 ) -> Result<web::Json<PaymentView>, Problem> {
     let sale = load(&app, caller.principal(), caller.scope()?, payment.into_inner()).await?;
     Ok(web::Json(payment_view(&app, &sale)))
+}
+
+/// The payment's `code_url` as a picture, while it is on show: for a shop's own page, or for a terminal.
+#[utoipa::path(get, path = "/v1/payments/{payment}/code", tag = "payments",
+    params(("payment" = PaymentId, Path), PictureQuery),
+    responses((status = 200, description = "SVG, PNG or characters", content_type = "image/svg+xml", body = String)))]
+pub async fn code(
+    app: web::Data<App>,
+    caller: Caller<ReadPayments>,
+    payment: web::Path<PaymentId>,
+    query: web::Query<PictureQuery>,
+) -> Result<HttpResponse, Problem> {
+    let sale = load(&app, caller.principal(), caller.scope()?, payment.into_inner()).await?;
+    match payment_view(&app, &sale).code_url {
+        Some(code_url) => query.answer(&code_url),
+        None => Err(Problem::new(NOT_IN_STATE, "The payment has no code on show: look at its state.")),
+    }
 }
 
 /// Asks the channel how the payment stands.

@@ -1,10 +1,6 @@
 //! `/v1/static-codes`: printed codes for small stalls (聚合码). Customers who scan one come to `/s/{…}` (`http/static_page.rs`).
 
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{Currency, Millis, StaticCodeId, StoreId, TerminalId, api::Page, money::AMOUNT_MINOR_MAX};
 use saoma_store::{
     StoreError, TenantScope, Tx,
@@ -13,7 +9,7 @@ use saoma_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::audit::note;
 use crate::{
@@ -25,7 +21,7 @@ use crate::{
         },
         idempotency::IdempotencyKey,
         once::{Wish, answered},
-        picture,
+        picture::PictureQuery,
         problem::{INVALID, LIMIT_EXCEEDED, Problem},
         router::other_method,
         static_page, text,
@@ -82,23 +78,6 @@ pub struct CreateStaticCode {
     min_minor: Option<i64>,
     /// Largest amount of one payment, in minor units.
     max_minor: i64,
-}
-
-/// In which form the picture is wanted.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PictureFormat {
-    Svg,
-    Png,
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PictureQuery {
-    /// `svg` without it.
-    #[param(inline)]
-    format: Option<PictureFormat>,
 }
 
 /// The merchant's static codes, oldest first, those that were revoked too.
@@ -172,10 +151,10 @@ pub async fn show(
     Ok(web::Json(view(&app, code, currency)))
 }
 
-/// The code as a picture for printing.
+/// The code as a picture: for printing, or for a terminal.
 #[utoipa::path(get, path = "/v1/static-codes/{static_code}/picture", tag = "static-codes",
     params(("static_code" = StaticCodeId, Path), PictureQuery),
-    responses((status = 200, description = "SVG or PNG", content_type = "image/svg+xml", body = String)))]
+    responses((status = 200, description = "SVG, PNG or characters", content_type = "image/svg+xml", body = String)))]
 pub async fn picture(
     app: web::Data<App>,
     caller: Caller<ReadPayments>,
@@ -183,17 +162,7 @@ pub async fn picture(
     query: web::Query<PictureQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (code, _) = load(&app, caller.scope()?, static_code.into_inner()).await?;
-    let url = url(&app, code.id);
-    let (content_type, bytes) = match query.format.unwrap_or(PictureFormat::Svg) {
-        PictureFormat::Svg => ("image/svg+xml", picture::to_svg(&url)?.into_bytes()),
-        PictureFormat::Png => ("image/png", picture::to_png(&url)?),
-    };
-    Ok(HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
-        .body(bytes))
+    query.answer(&url(&app, code.id))
 }
 
 /// Ends a code: whoever scans it from then on reads that it is no longer in use. What is being paid through it goes on.
