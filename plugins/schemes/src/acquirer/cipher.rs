@@ -128,27 +128,24 @@ impl Key {
     }
 }
 
-/// The MAC of these bytes; of a key of AES there is one kind.
+/// The MAC of these bytes; a key of AES makes one of its own kind.
 #[must_use]
 pub fn mac(kind: Mac, key: &Working, bytes: &[u8]) -> [u8; 8] {
-    let key = match key {
-        Working::Tdes(key) => key,
-        Working::Aes(key) => return key.mac(bytes),
-    };
     let blocks = bytes.chunks(8).map(|chunk| {
         let mut block = [0; 8];
         block[..chunk.len()].copy_from_slice(chunk);
         block
     });
-    match kind {
-        Mac::UnionpayEcb => {
+    match (key, kind) {
+        (Working::Aes(key), _) => key.mac(bytes),
+        (Working::Tdes(key), Mac::UnionpayEcb) => {
             let sum = hex::encode_upper(blocks.fold([0; 8], xor));
             let (left, right) = sum.as_bytes().split_at(8);
             let once = key.encrypt(xor([0; 8], left));
             let twice = hex::encode_upper(key.encrypt(xor(once, right)));
             xor([0; 8], &twice.as_bytes()[..8])
         }
-        Mac::Retail | Mac::AesCmac => {
+        (Working::Tdes(key), _) => {
             let (first, second) = key.0.split_at(8);
             let (first, second) = (Key::new(first), Key::new(second));
             let last = blocks.fold([0; 8], |state, block| first.encrypt(xor(state, block)));
