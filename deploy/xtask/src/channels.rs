@@ -22,14 +22,25 @@ const WALLET: &str = "wallet --stage";
 /// Far sides that are not called as their channel.
 const FAR_SIDES: [(&str, &str); 3] = [("sandbox", WALLET), ("wallet", "stored-value"), ("card", "acquirer --tls")];
 /// Other ways in which a scheme deals with a channel, each played whole: a service provider's merchants, and the scheme's keys as they are
-/// held, fetched and rotated.
-const VARIANTS: [(&str, &str); 2] =
-    [("wechatpay", "wechatpay --signing certificate"), ("wechatpay", "wechatpay --partner --signing next-certificate")];
+/// held, fetched and rotated; an acquirer whose keys are of AES and whose lengths are digits.
+const VARIANTS: [(&str, &str); 3] = [
+    ("wechatpay", "wechatpay --signing certificate"),
+    ("wechatpay", "wechatpay --partner --signing next-certificate"),
+    ("card", "acquirer --tls --mac aes-cmac --length-header decimal-with-itself"),
+];
+/// The folder of what far sides heard, which software of others reads.
+const HEARD: &str = "heard";
 /// Cases that are played at once: most of them wait for a scheme that does not answer.
 const JOBS: &str = "8";
 
 pub fn test() -> Result<()> {
     let system = system::build()?;
+    // What an earlier run heard is another build's.
+    let heard = crate::target().join(HEARD);
+    if heard.is_dir() {
+        fs::remove_dir_all(&heard)?;
+    }
+    fs::create_dir_all(&heard)?;
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         let far_side = FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| *side);
         conforms(&system, name, &guests::component(name), far_side)?;
@@ -46,9 +57,15 @@ pub fn test() -> Result<()> {
     in_typescript()
 }
 
+/// Where the far sides write down what the channel sent in the kit's cases.
+fn heard(name: &str) -> PathBuf {
+    crate::target().join(HEARD).join(format!("{name}.jsonl"))
+}
+
 fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Result<()> {
     timed(&format!("{name}: conformance against {far_side}"), || {
-        let far_side = format!("{} {far_side}", system.programs.join("saoma-schemes").display());
+        let schemes = system.programs.join("saoma-schemes");
+        let far_side = format!("{} --heard {} {far_side}", schemes.display(), heard(name).display());
         let mut play = command(system.programs.join("saoma"), &["plugin", "test", "--jobs", JOBS]);
         execute(play.arg(component).arg("--far-side").arg(far_side))
     })
@@ -58,7 +75,8 @@ fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Re
 fn agrees_with_others(system: &System, name: &str) -> Result<()> {
     let oracle = crate::root().join("plugins").join(name).join("oracle");
     let asked = |command: &mut Command| {
-        execute(command.current_dir(&oracle).env("SAOMA_SCHEMES", system.programs.join("saoma-schemes")))
+        let schemes = system.programs.join("saoma-schemes");
+        execute(command.current_dir(&oracle).env("SAOMA_SCHEMES", schemes).env("SAOMA_HEARD", heard(name)))
     };
     if oracle.join("package.json").is_file() {
         machine::node()?;

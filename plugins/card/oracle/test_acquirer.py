@@ -13,12 +13,15 @@ import wire
 
 SCHEMES = os.environ.get("SAOMA_SCHEMES", pathlib.Path(__file__).parents[3] / "target/debug/saoma-schemes")
 MASTER_KEY = bytes.fromhex("11223344556677889900AABBCCDDEEFF")
+MASTER_KEY_AES = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 CARD, PIN = "4012345678909", "1234"
 
 
 class Terminal:
     def __init__(self, kind):
         self.kind = kind
+        self.is_aes = kind == "aes-cmac"
+        self.spec = wire.SPEC_ISO_4 if self.is_aes else wire.SPEC
         self.process = subprocess.Popen([SCHEMES, "acquirer", "--mac", kind], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         ready = json.loads(self.process.stdout.readline())
         host, port = ready["listening"].removeprefix("tcp://").split(":")
@@ -30,6 +33,8 @@ class Terminal:
         self.process.stdout.close()
 
     def tag(self, covered):
+        if self.is_aes:
+            return wire.aes_cmac(self.macs, covered)[:8]
         if self.kind == "retail":
             return mac.generate_retail_mac(self.macs[:8], self.macs[8:], covered, 1)
         return wire.unionpay_mac(self.macs, covered)
@@ -39,7 +44,7 @@ class Terminal:
         with_mac = kind in ("0200", "0220", "0400", "0500", "0320")
         if with_mac:
             fields["64"] = "00" * 8
-        message = wire.encode(fields)
+        message = wire.encode(fields, self.spec)
         if with_mac:
             message = message[:-8] + self.tag(message[11:-8])
         if tamper:
@@ -53,16 +58,23 @@ class Terminal:
     def sign_on(self):
         _, answer = self.ask("0800", {"11": "000001", "60": "00000001003"})
         keys = bytes.fromhex(answer["62"])
-        self.pins = wire.untdes(MASTER_KEY, keys[:16])
-        self.macs = wire.untdes(MASTER_KEY, keys[20:36] if self.kind == "retail" else keys[20:28])
-        check = lambda key: wire.tdes(key, bytes(8))[:4]
+        if self.is_aes:
+            self.pins, self.macs = (wire.unaes(MASTER_KEY_AES, key) for key in (keys[:16], keys[20:36]))
+            check = lambda key: wire.aes_cmac(key, bytes(16))[:4]
+        else:
+            self.pins = wire.untdes(MASTER_KEY, keys[:16])
+            self.macs = wire.untdes(MASTER_KEY, keys[20:36] if self.kind == "retail" else keys[20:28])
+            check = lambda key: wire.tdes(key, bytes(8))[:4]
         return answer["39"], check(self.pins) == keys[16:20], check(self.macs) == keys[36:]
 
     def sale(self, trace, pin=PIN, number=CARD):
-        block = pinblock.encode_pinblock_iso_0(pin, CARD)
+        if self.is_aes:
+            block, security = pinblock.encipher_pinblock_iso_4(self.pins, pin, CARD), "2400000000000000"
+        else:
+            block, security = wire.tdes(self.pins, pinblock.encode_pinblock_iso_0(pin, CARD)), "2600000000000000"
         return {
             "2": number, "3": "000000", "4": "000000001250", "11": trace, "14": "3012", "22": "011", "25": "00", "26": "12",
-            "49": "156", "52": wire.tdes(self.pins, block).hex(), "53": "2600000000000000", "60": "22000001000600",
+            "49": "156", "52": block.hex(), "53": security, "60": "22000001000600",
         }
 
 
@@ -123,6 +135,26 @@ class Acquirer(unittest.TestCase):
 
     def test_retail(self):
         self.story("retail")
+
+    def test_aes_cmac_and_pins_of_format_4(self):
+        self.story("aes-cmac")
+
+    def test_batch_under_aes_cmac(self):
+        self.closes_a_batch("aes-cmac")
+
+    def test_a_format_4_block_is_of_its_card_and_key(self):
+        terminal = Terminal("aes-cmac")
+        self.addCleanup(terminal.close)
+        terminal.sign_on()
+        sale = terminal.sale("000002")
+        for block in [
+            pinblock.encipher_pinblock_iso_4(terminal.pins, PIN, "4012345678917"),
+            pinblock.encipher_pinblock_iso_4(terminal.macs, PIN, CARD),
+            bytes(16),
+        ]:
+            self.assertEqual(terminal.ask("0200", {**sale, "52": block.hex()})[1]["39"], "99")
+            sale = terminal.sale(f"{int(sale['11']) + 1:06}")
+        self.assertEqual(terminal.ask("0200", sale)[1]["39"], "00")
 
     def test_the_mac_is_that_of_a_terminal(self):
         """Sent by a terminal (https://q.cnblogs.com/q/128930)."""

@@ -4,6 +4,8 @@ import copy
 
 import iso8583
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 from iso8583.specs import default as default_binary
 
 try:
@@ -44,15 +46,17 @@ SPEC.update({
     "60": _digits(2, 17, right=False), "61": _digits(2, 29, right=False), "62": _bytes(2, 512), "63": _text(2, 163),
     "64": _bytes(0, 8),
 })
+# With a PIN block of ISO 9564-1 format 4.
+SPEC_ISO_4 = {**SPEC, "52": _bytes(0, 16)}
 
 
-def decode(message):
-    fields, _ = iso8583.decode(message, SPEC)
+def decode(message, spec=SPEC):
+    fields, _ = iso8583.decode(message, spec)
     return fields
 
 
-def encode(fields):
-    return bytes(iso8583.encode(dict(fields), SPEC)[0])
+def encode(fields, spec=SPEC):
+    return bytes(iso8583.encode(dict(fields), spec)[0])
 
 
 def tdes(key, block):
@@ -65,6 +69,17 @@ def untdes(key, block):
     key = key + key[:8]
     decryptor = Cipher(TripleDES(key), modes.ECB()).decryptor()
     return decryptor.update(block) + decryptor.finalize()
+
+
+def unaes(key, block):
+    decryptor = Cipher(AES(key), modes.ECB()).decryptor()
+    return decryptor.update(block) + decryptor.finalize()
+
+
+def aes_cmac(key, covered):
+    tag = CMAC(AES(key))
+    tag.update(covered)
+    return tag.finalize()
 
 
 def unionpay_mac(key, covered):

@@ -66,16 +66,30 @@ pub struct Desk<'a> {
 pub struct Session {
     pub batch: u32,
     keys: u64,
+    /// What the keys are for: once the setting is another, these are none.
+    mac: Mac,
 }
 
 impl Session {
     fn text(self) -> String {
-        format!("{}/{}", self.batch, self.keys)
+        // Sessions of before have no word.
+        let word = match self.mac {
+            Mac::UnionpayEcb => "",
+            Mac::Retail => "/retail",
+            Mac::AesCmac => "/aes-cmac",
+        };
+        format!("{}/{}{word}", self.batch, self.keys)
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let (batch, keys) = text.split_once('/')?;
-        Some(Self { batch: batch.parse().ok()?, keys: keys.parse().ok()? })
+        let (batch, rest) = text.split_once('/')?;
+        let (keys, mac) = match rest.split_once('/') {
+            None => (rest, Mac::UnionpayEcb),
+            Some((keys, "retail")) => (keys, Mac::Retail),
+            Some((keys, "aes-cmac")) => (keys, Mac::AesCmac),
+            Some(_) => return None,
+        };
+        Some(Self { batch: batch.parse().ok()?, keys: keys.parse().ok()?, mac })
     }
 
     fn slots(self) -> Slots {
@@ -148,7 +162,14 @@ impl<'a> Desk<'a> {
         let batch = self.known_session()?.map_or(FIRST_BATCH, |session| session.batch);
         let draft = self.settings.sign_on(self.trace()?, batch);
         let timeout_ms = self.settings.answer_timeout_s.min(SIGN_ON_TIMEOUT_S) * 1_000;
-        let answer = self.host.exchange(&self.settings, &self.encoded(&draft)?, None, timeout_ms)?;
+        let answer = self.host.exchange(&self.settings, &self.encoded(&draft)?, None, timeout_ms);
+        let answer = answer.map_err(|error| match error {
+            // Which a host of another form of messages does: it waits for the rest of one, or hangs up.
+            Error::NoAnswer(why) => no_answer(format!(
+                "no answer to the sign-on ({why}); if there never is one, check length_header, tpdu and header"
+            )),
+            error => error,
+        })?;
         let answer = answer.ok_or_else(|| no_answer("a sign-on needs no key"))?;
         let signed_on = read::signed_on(&self.settings, &draft, &answer.message).map_err(|error| match error {
             NotSignedOn::Refused(code) if matches!(code.as_str(), "03" | "97" | "58") => misconfigured(format!(
@@ -157,11 +178,13 @@ impl<'a> Desk<'a> {
             NotSignedOn::Refused(code) => not_sent(format!("the acquirer refuses the sign-on by {code}")),
             NotSignedOn::Unclear(why) => not_sent(format!("the answer to the sign-on is of no use: {why}")),
         })?;
-        if self.settings.mac == Mac::Retail && signed_on.mac.0.len() != 16 {
-            return Err(misconfigured("mac: the acquirer's key is not one for retail, which takes 16 bytes"));
+        if self.settings.mac != Mac::UnionpayEcb && signed_on.mac.0.len() != 16 {
+            return Err(misconfigured(
+                "mac: the acquirer's key is for unionpay-ecb; retail and aes-cmac take 16 bytes",
+            ));
         }
         let pair = self.host.next("sign-ons").map_err(|error| unkept(&error))? % KEY_PAIRS;
-        let session = Session { batch: signed_on.batch, keys: pair };
+        let session = Session { batch: signed_on.batch, keys: pair, mac: self.settings.mac };
         let slots = session.slots();
         for (slot, usage, (sealed, check_value)) in
             [(&slots.pin, keys::KeyUse::Pin, &signed_on.pin), (&slots.mac, keys::KeyUse::Mac, &signed_on.mac)]
@@ -231,7 +254,8 @@ impl<'a> Desk<'a> {
 
     fn known_session(&self) -> Result<Option<Session>, Error> {
         let kept = self.host.get(&self.session_key()).map_err(|error| unkept(&error))?;
-        Ok(kept.and_then(|bytes| Session::from_text(std::str::from_utf8(&bytes).ok()?)))
+        let session = kept.and_then(|bytes| Session::from_text(std::str::from_utf8(&bytes).ok()?));
+        Ok(session.filter(|session| session.mac == self.settings.mac))
     }
 
     fn session_key(&self) -> String {

@@ -14,7 +14,7 @@ use crate::{
     messages::{
         Settings,
         codec::{Encoded, MAC_BEGINS_AT, Part},
-        settings::Mac,
+        settings::{self, Length, Mac},
     },
 };
 
@@ -78,7 +78,13 @@ impl Host for Wasm {
         timeout_ms: u32,
     ) -> Result<Option<Answer>, Error> {
         let bytes = message.bytes.clone();
-        let mut out = Message::new(settings.address.as_str(), LengthHeader::Binary, bytes, timeout_ms);
+        let length_header = match settings.length_header {
+            Length::Binary => LengthHeader::Binary,
+            Length::BinaryWithItself => LengthHeader::BinaryWithItself,
+            Length::Decimal => LengthHeader::Decimal,
+            Length::DecimalWithItself => LengthHeader::DecimalWithItself,
+        };
+        let mut out = Message::new(settings.address.as_str(), length_header, bytes, timeout_ms);
         if settings.private_authority {
             out = out.server_certificates(CERTIFICATES);
         }
@@ -86,14 +92,19 @@ impl Host for Wasm {
             let algorithm = match settings.mac {
                 Mac::UnionpayEcb => MacAlgorithm::UnionpayEcb,
                 Mac::Retail => MacAlgorithm::Retail,
+                Mac::AesCmac => MacAlgorithm::AesCmac,
             };
             out = out.mac(&slots.mac, algorithm, length(MAC_BEGINS_AT));
+            let format = match settings.pin_format {
+                settings::PinFormat::Iso0 => PinFormat::Iso0,
+                settings::PinFormat::Iso4 => PinFormat::Iso4,
+            };
             for (at, part) in &message.card {
                 let value = match part {
                     Part::Number => CardValue::Number(Digits::Packed),
                     Part::Expiry => CardValue::Expiry(Digits::Packed),
                     Part::Track2 => CardValue::Track2(Digits::Packed),
-                    Part::PinBlock => CardValue::PinBlock(PinBlock { key: slots.pin.clone(), format: PinFormat::Iso0 }),
+                    Part::PinBlock => CardValue::PinBlock(PinBlock { key: slots.pin.clone(), format }),
                 };
                 out = out.card(length(*at), value);
             }

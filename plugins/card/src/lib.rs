@@ -47,7 +47,7 @@ impl Guest for Card {
                 secret(
                     MASTER_KEY,
                     SecretKind::KeyEncryptionKey,
-                    "The terminal master key that the acquirer gave you, for this terminal number. 收单机构下发的终端主密钥。",
+                    "The terminal master key that the acquirer gave you, for this terminal number; one of AES as aes: and its hex digits. 收单机构下发的终端主密钥。",
                 ),
                 secret(
                     DATA_KEY,

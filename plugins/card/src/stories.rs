@@ -254,6 +254,32 @@ fn one_signs_on_for_all() {
     assert!(world.operations.get() < 100, "{}", world.operations.get());
 }
 
+/// Keys that came for one MAC are none for another, so that a change of the settings wants a sign-on.
+#[test]
+fn keys_are_of_the_mac_that_they_came_for() {
+    let mut world = World::new(&[Act::Code("00"); 5]).with("security_control", "2400000000000000");
+    for (number, mac, format) in [
+        ("pay_a", "unionpay-ecb", "iso-0"),
+        ("pay_b", "retail", "iso-0"),
+        ("pay_c", "aes-cmac", "iso-4"),
+        ("pay_d", "retail", "iso-0"),
+    ] {
+        world = world.with("mac", mac).with("pin_format", format);
+        assert!(world.charge_of(number).is_ok(), "{mac}");
+    }
+    // And no further one as long as they stay.
+    assert!(world.charge_of("pay_e").is_ok());
+    assert_eq!(world.kinds().join(" "), "0800 0200 0800 0200 0800 0200 0800 0200 0200");
+}
+
+#[test]
+fn a_sign_on_without_an_answer_says_what_to_look_at() {
+    let world = World::new(&[]);
+    world.is_sign_on_silent.set(true);
+    let told = format!("{:?}", world.charge_of("pay_a"));
+    assert!(told.starts_with("Err(Error::NoAnswer") && told.contains("check length_header, tpdu and header"), "{told}");
+}
+
 #[test]
 fn a_reversal_says_why() {
     for (act, reason) in [(Act::Silent, "98"), (Act::Unsigned("00"), "A0")] {
@@ -267,6 +293,7 @@ fn a_reversal_says_why() {
 #[test]
 fn a_key_that_the_mac_does_not_take_is_named() {
     let world = World::new(&[]).with("mac", "retail");
+    world.has_short_mac_key.set(true);
     assert_eq!((world.charge(), world.kinds().join(" ").as_str()), (Err("misconfigured"), "0800"));
 }
 

@@ -32,7 +32,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::stage::{self, Fault, Stage};
 use cipher::Mac;
 use desk::Desk;
-pub use desk::{MASTER_KEY, MERCHANT, PIN, TERMINAL};
+pub use desk::{AES_MASTER_KEY, MASTER_KEY, MERCHANT, PIN, TERMINAL};
+pub use wire::LengthHeader;
 
 /// Who vouches for the acquirer over TLS; see `keys/README.md`.
 pub const AUTHORITY_PEM: &str = include_str!("acquirer/keys/ca.pem");
@@ -47,6 +48,7 @@ pub const TERMINALS_KEY: &str = "0123456789ABCDEFFEDCBA9876543210";
 pub struct Config {
     pub mac: Mac,
     pub tls: bool,
+    pub length_header: LengthHeader,
 }
 
 /// The acquirer.

@@ -1,7 +1,8 @@
 //! `saoma-schemes`: plays the far side of a payment channel.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use saoma_schemes::{acquirer, alipay, lightning, pix, stage, stored_value, unionpay, wallet, wechatpay};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +12,9 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
+    /// Appends every request that it hears to this file, a line of JSON each, as `GET /heard` of the stage door has them.
+    #[arg(long, value_name = "FILE", global = true)]
+    heard: Option<PathBuf>,
     #[command(subcommand)]
     scheme: SchemeCommand,
 }
@@ -66,7 +70,7 @@ enum SchemeCommand {
     ///
     /// Prints one line of JSON when it is ready: {"listening":"tcp://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
     ///
-    /// Example: saoma-schemes acquirer --tls --mac retail
+    /// Example: saoma-schemes acquirer --tls --mac retail --length-header decimal
     Acquirer(AcquirerArgs),
 }
 
@@ -80,6 +84,9 @@ struct AcquirerArgs {
     /// How messages are protected.
     #[arg(long, value_enum, default_value_t)]
     mac: acquirer::cipher::Mac,
+    /// What stands in front of each message.
+    #[arg(long, value_enum, default_value_t)]
+    length_header: acquirer::LengthHeader,
 }
 
 #[derive(clap::Args)]
@@ -134,7 +141,11 @@ fn merchant(text: &str) -> Result<(String, String), String> {
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match Cli::parse().scheme {
+    let cli = Cli::parse();
+    if let Some(path) = &cli.heard {
+        stage::keep_heard(path).with_context(|| format!("cannot write to {}", path.display()))?;
+    }
+    match cli.scheme {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
         SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
@@ -146,8 +157,9 @@ async fn main() -> anyhow::Result<()> {
             play(|| wechatpay::start(args.stage.listen, config)).await
         }
         SchemeCommand::Acquirer(args) => {
-            let config = acquirer::Config { mac: args.mac, tls: args.tls };
-            let started = || acquirer::start(args.stage.listen, config).map(|running| (running.ready_line(), running));
+            let AcquirerArgs { stage, tls, mac, length_header } = args;
+            let config = acquirer::Config { mac, tls, length_header };
+            let started = || acquirer::start(stage.listen, config).map(|running| (running.ready_line(), running));
             until_told(started).await?.stop().await;
             Ok(())
         }

@@ -11,8 +11,11 @@ mod spoil;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fs::File,
+    io::Write as _,
+    path::Path,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -58,6 +61,31 @@ pub struct Heard {
     pub at_ms: i64,
 }
 
+/// Where this process writes down what it hears, if anywhere.
+static KEPT: OnceLock<File> = OnceLock::new();
+
+/// Appends every request from now on to a file, a line each, for whoever looks at what channels sent once the far side is gone.
+/// Several processes may write to one file.
+///
+/// # Errors
+/// If the file cannot be opened.
+pub fn keep_heard(path: &Path) -> std::io::Result<()> {
+    let file = File::options().create(true).append(true).open(path)?;
+    KEPT.get_or_init(|| file);
+    Ok(())
+}
+
+fn keep(mut file: &File, heard: &Heard) {
+    let written = serde_json::to_vec(heard).map_err(std::io::Error::from).and_then(|mut line| {
+        line.push(b'\n');
+        // One write, so that lines of two processes do not mix.
+        file.write_all(&line)
+    });
+    if let Err(error) = written {
+        tracing::error!(%error, "a request could not be written down");
+    }
+}
+
 impl Stage {
     /// The next request that asks for `act` and has no fault yet gets this one.
     pub fn arm(&self, act: Act, fault: Fault) {
@@ -93,6 +121,9 @@ impl Stage {
 
     fn note(&self, heard: Heard) -> Option<Fault> {
         let act = heard.act;
+        if let Some(file) = KEPT.get() {
+            keep(file, &heard);
+        }
         let mut state = self.lock();
         if state.heard.len() == HEARD_MAX {
             state.heard.pop_front();

@@ -22,10 +22,10 @@ use super::guests::{cny, component, config, known, number, order};
 
 /// A chip card, and one with a stripe alone; each of December 2030 and with PIN 1234. What terminals encrypt of them is by
 /// `pycryptodome` under keys derived as ANSI X9.24-1 says.
-const CHIP: (&str, &str) = ("4012345678909", "a2b4e70f846e63d6242ace4ed592c019cf4bdf2d5362f08a");
-const CHIP_TRACK: &str = "a2b4e70f846e63d6242ace4ed592c019b11a3a14d5267397b4c8243e394ec3a1";
+pub(super) const CHIP: (&str, &str) = ("4012345678909", "a2b4e70f846e63d6242ace4ed592c019cf4bdf2d5362f08a");
+pub(super) const CHIP_TRACK: &str = "a2b4e70f846e63d6242ace4ed592c019b11a3a14d5267397b4c8243e394ec3a1";
 const CHIP_PIN: &str = "10a01c8d02c69107";
-const CHIP_WRONG_PIN: &str = "044dbe9658ede63a";
+pub(super) const CHIP_WRONG_PIN: &str = "044dbe9658ede63a";
 const STRIPE: (&str, &str) = ("6212345678900000003", "831d122014ed5a4ca723a8d37590b2dece0d6c21afbf72f7");
 const STRIPE_TRACK: &str = "831d122014ed5a4ca723a8d37590b2dece0d6c21afbf72f70ff6aecee71d3b6a4f71e179667b455e";
 const STRIPE_PIN: &str = "a26374455ed3d44d";
@@ -37,7 +37,7 @@ fn bytes(text: &str) -> Vec<u8> {
     hex::decode(text).expect("hex")
 }
 
-fn card(entry: CardEntry, (_, number): (&str, &str), track: Option<&str>, pin: Option<&str>) -> Card {
+pub(super) fn card(entry: CardEntry, (_, number): (&str, &str), track: Option<&str>, pin: Option<&str>) -> Card {
     let ksn = bytes("FFFF9876543210E00002").try_into().expect("10 bytes");
     let has_chip = matches!(entry, CardEntry::Chip | CardEntry::Contactless);
     Card {
@@ -48,17 +48,17 @@ fn card(entry: CardEntry, (_, number): (&str, &str), track: Option<&str>, pin: O
     }
 }
 
-fn chip() -> Card {
+pub(super) fn chip() -> Card {
     card(CardEntry::Chip, CHIP, Some(CHIP_TRACK), Some(CHIP_PIN))
 }
 
-fn stripe() -> Card {
+pub(super) fn stripe() -> Card {
     card(CardEntry::Swiped, STRIPE, Some(STRIPE_TRACK), Some(STRIPE_PIN))
 }
 
-struct Shop {
-    host: Host,
-    account: Account,
+pub(super) struct Shop {
+    pub(super) host: Host,
+    pub(super) account: Account,
     acquirer: Child,
     door: String,
     client: reqwest::Client,
@@ -72,7 +72,7 @@ impl Drop for Shop {
 }
 
 impl Shop {
-    async fn open(args: &[&str]) -> Self {
+    pub(super) async fn open(args: &[&str]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let test = std::env::current_exe().expect("this program");
         let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
@@ -105,13 +105,13 @@ impl Shop {
         Self { host: host(Arc::default()).await, account, acquirer, door, client }
     }
 
-    async fn next(&self, act: &str, fault: &str) {
+    pub(super) async fn next(&self, act: &str, fault: &str) {
         let next = self.client.post(format!("{}/next", self.door)).json(&json!({ "act": act, "fault": fault }));
         assert_eq!(next.send().await.expect("sent").status(), 204, "{act} {fault}");
     }
 
     /// The acquirer's books of order `n`: how often money was taken, and what was given back.
-    async fn books(&self, n: u8) -> (i64, i64) {
+    pub(super) async fn books(&self, n: u8) -> (i64, i64) {
         let url = format!("{}/orders/{}", self.door, number(n));
         // What it never had has no such words.
         let order: Value = self.client.get(url).send().await.expect("sent").json().await.expect("JSON");
@@ -119,7 +119,7 @@ impl Shop {
     }
 
     /// Types and bytes of the messages that came in since the last time.
-    async fn heard(&self) -> Vec<(String, Vec<u8>)> {
+    pub(super) async fn heard(&self) -> Vec<(String, Vec<u8>)> {
         let url = format!("{}/heard", self.door);
         let heard: Value = self.client.get(&url).send().await.expect("sent").json().await.expect("a list");
         self.client.delete(&url).send().await.expect("sent");
@@ -130,7 +130,7 @@ impl Shop {
         heard.as_array().expect("a list").iter().map(message).collect()
     }
 
-    async fn kinds(&self) -> Vec<String> {
+    pub(super) async fn kinds(&self) -> Vec<String> {
         self.heard().await.into_iter().map(|(kind, _)| kind).collect()
     }
 
@@ -143,7 +143,7 @@ impl Shop {
         assert_eq!(self.host.settle(&self.account, &batch).await, Ok(Settled::Balanced));
     }
 
-    async fn charge(&self, n: u8, card: &Card) -> Result<PaymentAnswer, Failure> {
+    pub(super) async fn charge(&self, n: u8, card: &Card) -> Result<PaymentAnswer, Failure> {
         self.host.charge_card(&self.account, &fresh(n), card).await
     }
 
@@ -155,13 +155,13 @@ impl Shop {
         answer.map(|answer| answer.status)
     }
 
-    async fn sold(&self, n: u8) -> PaymentAnswer {
+    pub(super) async fn sold(&self, n: u8) -> PaymentAnswer {
         let answer = self.charge(n, &chip()).await.expect("an answer");
         assert_eq!(answer.status, PaymentStatus::Succeeded);
         answer
     }
 
-    async fn cancel(&self, n: u8, reference: &str) -> Result<PaymentStatus, Failure> {
+    pub(super) async fn cancel(&self, n: u8, reference: &str) -> Result<PaymentStatus, Failure> {
         let answer = self.host.cancel(&self.account, &sale(n, reference)).await;
         answer.map(|answer| answer.status)
     }
@@ -178,7 +178,7 @@ async fn host(kv: Arc<MemoryKv>) -> Host {
 }
 
 /// As core takes it in just now.
-fn fresh(n: u8) -> Order {
+pub(super) fn fresh(n: u8) -> Order {
     Order { created_at: SystemClock.now(), ..order(n, 1_250) }
 }
 
@@ -199,7 +199,7 @@ fn refund(n: u8, reference: &str, minor: i64) -> RefundOrder {
     }
 }
 
-fn no_answer<T: std::fmt::Debug>(outcome: &Result<T, Failure>) -> bool {
+pub(super) fn no_answer<T: std::fmt::Debug>(outcome: &Result<T, Failure>) -> bool {
     matches!(outcome, Err(Failure::NoAnswer { .. }))
 }
 

@@ -4,6 +4,7 @@
 
 mod card;
 mod card_channel;
+mod card_wire;
 mod conformance;
 mod conformance_canaries;
 mod conformance_rules;

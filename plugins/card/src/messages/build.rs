@@ -94,8 +94,6 @@ const ENTRY_STORED: &str = "012";
 const CONDITIONS: &str = "600";
 /// The same, and the chip failed.
 const CONDITIONS_FALLBACK: &str = "620";
-/// PIN block of format 0 under a key of two halves; tracks are not encrypted once more.
-const SECURITY: &str = "2600000000000000";
 /// The longest PIN.
 const PIN_CHARS: &str = "12";
 /// The renminbi yuan (ISO 4217).
@@ -131,8 +129,8 @@ impl Settings {
         let mut fields = self.sold(sent, SALE, card, number)?;
         if card.has_pin {
             fields.push((26, PIN_CHARS.into()));
-            fields.push((52, Value::Card(Part::PinBlock, 8)));
-            fields.push((53, SECURITY.into()));
+            fields.push((52, Value::Card(Part::PinBlock, self.pin_format.block_len())));
+            fields.push((53, self.security().into()));
         }
         Ok(self.draft("0200", sent.trace, fields))
     }

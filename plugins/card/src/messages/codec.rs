@@ -143,7 +143,12 @@ pub fn encode(draft: &Draft, tpdu: [u8; 5], header: [u8; 6]) -> Result<Encoded, 
             Value::Card(_, len) => *len,
             Value::Listed { before, room, after, .. } => before.len() + room + after.len(),
         };
-        let fits = if *length_digits == 0 { len == *max } else { len <= *max };
+        let fits = match value {
+            // As long as its block is.
+            Value::Card(Part::PinBlock, len) => matches!(len, 8 | 16),
+            _ if *length_digits == 0 => len == *max,
+            _ => len <= *max,
+        };
         if !fits {
             return Err(format!("field {field} would have {len} characters"));
         }

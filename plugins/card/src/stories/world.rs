@@ -64,6 +64,8 @@ pub struct World {
     pub at_sign_on: Cell<Option<fn(&World)>>,
     /// While a call waits for another's sign-on.
     pub at_wait: Cell<Option<fn(&World)>>,
+    /// The acquirer's keys for MACs are of 8 bytes, whatever the settings say.
+    pub has_short_mac_key: Cell<bool>,
     pub operations: Cell<usize>,
     pub settings: RefCell<Json>,
 }
@@ -239,7 +241,9 @@ impl Host for World {
             if self.is_sign_on_silent.take() {
                 return Err(Error::NoAnswer("in time".to_owned()));
             }
-            let keys = [&[1; 16][..], &[2; 4], &[3; 8], &[0; 8], &[4; 4]].concat();
+            let is_short = self.settings.borrow()["mac"] == "unionpay-ecb" || self.has_short_mac_key.get();
+            let halves = if is_short { [[3; 8], [0; 8]] } else { [[3; 8], [5; 8]] };
+            let keys = [&[1; 16][..], &[2; 4], halves.as_flattened(), &[4; 4]].concat();
             let batch = format!("00{:06}003", self.batch.get());
             return Ok(Some(answer(&read, "00", true, false, &[(60, batch.into()), (62, keys.into())])));
         }

@@ -109,6 +109,11 @@ fn what_is_sent_by_settings() {
         "tpdu": "6005250000", "header": "603100311001", "order_number_field": "62", "serial_number": "3135320-017-687",
     }));
     assert_snapshot!("sign_on_with_serial_number", sent(&settings, &settings.sign_on(1, 1)));
+    let four =
+        self::settings(&json!({ "mac": "aes-cmac", "pin_format": "iso-4", "security_control": "2400000000000000" }));
+    let chip = card(EntryMode::Chip);
+    let draft = four.sale(&Sent::sale(403, 24, 1_250, &chip), &chip, NUMBER).unwrap();
+    assert_snapshot!("sale_pin_format_4", sent(&four, &draft));
     let keyed = card(EntryMode::Keyed);
     let draft = settings.sale(&Sent::sale(999_999, 1, 1, &keyed), &keyed, NUMBER).unwrap();
     assert_snapshot!("sale_with_order_number", sent(&settings, &draft));

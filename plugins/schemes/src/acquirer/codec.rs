@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// TPDU (5) and header (6): what stands before the message type, and what no MAC covers.
 pub const PREFIX_LEN: usize = 11;
 
+/// A block of 8 bytes, or of as many as [`decode`] is told.
+const PIN_BLOCK: u8 = 52;
+
 /// Of a field's characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -56,7 +59,7 @@ const FIELDS: &[(u8, Form, Length)] = &[
     (44, Bytes, Two(25)),
     (48, DigitsLeft, Three(322)),
     (49, Bytes, Fixed(3)),
-    (52, Bytes, Fixed(8)),
+    (PIN_BLOCK, Bytes, Fixed(8)),
     (53, Digits, Fixed(16)),
     (54, Bytes, Three(20)),
     (55, Bytes, Three(255)),
@@ -118,9 +121,11 @@ impl Message {
     }
 }
 
+/// `pin_block_len`: bytes of field 52.
+///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
+pub fn decode(bytes: &[u8], pin_block_len: usize) -> Result<Message, Malformed> {
     let (prefix, mut rest) = bytes.split_first_chunk::<PREFIX_LEN>().ok_or(Malformed::Short("its prefix"))?;
     let kind = packed_text(take(&mut rest, 2).ok_or(Malformed::Short("its type"))?);
     if !kind.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -130,7 +135,11 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
     let bitmap = bitmap.ok_or(Malformed::Short("its bitmap"))?;
     let mut fields = BTreeMap::new();
     for field in (1..=64).filter(|field| bitmap >> (64 - field) & 1 == 1) {
-        fields.insert(field, read(field, &mut rest)?);
+        let value = match field {
+            PIN_BLOCK => take(&mut rest, pin_block_len).ok_or(Malformed::ShortField(field))?.to_vec(),
+            _ => read(field, &mut rest)?,
+        };
+        fields.insert(field, value);
     }
     if !rest.is_empty() {
         return Err(Malformed::Rest(rest.len()));
@@ -260,7 +269,7 @@ mod tests {
     #[test]
     fn what_terminals_sent_is_read_and_written_again() {
         let sent = bytes(SIGN_IN);
-        let message = decode(&sent).expect("reads");
+        let message = decode(&sent, 8).expect("reads");
         assert_eq!(encode(&message), Ok(sent));
         assert_eq!((message.kind.as_str(), message.to, message.from), ("0800", [5, 0x25], [0, 0]));
         assert_eq!((message.text(11), message.text(41), message.text(42)), ("000001", "88888888", "100000000000001"));
@@ -268,7 +277,7 @@ mod tests {
         assert_eq!(message.text(62), "Sequence No153135320-017-687");
 
         let sent = bytes(SALE);
-        let message = decode(&sent).expect("reads");
+        let message = decode(&sent, 8).expect("reads");
         assert_eq!(encode(&message), Ok(sent));
         assert_eq!((message.text(2), message.text(14), message.text(4)), ("6224242900000113", "2806", "000000000001"));
         assert_eq!((message.text(22), message.text(23), message.text(26)), ("071", "000", "12"));
@@ -296,9 +305,9 @@ mod tests {
             (spoiled(21, 0xaa), Malformed::Characters(11)),
             (spoiled(48, 0x18), Malformed::Long(60)),
         ] {
-            assert_eq!(decode(&given).map(drop), Err(fault));
+            assert_eq!(decode(&given, 8).map(drop), Err(fault));
         }
-        let mut message = decode(&bytes(SIGN_IN)).expect("reads");
+        let mut message = decode(&bytes(SIGN_IN), 8).expect("reads");
         message.set(4, "1");
         assert_eq!(encode(&message), Err(Malformed::Long(4)));
         message.set(4, "00000000000x");

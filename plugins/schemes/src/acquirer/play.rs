@@ -7,7 +7,7 @@ use super::{
     batch::Closed,
     book::{Entry, Kind, Standing},
     cipher::Mac,
-    desk::{MASTER_KEY, MERCHANT, TERMINAL},
+    desk::{AES_MASTER_KEY, MASTER_KEY, MERCHANT, SECURITY_ISO_4, TERMINAL},
 };
 use crate::stage::{Act, BatchSeen, FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
 
@@ -40,6 +40,7 @@ impl FarSide for Acquirer {
         let mac = match self.config.mac {
             Mac::UnionpayEcb => "unionpay-ecb",
             Mac::Retail => "retail",
+            Mac::AesCmac => "aes-cmac",
         };
         let mut secrets = json!({
             "terminal-master-key": MASTER_KEY,
@@ -49,16 +50,23 @@ impl FarSide for Acquirer {
         if self.config.tls {
             secrets["acquirer-certificates"] = json!(AUTHORITY_PEM);
         }
+        let mut settings = json!({
+            "address": base_url,
+            "private_authority": self.config.tls,
+            "terminal_number": TERMINAL,
+            "merchant_number": MERCHANT,
+            "mac": mac,
+            "length_header": self.config.length_header.word(),
+            "order_number_field": "62",
+            "answer_timeout_s": 1,
+        });
+        if self.config.mac == Mac::AesCmac {
+            settings["pin_format"] = json!("iso-4");
+            settings["security_control"] = json!(SECURITY_ISO_4);
+            secrets["terminal-master-key"] = json!(format!("aes:{AES_MASTER_KEY}"));
+        }
         Script {
-            settings: json!({
-                "address": base_url,
-                "private_authority": self.config.tls,
-                "terminal_number": TERMINAL,
-                "merchant_number": MERCHANT,
-                "mac": mac,
-                "order_number_field": "62",
-                "answer_timeout_s": 1,
-            }),
+            settings,
             secrets,
             code: None,
             card: Some(card()),

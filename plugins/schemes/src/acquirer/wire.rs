@@ -1,7 +1,7 @@
-//! The acquirer's port: frames with two bytes of length over TCP or TLS, any number on a connection, and what goes wrong with
+//! The acquirer's port: frames with their length in front over TCP or TLS, any number on a connection, and what goes wrong with
 //! their answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -19,6 +19,52 @@ const LATE: Duration = Duration::from_millis(2_500);
 const IDLE_MAX: Duration = Duration::from_secs(120);
 const HTML: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\n\r\n<html><body>502 Bad Gateway</body></html>";
+
+/// How long a message is, in front of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LengthHeader {
+    /// Two bytes, the higher first.
+    #[default]
+    Binary,
+    /// The same, themselves counted.
+    BinaryWithItself,
+    /// Four digits.
+    Decimal,
+    /// The same, themselves counted.
+    DecimalWithItself,
+}
+
+impl LengthHeader {
+    /// As settings of a channel name it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::BinaryWithItself => "binary-with-itself",
+            Self::Decimal => "decimal",
+            Self::DecimalWithItself => "decimal-with-itself",
+        }
+    }
+
+    const fn is_binary(self) -> bool {
+        matches!(self, Self::Binary | Self::BinaryWithItself)
+    }
+
+    /// What it counts beside the message.
+    const fn counted(self) -> usize {
+        match self {
+            Self::Binary | Self::Decimal => 0,
+            Self::BinaryWithItself => 2,
+            Self::DecimalWithItself => 4,
+        }
+    }
+
+    /// The longest message that it can name.
+    const fn len_max(self) -> usize {
+        let all = if self.is_binary() { 0xffff } else { 9_999 };
+        all - self.counted()
+    }
+}
 
 /// Takes connections until it is dropped.
 pub async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, acquirer: Arc<Acquirer>) {
@@ -47,11 +93,12 @@ pub async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, acquirer: A
     }
 }
 
-async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, acquirer: &Acquirer) -> std::io::Result<()> {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, acquirer: &Acquirer) -> io::Result<()> {
+    let (header, pin_block_len) = (acquirer.config.length_header, acquirer.config.mac.pin_block_len());
     loop {
-        let Ok(message) = timeout(IDLE_MAX, frame(&mut stream)).await else { return Ok(()) };
+        let Ok(message) = timeout(IDLE_MAX, frame(&mut stream, header)).await else { return Ok(()) };
         let message = message?;
-        let request = match codec::decode(&message) {
+        let request = match codec::decode(&message, pin_block_len) {
             Ok(request) => request,
             Err(error) => {
                 // As hosts do with what is no message of theirs.
@@ -64,7 +111,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, acquirer: &Acqui
             return Ok(());
         }
         let answer = acquirer.answer(&request, &message, fault);
-        let framed = framed(&answer);
+        let whole = framed(header, &answer);
         match fault {
             Some(Fault::Silent) => {
                 // Until the terminal has waited long enough.
@@ -75,13 +122,12 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, acquirer: &Acqui
             _ => {}
         }
         let (bytes, is_last): (Vec<u8>, bool) = match fault {
-            Some(Fault::Cut) => (framed[..framed.len() / 2].to_vec(), true),
+            Some(Fault::Cut) => (whole[..whole.len() / 2].to_vec(), true),
             Some(Fault::Html) => (HTML.to_vec(), true),
-            Some(Fault::Empty) => (vec![0, 0], true),
-            // The longest that two bytes of length can announce.
-            Some(Fault::Huge) => (vec![0xff; 2 + 0xffff], true),
-            Some(Fault::Twice) => (framed.repeat(2), false),
-            _ => (framed, false),
+            Some(Fault::Empty) => (framed(header, &[]), true),
+            Some(Fault::Huge) => (framed(header, &vec![0xff; header.len_max()]), true),
+            Some(Fault::Twice) => (whole.repeat(2), false),
+            _ => (whole, false),
         };
         stream.write_all(&bytes).await?;
         stream.flush().await?;
@@ -91,15 +137,32 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, acquirer: &Acqui
     }
 }
 
-async fn frame(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).await?;
-    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+/// What begins with no length is not waited for.
+async fn frame(stream: &mut (impl AsyncRead + Unpin), header: LengthHeader) -> io::Result<Vec<u8>> {
+    let len = if header.is_binary() {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).await?;
+        Some(usize::from(u16::from_be_bytes(length)))
+    } else {
+        let mut digits = [0; 4];
+        stream.read_exact(&mut digits).await?;
+        let value = |digits: u16| usize::from(digits);
+        let is_number = digits.iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(&digits).ok().filter(|_| is_number).and_then(|text| text.parse().ok()).map(value)
+    };
+    let len = len.and_then(|len| len.checked_sub(header.counted()));
+    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it begins with no length"))?;
+    let mut message = vec![0; len];
     stream.read_exact(&mut message).await?;
     Ok(message)
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(message.len()).unwrap_or(u16::MAX);
-    [&len.to_be_bytes(), message].concat()
+fn framed(header: LengthHeader, message: &[u8]) -> Vec<u8> {
+    let len = message.len() + header.counted();
+    let length = if header.is_binary() {
+        u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes().to_vec()
+    } else {
+        format!("{len:04}").into_bytes()
+    };
+    [&length, message].concat()
 }

@@ -72,12 +72,46 @@ async fn starts_serves_and_stops_with_a_connection_held() {
     assert!(!log.contains(code["code"].as_str().unwrap()), "a payment code is money and is not logged");
 }
 
+/// By two processes into one file, a line for each request, as the stage door has them.
+#[tokio::test]
+async fn what_is_heard_is_written_down() {
+    let file = std::env::temp_dir().join(format!("saoma-heard-{}.jsonl", std::process::id()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut told = Vec::new();
+    for n in 0..2 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_saoma-schemes"))
+            .arg("--heard")
+            .arg(&file)
+            .arg("alipay")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let at = |door: &str, path: &str| format!("{}{path}", ready[door].as_str().unwrap());
+        client.post(at("listening", &format!("/gateway.do?n={n}"))).body("\n\"x").send().await.unwrap();
+        let heard: Vec<Value> = client.get(at("door", "/heard")).send().await.unwrap().json().await.unwrap();
+        told.extend(heard);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let kept: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((kept.len(), &kept), (2, &told));
+}
+
 #[test]
 fn bad_arguments_say_what_to_do() {
     for (args, hint) in [
         (vec!["wallet"], "--merchant <ID=KEY>"),
         (vec!["wallet", "--merchant", "noodles"], "ID=KEY"),
         (vec!["wallet", "--merchant", "a=b", "--listen", "nowhere"], "socket address"),
+        (vec!["acquirer", "--mac", "des"], "aes-cmac"),
+        (vec!["acquirer", "--length-header", "text"], "decimal-with-itself"),
+        (vec!["alipay", "--heard", "/nowhere/heard.jsonl"], "cannot write to /nowhere/heard.jsonl"),
     ] {
         let out = Command::new(env!("CARGO_BIN_EXE_saoma-schemes")).args(&args).output().unwrap();
         assert!(!out.status.success());

@@ -12,7 +12,12 @@ use crate::{
         tcp::{CardField, CardValue, Digits, MacAlgorithm, MessageMac, PinBlock, PinFormat},
     },
     card::tests::{card, manifest, secrets},
-    host::{http::Reach, tests::call_of},
+    host::{
+        HostConfig,
+        http::{Network, Reach},
+        tests::call_of,
+    },
+    ports::{Chance, NoChance},
 };
 
 /// What the far side does with the connections that it takes, one after the other.
@@ -169,6 +174,51 @@ async fn the_card_goes_out_and_does_not_come_back() {
     assert!(!exchange(&mut call, sale).await.expect("an answer").mac_fits);
 }
 
+/// Fills with the same byte, so that a block of format 4 is known beforehand.
+struct Same;
+
+impl Chance for Same {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoChance> {
+        bytes.fill(0x5a);
+        Ok(())
+    }
+}
+
+/// The block is by the AES and the fields of `psec` 1.3.0, which opens it again.
+#[tokio::test]
+async fn a_pin_goes_out_in_format_4_under_aes() {
+    let far_side = FarSide::start(vec![Turn::Says(bytes("00024F4B")), Turn::Says(bytes("00024F4B"))]).await;
+    let mut call = call_to(far_side.port).await;
+    let given = call.given_mut().expect("given");
+    given.account.secrets = given.account.secrets.clone().with("master-aes", "aes:00112233445566778899AABBCCDDEEFF");
+    let (ports, config) = (&given.ports, HostConfig { allow_private_addresses: true, ..HostConfig::new("") });
+    given.ports = Arc::new(Ports {
+        kv: Arc::clone(&ports.kv),
+        keys: Arc::clone(&ports.keys),
+        clock: Arc::clone(&ports.clock),
+        chance: Arc::new(Same),
+        network: Network::new(&config).expect("a network"),
+    });
+    let (sealed, check) = (bytes("C66789FFB92E7835A40F17AE2E729879"), bytes("EA173F5C1B"));
+    let loaded = call.load("pin-aes".to_owned(), KeyUse::Pin, "master-aes".to_owned(), sealed, check).await;
+    loaded.expect("no trap").expect("a key");
+    let mut sale = request(far_side.port, &format!("52{}53", "00".repeat(16)));
+    sale.card_fields = vec![field(1, pin_block("pin-aes", PinFormat::Iso4))];
+    exchange(&mut call, sale.clone()).await.expect("an answer");
+    assert_eq!(far_side.heard(), ["0012525854814AC761F0A5F3A06158552C58B953"]);
+    // Neither format under a key of the other's cipher, nor a block that reaches beyond the message.
+    for (wanted, at, why) in [
+        (pin_block("pin-aes", PinFormat::Iso0), 1, "format 0 is sealed under a key of TDES"),
+        (pin_block("pin", PinFormat::Iso4), 1, "format 4 under one of AES"),
+        (pin_block("pin-aes", PinFormat::Iso4), 3, "a card field of 16 bytes at 3"),
+    ] {
+        sale.card_fields = vec![field(at, wanted)];
+        let error = exchange(&mut call, sale.clone()).await.expect_err("not sent");
+        assert!(said(&error).contains(why), "{}", said(&error));
+    }
+    assert_eq!(far_side.heard().len(), 1);
+}
+
 #[tokio::test]
 async fn how_far_a_message_got_is_told_exactly() {
     let late = [bytes("0003"), b"one".to_vec()].concat();
@@ -284,7 +334,6 @@ async fn what_is_not_sent_says_why() {
 /// Without leave for private addresses there is neither a plain connection nor one to this machine.
 #[tokio::test]
 async fn the_operator_decides_about_private_addresses() {
-    use crate::host::{HostConfig, Ports, http::Network};
     let mut call = call_to(1).await;
     let given = call.given_mut().expect("given");
     let settings = json!({ "base_url": "tls://127.0.0.1:1" });
