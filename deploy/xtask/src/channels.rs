@@ -21,10 +21,13 @@ const NOT_CHANNELS: [&str; 4] = ["hostile", "frozen", "canteen-rules", "hostile-
 const WALLET: &str = "wallet --stage";
 /// Far sides that are not called as their channel.
 const FAR_SIDES: [(&str, &str); 3] = [("sandbox", WALLET), ("wallet", "stored-value"), ("card", "acquirer --tls")];
-/// Other ways in which a scheme deals with a channel, each played whole: a service provider's merchants, and the scheme's keys as they are
-/// held, fetched and rotated.
-const VARIANTS: [(&str, &str); 2] =
-    [("wechatpay", "wechatpay --signing certificate"), ("wechatpay", "wechatpay --partner --signing next-certificate")];
+/// Other ways in which a scheme deals with a channel, each played whole: keys that are certificates, a service provider's merchants, and
+/// the scheme's keys as they are held, fetched and rotated.
+const VARIANTS: [(&str, &str); 3] = [
+    ("alipay", "alipay --certificates"),
+    ("wechatpay", "wechatpay --signing certificate"),
+    ("wechatpay", "wechatpay --partner --signing next-certificate"),
+];
 /// Cases that are played at once: most of them wait for a scheme that does not answer.
 const JOBS: &str = "8";
 
