@@ -1,10 +1,11 @@
 //! An account's secrets on their way to the host's own key operations. They never enter a plugin.
 //!
 //! A secret is text that a person entered; what it is for, its kind, is the manifest's word. It is read as that kind when it is
-//! entered ([`SecretKind::check`]), and again when a call first uses it; then it is kept read with the set.
+//! entered ([`SecretKind::check_at`]), and again when a call first uses it; then it is kept read with the set.
 
 pub(crate) mod key;
 pub(crate) mod pem;
+mod validity;
 
 use std::{
     collections::BTreeMap,

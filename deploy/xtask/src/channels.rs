@@ -21,9 +21,10 @@ const NOT_CHANNELS: [&str; 4] = ["hostile", "frozen", "canteen-rules", "hostile-
 const WALLET: &str = "wallet --stage";
 /// Far sides that are not called as their channel.
 const FAR_SIDES: [(&str, &str); 3] = [("sandbox", WALLET), ("wallet", "stored-value"), ("card", "acquirer --tls")];
-/// Other ways in which a scheme deals with a channel, each played whole: a service provider's merchants, and the scheme's keys as they are
-/// held, fetched and rotated; an acquirer whose keys are of AES and whose lengths are digits.
-const VARIANTS: [(&str, &str); 3] = [
+/// Other ways in which a scheme deals with a channel, each played whole: keys that are certificates, a service provider's merchants, and
+/// the scheme's keys as they are held, fetched and rotated; an acquirer whose keys are of AES and whose lengths are digits.
+const VARIANTS: [(&str, &str); 4] = [
+    ("alipay", "alipay --certificates"),
     ("wechatpay", "wechatpay --signing certificate"),
     ("wechatpay", "wechatpay --partner --signing next-certificate"),
     ("card", "acquirer --tls --mac aes-cmac --length-header decimal-with-itself"),

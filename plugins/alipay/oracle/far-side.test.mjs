@@ -32,6 +32,22 @@ for (const certificates of [false, true]) {
   });
 }
 
+test('a far side in certificate mode takes what the SDK sends in that mode, and no other', async () => {
+  const strict = await farSide('--certificates');
+  try {
+    const query = (certificates) =>
+      sdk(certificates ? strict.script : { ...strict.script, secrets: { ...strict.script.secrets, 'alipay-public-key': scheme.script.secrets['alipay-public-key'] } }, certificates)
+        .exec('alipay.trade.query', { bizContent: { outTradeNo: 'n3' } }, { validateSign: true });
+    assert.equal((await query(true)).subCode, 'ACQ.TRADE_NOT_EXIST');
+    assert.equal((await query(false)).subCode, 'isv.missing-app-cert-sn');
+    // The serials that the settings name are those that the SDK works out from the certificates.
+    const { appCertSn, alipayRootCertSn } = sdk(strict.script, true).config;
+    assert.deepEqual([strict.script.settings.app_cert_sn, strict.script.settings.alipay_root_cert_sn], [appCertSn, alipayRootCertSn]);
+  } finally {
+    strict.stop();
+  }
+});
+
 test('the SDK refuses an answer whose signature is of other bytes', async () => {
   const merchant = sdk(scheme.script);
   for (const fault of ['forged', 'unsigned']) {

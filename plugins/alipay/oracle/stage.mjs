@@ -17,9 +17,9 @@ export const snapshot = (name) => {
   return { text, url, form };
 };
 
-export async function farSide() {
+export async function farSide(...args) {
   const binary = process.env.SAOMA_SCHEMES ?? here('../../../target/debug/saoma-schemes');
-  const child = spawn(binary, ['alipay'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(binary, ['alipay', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   const line = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`${binary} ended with ${code}`)));

@@ -3,12 +3,12 @@
 use saoma_channel_sdk::{
     Account, Error, Order, clock,
     in_app::{App, BridgeCall, Guest, Step},
-    not_sent, settings,
+    not_sent,
 };
 
 use crate::{
     Alipay, exchange,
-    messages::{payment, request},
+    messages::{payment, request, settings::Settings},
 };
 
 impl Guest for Alipay {
@@ -23,11 +23,11 @@ impl Guest for Alipay {
     }
 
     fn identify(account: Account, _: String, return_url: String, state: String) -> Result<Option<String>, Error> {
-        request::authorize_url(&settings(&account)?, &return_url, &state).map(Some)
+        request::authorize_url(&Settings::of(&account)?, &return_url, &state).map(Some)
     }
 
     fn payer(account: Account, _: String, parameters: Vec<(String, String)>) -> Result<String, Error> {
-        let settings: request::Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let of = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let code = of("auth_code").filter(|code| (1..=64).contains(&code.len()));
         let code = code.ok_or_else(|| not_sent("the visitor came back without a code"))?;
@@ -39,7 +39,7 @@ impl Guest for Alipay {
 
     fn open(account: Account, _: String, order: Order, payer: String) -> Result<Step, Error> {
         let call = request::create(&order, &account.notify_url, &payer, clock::now())?;
-        let answer = exchange(&settings(&account)?, &call)?;
+        let answer = exchange(&Settings::of(&account)?, &call)?;
         let trade_no = payment::read_opened(&answer, &order.number)?;
         let parameters = serde_json::json!({ "tradeNO": trade_no });
         Ok(Step::Bridge(BridgeCall {

@@ -11,13 +11,14 @@ use messages::{
     notice::{News, Notice},
     payment::{self, Undone},
     refund,
-    request::{self, Call, Settings},
+    request::{self, Call},
+    settings::Settings,
 };
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
     PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, Request, SecretKind, SecretSpec,
-    clock, misconfigured, no_answer, rsa_sign, rsa_verifies, settings,
+    clock, misconfigured, no_answer, rsa_sign, rsa_verifies,
 };
 
 /// The merchant application's own key, which signs requests.
@@ -86,12 +87,13 @@ impl Guest for Alipay {
     }
 
     fn create(account: Account, order: Order) -> Result<Created, Error> {
-        let answer = exchange(&settings(&account)?, &request::precreate(&order, &account.notify_url, clock::now())?)?;
+        let answer =
+            exchange(&Settings::of(&account)?, &request::precreate(&order, &account.notify_url, clock::now())?)?;
         payment::read_created(&answer, &order.number).map(|code| Created { code })
     }
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let answer = exchange(&settings, &request::pay(&order, &account.notify_url, &code, clock::now())?)?;
         if payment::may_be_a_repeat(&answer) {
             let first = ask(&settings, &order.number)?;
@@ -103,11 +105,11 @@ impl Guest for Alipay {
     }
 
     fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        ask(&settings(&account)?, &order.number)
+        ask(&Settings::of(&account)?, &order.number)
     }
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         // A code on show is closed first, also if nobody has scanned it: Alipay then knows no trade, and takes the number for none.
         if order.presented_by == Presenter::Merchant
             && let Undone::Told(answer) = payment::read_closed(&exchange(&settings, &request::close(&order.number))?)?
@@ -122,7 +124,7 @@ impl Guest for Alipay {
     }
 
     fn refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let answer = exchange(&settings, &request::refund(&refund)?)?;
         let taken = refund::read_refunded(&answer, &refund.number, &refund.refund_number)?;
         if taken.status != RefundStatus::Pending {
@@ -136,7 +138,7 @@ impl Guest for Alipay {
     }
 
     fn query_refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        ask_refund(&settings(&account)?, &refund.number, &refund.refund_number)
+        ask_refund(&Settings::of(&account)?, &refund.number, &refund.refund_number)
     }
 
     fn parse_notification(
@@ -144,7 +146,7 @@ impl Guest for Alipay {
         notification: HttpMessage,
     ) -> Result<NotificationOutcome, NotificationError> {
         let forged = |why: &str| NotificationError::Forged(why.to_owned());
-        let settings: Settings = settings(&account).map_err(|_| forged("the account's settings cannot be read"))?;
+        let settings = Settings::of(&account).map_err(|_| forged("the account's settings are wrong"))?;
         let notice = Notice::parse(&notification.body);
         match rsa_verifies(ALIPAY_KEY, None, notice.sign_text().as_bytes(), notice.signature()) {
             Ok(true) if notice.is_for(&settings) => {}
@@ -167,7 +169,7 @@ impl Guest for Alipay {
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let answer = exchange(&settings, &request::bill(&day))?;
         let Some(address) = bill::read_address(&answer, &day, clock::now())? else {
             return Ok(BillPage { lines: Vec::new(), next_cursor: None });
@@ -181,7 +183,7 @@ impl Guest for Alipay {
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let answer = exchange(&settings, &request::self_test()).map_err(|error| match error {
             // Here nothing can have happened, and a wrong key is the likeliest reason for an answer that does not verify.
             Error::NoAnswer(why) if why == UNVERIFIED => misconfigured(

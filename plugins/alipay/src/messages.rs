@@ -11,3 +11,4 @@ pub mod notice;
 pub mod payment;
 pub mod refund;
 pub mod request;
+pub mod settings;

@@ -31,8 +31,16 @@ use crate::stage::{self, Act, FarSide, Fault, Notification, OrderSeen, Running, 
 /// Alipay has no word of its own for a code that is too old.
 const UNPLAYED: [Fault; 1] = [Fault::CodeExpired];
 
+/// How the merchant's application is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Config {
+    /// In certificate mode: requests of public-key mode are refused. Else either is taken.
+    pub by_certificates: bool,
+}
+
 /// Alipay, as one merchant's application sees it.
 pub struct Alipay {
+    config: Config,
     stage: Stage,
     keys: Keys,
     book: Mutex<Book>,
@@ -46,8 +54,9 @@ pub struct Alipay {
 ///
 /// # Errors
 /// If the address cannot be listened on.
-pub fn start(listen: SocketAddr) -> anyhow::Result<Running> {
+pub fn start(listen: SocketAddr, config: Config) -> anyhow::Result<Running> {
     let far_side = Arc::new(Alipay {
+        config,
         stage: Stage::default(),
         keys: Keys::load()?,
         book: Mutex::default(),
@@ -109,15 +118,22 @@ impl FarSide for Alipay {
     }
 
     fn script(&self, base_url: &str) -> Script {
+        let mut settings = json!({
+            "gateway_url": format!("{base_url}/gateway.do"),
+            "app_id": keys::APP_ID,
+            "bill_url": base_url,
+            "seller_id": keys::SELLER_ID,
+            "oauth_url": base_url,
+        });
+        let mut alipay_key = keys::ALIPAY_PUBLIC;
+        if self.config.by_certificates {
+            settings["app_cert_sn"] = keys::APP_CERT_SN.into();
+            settings["alipay_root_cert_sn"] = keys::ROOT_CERT_SN.into();
+            alipay_key = keys::ALIPAY_CERTIFICATE;
+        }
         Script {
-            settings: json!({
-                "gateway_url": format!("{base_url}/gateway.do"),
-                "app_id": keys::APP_ID,
-                "bill_url": base_url,
-                "seller_id": keys::SELLER_ID,
-                "oauth_url": base_url,
-            }),
-            secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": keys::ALIPAY_PUBLIC }),
+            settings,
+            secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": alipay_key }),
             code: Some("281234567890123456".to_owned()),
             card: None,
             faults: Fault::all_but(&UNPLAYED),

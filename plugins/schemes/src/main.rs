@@ -35,7 +35,9 @@ enum SchemeCommand {
     /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
     ///
     /// Example: saoma-schemes alipay --listen 127.0.0.1:8091
-    Alipay(StageArgs),
+    ///
+    /// It takes requests of both key modes; with --certificates it wants them of certificate mode, and gives the settings for that.
+    Alipay(AlipayArgs),
     /// UnionPay's Online Payment gateway (QR payments), with test keys.
     ///
     /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
@@ -90,6 +92,15 @@ struct AcquirerArgs {
 }
 
 #[derive(clap::Args)]
+struct AlipayArgs {
+    #[command(flatten)]
+    stage: StageArgs,
+    /// The application signs in certificate mode.
+    #[arg(long)]
+    certificates: bool,
+}
+
+#[derive(clap::Args)]
 struct WechatpayArgs {
     #[command(flatten)]
     stage: StageArgs,
@@ -99,6 +110,9 @@ struct WechatpayArgs {
     /// By which key the scheme signs, and which one merchants hold.
     #[arg(long, value_enum, default_value_t)]
     signing: wechatpay::Signing,
+    /// The merchant's money is paid out at the end of each day.
+    #[arg(long)]
+    withdraws: bool,
 }
 
 #[derive(clap::Args)]
@@ -147,14 +161,18 @@ async fn main() -> anyhow::Result<()> {
     }
     match cli.scheme {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
-        SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
+        SchemeCommand::Alipay(args) => {
+            let config = alipay::Config { by_certificates: args.certificates };
+            play(|| alipay::start(args.stage.listen, config)).await
+        }
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
         SchemeCommand::Lightning(args) => play(|| lightning::start(args.listen)).await,
         SchemeCommand::Pix(args) => play(|| pix::start(args.listen)).await,
         SchemeCommand::StoredValue(args) => play(|| stored_value::start(args.listen)).await,
         SchemeCommand::Wechatpay(args) => {
-            let config = wechatpay::Config { is_partner: args.partner, signing: args.signing };
-            play(|| wechatpay::start(args.stage.listen, config)).await
+            let WechatpayArgs { stage, partner, signing, withdraws } = args;
+            let config = wechatpay::Config { is_partner: partner, signing, withdraws };
+            play(|| wechatpay::start(stage.listen, config)).await
         }
         SchemeCommand::Acquirer(args) => {
             let AcquirerArgs { stage, tls, mac, length_header } = args;

@@ -3,11 +3,12 @@
 //!
 //! Built from the product pages at pay.weixin.qq.com. Where they leave a thing open, the choice stands beside it. `book` has the
 //! rules, `form` the fields and their limits, `gate` what a request must carry, `keys` signatures and seals, `http` the wire,
-//! `bill` the trade bill. All keys are made for tests and published.
+//! `bill` the trade bill, `funds` the fund bill. All keys are made for tests and published.
 
 mod bill;
 mod book;
 mod form;
+mod funds;
 mod gate;
 mod http;
 mod keys;
@@ -46,6 +47,8 @@ pub struct Config {
     /// Behind a service provider.
     pub is_partner: bool,
     pub signing: Signing,
+    /// The merchant's money is paid out at the end of each day.
+    pub withdraws: bool,
 }
 
 /// The scheme at play.
@@ -91,6 +94,8 @@ impl FarSide for WechatPay {
             settings["mode"] = "partner".into();
             settings["sub_mchid"] = SUB_MCHID.into();
             settings["sub_appid"] = SUB_APPID.into();
+        } else {
+            settings["fund_bills"] = true.into();
         }
         if self.config.signing == Signing::PublicKey {
             settings["wechatpay_public_key_id"] = keys::PUBLIC_KEY_ID.into();

@@ -11,7 +11,7 @@ use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer,
     PaymentStatus, Presenter, RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, clock, misconfigured,
-    no_answer, rsa_sign, rsa_verifies, settings,
+    no_answer, rsa_sign, rsa_verifies,
 };
 
 /// The key of the merchant's signing certificate.
@@ -83,25 +83,25 @@ impl Guest for UnionPay {
     }
 
     fn create(account: Account, order: Order) -> Result<Created, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let message = exchange(&settings, &messages::create(&settings, &order, &account.notify_url)?)?;
         messages::read_created(&message, &order).map(|code| Created { code })
     }
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let message = exchange(&settings, &messages::charge(&settings, &order, &account.notify_url, &code)?)?;
         let heard = messages::heard(&message, &order.number, &order.amount)?;
         messages::charged(heard, queried(&settings, &order.number, order.created_at, Unpaid::Charge), &order.number)
     }
 
     fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         queried(&settings, &order.number, order.created_at, unpaid(&settings, &order))
     }
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         match order.presented_by {
             Presenter::Customer => {
                 let message = exchange(&settings, &messages::reverse(&settings, &order)?)?;
@@ -129,21 +129,21 @@ impl Guest for UnionPay {
     }
 
     fn refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let message = exchange(&settings, &messages::refund(&settings, &refund, &account.notify_url)?)?;
         let heard = messages::heard(&message, &refund.refund_number, &refund.amount)?;
         messages::refunded(heard, refund_queried(&settings, &refund), &refund)
     }
 
     fn query_refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        refund_queried(&settings(&account)?, &refund)
+        refund_queried(&Settings::of(&account)?, &refund)
     }
 
     fn parse_notification(
         account: Account,
         notification: HttpMessage,
     ) -> Result<NotificationOutcome, NotificationError> {
-        let settings: Settings = settings(&account).map_err(|error| NotificationError::Forged(messages::why(error)))?;
+        let settings = Settings::of(&account).map_err(|error| NotificationError::Forged(messages::why(error)))?;
         let message = Message::from_form(&notification.body).map_err(NotificationError::Malformed)?;
         // Without a certificate nothing can be believed; the scheme will send it again.
         verify(&settings, &message).map_err(|error| NotificationError::Forged(messages::why(error)))?;
@@ -156,14 +156,14 @@ impl Guest for UnionPay {
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let call = messages::bill(&settings, &messages::settle_date(&day)?, clock::now())?;
         let request = request(&settings, &call, BILL_TIMEOUT_MS)?.answer_bytes_max(BILL_BYTES_MAX);
         messages::read_bill(&answered(&settings, request)?, &settings.merchant_id, &day, cursor.as_deref())
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
-        let settings: Settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let message = exchange(&settings, &messages::probe(&settings, clock::now())?).map_err(|error| match error {
             // Here nothing can have happened, and a certificate that is not pinned is the likeliest reason.
             Error::NoAnswer(why) if why.starts_with(UNVERIFIED) => {
@@ -219,7 +219,7 @@ fn exchange(settings: &Settings, call: &Call) -> Result<Message, Error> {
 }
 
 fn request(settings: &Settings, call: &Call, timeout_ms: u32) -> Result<Request, Error> {
-    let url = messages::url(settings, call)?;
+    let url = messages::url(settings, call);
     let signature = rsa_sign(SIGNING_KEY, messages::digest_hex(&call.fields.signed_text()).as_bytes())?;
     let body = call.fields.clone().with("signature", signature).form();
     Ok(Request::new("POST", url, timeout_ms).body(FORM, body))

@@ -15,11 +15,12 @@ mod notice;
 mod number;
 mod read;
 mod refund;
+mod settings;
 
 pub use bill::{read_bill, settle_date};
 pub use build::{
-    BACK_TRANS, Call, QUERY_TRANS, Settings, VERSION, bill, charge, create, probe, query, query_refund, query_void,
-    refund, reverse, url, void,
+    BACK_TRANS, Call, QUERY_TRANS, VERSION, bill, charge, create, probe, query, query_refund, query_void, refund,
+    reverse, url, void,
 };
 pub use certificate::serial_hex;
 pub use form::{Message, digest_hex};
@@ -30,3 +31,4 @@ pub use read::{
     read_void_queried,
 };
 pub use refund::{read_refund_queried, refunded};
+pub use settings::Settings;

@@ -10,7 +10,7 @@ use messages::{Call, Settings, build, read};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, Error, Guest, HostPattern, HttpMessage,
     KnownOrder, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
-    Reply, Request, SecretKind, SecretSpec, settings,
+    Reply, Request, SecretKind, SecretSpec,
 };
 
 /// A key of the role `acceptor`, which the issuer's owner makes.
@@ -58,17 +58,17 @@ impl Guest for Wallet {
     }
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::charge(&settings, &order, &code))?;
         read::charged(reply.status, &reply.body)
     }
 
     fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        queried(&settings(&account)?, &order.number)
+        queried(&Settings::of(&account)?, &order.number)
     }
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::cancel(&settings, &order.number))?;
         if read::is_past_undoing(reply.status, &reply.body) {
             return queried(&settings, &order.number).map(read::past_undoing);
@@ -77,13 +77,13 @@ impl Guest for Wallet {
     }
 
     fn refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::refund(&settings, &refund))?;
         read::refunded(reply.status, &reply.body, &refund)
     }
 
     fn query_refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::query_refund(&settings, &refund.refund_number))?;
         read::refund_queried(reply.status, &reply.body, &refund)
     }
@@ -97,13 +97,13 @@ impl Guest for Wallet {
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::bill(&settings, &day, cursor.as_deref()))?;
         read::bill(reply.status, &reply.body)
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
-        let settings = settings(&account)?;
+        let settings = Settings::of(&account)?;
         let reply = exchange(&settings, &build::introduce(&settings))?;
         read::introduced(reply.status, &reply.body, &settings.acceptor)
     }

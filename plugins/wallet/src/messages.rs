@@ -2,15 +2,9 @@
 
 pub mod build;
 pub mod read;
+mod settings;
 
-use serde::Deserialize;
-
-/// The account's settings (`settings.schema.json`).
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
-    pub base_url: String,
-    pub acceptor: String,
-}
+pub use settings::Settings;
 
 /// One call of the issuer's API.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,6 +81,32 @@ test('a bill, by its hash and its columns', async (context) => {
   await stage.ask('PUT', '/clock', { ahead_ms: 0 });
 });
 
+test('a fund bill, by its hash, its columns and its sums', async (context) => {
+  const paying = await farSide('--withdraws');
+  try {
+    const shop = client(paying, { [paying.script.settings.wechatpay_public_key_id]: publicKey });
+    await shop.chain('v3/pay/transactions/codepay').post(charge('oracle-funds'));
+    await paying.ask('PUT', '/clock', { ahead_ms: 2 * dayMs });
+    context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * dayMs });
+    const { data } = await shop.chain('v3/bill/fundflowbill').get({ params: { bill_date: today, account_type: 'BASIC' } });
+    const file = await shop.chain('v3/billdownload/file').get({
+      params: { token: new URL(data.download_url).searchParams.get('token') },
+      responseType: 'arraybuffer',
+    });
+    assert.equal(createHash('sha1').update(file.data).digest('hex'), data.hash_value);
+    const { rows, summary } = Formatter.castCsvBill(file.data);
+    const told = rows.map((row) => [row['业务类型'], row['收支类型'], row['收支金额(元)'], row['账户结余(元)']]);
+    assert.deepEqual(told, [
+      ['交易', '收入', '12.50', '12.50'],
+      ['扣除交易手续费', '支出', '0.08', '12.42'],
+      ['提现', '支出', '12.42', '0.00'],
+    ]);
+    assert.deepEqual([Number(summary['资金流水总笔数']), summary['收入金额'], summary['支出金额']], [3, '12.50', '12.50']);
+  } finally {
+    paying.stop();
+  }
+});
+
 test('a notification, verified and opened', async () => {
   await pay('oracle-told');
   const told = async (fault) => {

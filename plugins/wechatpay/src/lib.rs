@@ -5,11 +5,13 @@ mod in_app;
 pub mod messages;
 mod wire;
 
-use messages::{Settings, Subject, Undone};
+use std::collections::BTreeMap;
+
+use messages::{BillFile, Call, FundAccount, Settings, Subject, Undone};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
-    PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
+    PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, Reply, SecretKind, SecretSpec,
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
 };
 use wire::{APIV3_KEY, APP_SECRET, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, exchange, verify, words};
@@ -183,12 +185,17 @@ impl Guest for WechatPay {
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
         let settings = Settings::of(&account)?;
-        let (status, body) = exchange(&settings, &messages::bill(&settings, &day))?;
-        let Some(file) = messages::read_bill(status, &body)? else {
-            return Ok(BillPage { lines: Vec::new(), next_cursor: None });
+        if let Some(funds) = cursor.as_deref().and_then(FundAccount::of_cursor) {
+            return fund_page(&settings, &day, funds);
+        }
+        let mut page = match trade_file(&settings, &day)? {
+            Some((file, reply)) => messages::read_bill_file(&file, reply.status, &reply.body, cursor.as_deref())?,
+            None => BillPage { lines: Vec::new(), next_cursor: None },
         };
-        let reply = download(&settings, &file)?;
-        messages::read_bill_file(&file, reply.status, &reply.body, cursor.as_deref())
+        if page.next_cursor.is_none() && settings.fund_bills {
+            page.next_cursor = Some(FundAccount::Basic.cursor());
+        }
+        Ok(page)
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
@@ -225,6 +232,32 @@ fn queried(settings: &Settings, number: &str) -> Result<PaymentAnswer, Error> {
 fn refund_queried(settings: &Settings, refund: &RefundOrder) -> Result<RefundAnswer, Error> {
     let (status, body) = exchange(settings, &messages::query_refund(settings, &refund.refund_number))?;
     messages::read_refund_queried(status, &body, refund)
+}
+
+/// The trade bill of a day, unread; `None` if there was no trade.
+fn trade_file(settings: &Settings, day: &str) -> Result<Option<(BillFile, Reply)>, Error> {
+    bill_file(settings, &messages::bill(settings, day))
+}
+
+fn bill_file(settings: &Settings, call: &Call) -> Result<Option<(BillFile, Reply)>, Error> {
+    let (status, body) = exchange(settings, call)?;
+    let Some(file) = messages::read_bill(status, &body)? else { return Ok(None) };
+    let reply = download(settings, &file)?;
+    Ok(Some((file, reply)))
+}
+
+/// What moved on a day in one of the merchant's accounts beside payments.
+fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<BillPage, Error> {
+    let next_cursor = account.next().map(FundAccount::cursor);
+    let Some((file, reply)) = bill_file(settings, &messages::fund_bill(day, account))? else {
+        return Ok(BillPage { lines: Vec::new(), next_cursor });
+    };
+    let funds = messages::read_funds(&file, reply.status, &reply.body)?;
+    let fees = match funds.has_fees().then(|| trade_file(settings, day)).transpose()?.flatten() {
+        Some((file, reply)) => messages::read_fees(&file, reply.status, &reply.body)?,
+        None => BTreeMap::new(),
+    };
+    Ok(BillPage { lines: funds.told(account, &fees), next_cursor })
 }
 
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.

@@ -8,6 +8,7 @@
 mod bill;
 mod build;
 mod certificate;
+mod funds;
 mod in_app;
 mod moment;
 mod notice;
@@ -17,12 +18,13 @@ mod refusal;
 mod settings;
 mod signature;
 
-pub use bill::{BillFile, read_bill, read_bill_file};
+pub use bill::{BillFile, read_bill, read_bill_file, read_fees};
 pub use build::{
-    Call, bill, certificates, charge, close, create, download, query, query_refund, refund, reverse, self_test,
-    undoable_from,
+    Call, bill, certificates, charge, close, create, download, fund_bill, query, query_refund, refund, reverse,
+    self_test, undoable_from,
 };
 pub use certificate::{SealedCertificate, read_certificates};
+pub use funds::{FundAccount, read_funds};
 pub use in_app::{authorize_url, bridge, open, pay_text, read_opened, read_payer, token_url};
 pub use notice::{Notice, Subject, read_notice, read_payment_notice, read_refund_notice};
 pub use read::{

@@ -8,7 +8,7 @@ use ring::{
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use saoma_channel_sdk::{Account, Money, Order, RefundOrder};
-use saoma_wechatpay::messages::{self, Call, Settings};
+use saoma_wechatpay::messages::{self, Call, FundAccount, Settings};
 use serde_json::{Value, json};
 
 const MERCHANT_KEY: &str = include_str!("../../schemes/src/wechatpay/keys/merchant.key");
@@ -92,7 +92,10 @@ fn requests() {
     for (mode, changes) in [("direct", json!({})), ("partner", partner)] {
         let settings = settings(&changes);
         let key = merchant_key();
-        for (name, call) in calls(&settings) {
+        // A service provider gets no fund bill of a sub-merchant's.
+        let funds =
+            (mode == "direct").then(|| ("fund-bill", messages::fund_bill("2026-01-31", FundAccount::Operation)));
+        for (name, call) in calls(&settings).into_iter().chain(funds) {
             let (url, path) = settings.address(&call.path).unwrap();
             let text = messages::request_text(call.method, &path, TIMESTAMP, NONCE, &call.body);
             let mut signature = vec![0; key.public().modulus_len()];

@@ -35,3 +35,12 @@ pub fn declined(code: &str, message: impl Into<String>) -> Failure {
 pub fn settings<T: DeserializeOwned>(account: &Account) -> Result<T, Error> {
     serde_json::from_str(&account.settings_json).map_err(|error| misconfigured(format!("the settings: {error}")))
 }
+
+/// What a schema cannot say of the settings. Each check: whether it holds, the field, and what the field must be, with an example.
+///
+/// # Errors
+/// `misconfigured`, naming the first field that is wrong and what it must be.
+pub fn check_fields<'a>(checks: impl IntoIterator<Item = (bool, &'a str, &'a str)>) -> Result<(), Error> {
+    let wrong = checks.into_iter().find(|(holds, ..)| !holds);
+    wrong.map_or(Ok(()), |(_, field, fix)| Err(misconfigured(format!("{field:?} must be {fix}"))))
+}

@@ -32,6 +32,7 @@ pub mod bindings {
     });
 }
 
+mod address;
 pub mod extension;
 mod failed;
 pub mod in_app;
@@ -46,6 +47,7 @@ mod web;
 
 pub use saoma_protocol::code::{emvco, tlv};
 
+pub use address::web_path;
 pub use bindings::{
     export,
     exports::saoma::channel::channel::{
@@ -61,7 +63,7 @@ pub use bindings::{
         },
     },
 };
-pub use failed::{declined, misconfigured, no_answer, not_sent, settings};
+pub use failed::{check_fields, declined, misconfigured, no_answer, not_sent, settings};
 pub use money::{MoneyText, decimal, from_decimal};
 pub use seal::aes_gcm_open;
 pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, rsa_sign, rsa_verifies, rsa_verifies_with, to_hex};

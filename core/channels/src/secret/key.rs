@@ -74,6 +74,12 @@ pub enum SecretFault {
     Count(&'static str),
     #[error("the certificate is not of this private key; the first certificate must be the key's own")]
     NotItsKey,
+    /// When.
+    #[error("the certificate ended on {0}; ask whoever issued it for a new one, and paste that with its private key")]
+    Ended(String),
+    /// From when on it is good.
+    #[error("the certificate is good from {0} on; paste it then, or mend this machine's clock if it is wrong")]
+    NotYet(String),
 }
 
 impl SecretKind {

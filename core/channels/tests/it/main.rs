@@ -9,6 +9,7 @@ mod conformance;
 mod conformance_canaries;
 mod conformance_rules;
 mod extension;
+mod far_sides;
 mod guests;
 mod hostile;
 mod install;

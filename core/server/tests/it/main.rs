@@ -20,6 +20,7 @@ mod currencies;
 mod discrepancies;
 mod disputes;
 mod door;
+mod ended_certificates;
 mod eyes;
 mod failover;
 mod fleet_broker;

@@ -44,7 +44,7 @@ impl Stall {
         let tea = town.merchant("tea").await;
         let anywhere = "127.0.0.1:0".parse().unwrap();
         let wechat = wechatpay::start(anywhere, wechatpay::Config::default()).unwrap();
-        let alipay = alipay::start(anywhere).unwrap();
+        let alipay = alipay::start(anywhere, alipay::Config::default()).unwrap();
         let accounts = [account(&tea, "wechatpay", &wechat).await, account(&tea, "alipay", &alipay).await];
         let body =
             json!({ "store": tea.store, "label": "the stall by the gate", "min_minor": 10, "max_minor": 50_000 });

@@ -13,7 +13,7 @@ use super::{
     answer::{Answer, Outcome},
     beijing,
     payment::{CURRENCY, yuan},
-    request::Settings,
+    settings::Settings,
 };
 
 /// The contract's limit of a page.

@@ -9,7 +9,7 @@ use saoma_channel_sdk::{Error, PaymentAnswer};
 use super::{
     answer::Answer,
     payment::{told, trade_status},
-    request::Settings,
+    settings::Settings,
 };
 
 /// What Alipay wants to hear, and nothing else: 7 bytes.

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use form_urlencoded::Serializer;
 use saoma_channel_sdk::{Error, Money, MoneyText, Order, RefundOrder, decimal, misconfigured, not_sent};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::beijing;
+use super::{beijing, settings::Settings};
 
 /// Longest `notify_url`, in characters (common parameters).
 const NOTIFY_URL_LEN_MAX: usize = 256;
@@ -21,19 +21,6 @@ const AMOUNT_MINOR_MAX: i64 = 10_000_000_000;
 const LIFE_MS_MIN: i64 = 90_000;
 /// A number that no trade has: asking for it proves the keys and moves nothing.
 const NOBODYS_NUMBER: &str = "saoma_self_test";
-
-/// The account's settings (`settings.schema.json`).
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
-    pub gateway_url: String,
-    pub app_id: String,
-    pub bill_url: String,
-    pub seller_id: Option<String>,
-    pub app_cert_sn: Option<String>,
-    pub alipay_root_cert_sn: Option<String>,
-    /// Where visitors of a page are sent to be known.
-    pub oauth_url: Option<String>,
-}
 
 /// One call of the gateway, unsigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,14 +221,11 @@ pub fn bill(day: &str) -> Call {
     Call::new("alipay.data.dataservice.bill.downloadurl.query", &Bill { bill_type: "trade", bill_date: day })
 }
 
-/// All parameters of a call sent at `now_ms`. The two serials of certificate mode go together or not at all.
+/// All parameters of a call sent at `now_ms`.
 ///
 /// # Errors
-/// `misconfigured` if only one of the serials is there, or the gateway's address has a query of its own.
+/// `not-sent` for a moment that cannot be written.
 pub fn parameters(settings: &Settings, call: &Call, now_ms: i64) -> Result<Parameters, Error> {
-    if settings.gateway_url.contains(['?', '#']) {
-        return Err(misconfigured("gateway_url must not have anything after its path"));
-    }
     let timestamp = beijing::text(now_ms).ok_or_else(|| not_sent("the clock shows a year that cannot be written"))?;
     let mut parameters = Parameters::from([
         ("app_id", settings.app_id.clone()),
@@ -262,13 +246,9 @@ pub fn parameters(settings: &Settings, call: &Call, now_ms: i64) -> Result<Param
     if !call.notify_url.is_empty() {
         parameters.insert("notify_url", call.notify_url.clone());
     }
-    match (&settings.app_cert_sn, &settings.alipay_root_cert_sn) {
-        (None, None) => {}
-        (Some(app), Some(root)) => {
-            parameters.insert("app_cert_sn", app.clone());
-            parameters.insert("alipay_root_cert_sn", root.clone());
-        }
-        _ => return Err(misconfigured("app_cert_sn and alipay_root_cert_sn go together: give both, or neither")),
+    if let (Some(app), Some(root)) = (&settings.app_cert_sn, &settings.alipay_root_cert_sn) {
+        parameters.insert("app_cert_sn", app.clone());
+        parameters.insert("alipay_root_cert_sn", root.clone());
     }
     Ok(parameters)
 }

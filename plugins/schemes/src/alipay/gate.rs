@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{clock, keys, keys::Keys, refusal::Refusal, visitors};
+use super::{Config, clock, keys, keys::Keys, refusal::Refusal, visitors};
 
 /// How far a request's timestamp may be from Alipay's clock. No document that we have read gives the number.
 const SKEW_MS_MAX: i64 = 15 * 60_000;
@@ -37,7 +37,7 @@ pub fn parameters(query: &str, form: &[u8]) -> Result<BTreeMap<String, String>, 
 
 /// # Errors
 /// The first common parameter that is wrong, in the order in which they are documented; the signature last.
-pub fn admit(parameters: &BTreeMap<String, String>, keys: &Keys, now: i64) -> Result<Request, Refusal> {
+pub fn admit(parameters: &BTreeMap<String, String>, config: Config, keys: &Keys, now: i64) -> Result<Request, Refusal> {
     let get = |name: &'static str, wanted: &'static str| {
         parameters.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or(Refusal::Missing(wanted))
     };
@@ -66,7 +66,7 @@ pub fn admit(parameters: &BTreeMap<String, String>, keys: &Keys, now: i64) -> Re
         return Err(Refusal::Invalid("timestamp"));
     }
     let by_certificate = match (parameters.get("app_cert_sn"), parameters.get("alipay_root_cert_sn")) {
-        (None, None) => false,
+        (None, None) if !config.by_certificates => false,
         (Some(app), Some(root)) if app == keys::APP_CERT_SN && root == keys::ROOT_CERT_SN => true,
         (Some(_), Some(_)) => return Err(Refusal::Invalid("cert-sn")),
         _ => return Err(Refusal::Missing("app-cert-sn")),

@@ -54,7 +54,7 @@ pub async fn handle(far_side: web::Data<Alipay>, request: HttpRequest, body: web
         far_side.stage().arm(Act::QueryRefund, Fault::WrongAmount);
     }
     let now = far_side.stage().now_ms();
-    let admitted = parameters.and_then(|parameters| gate::admit(&parameters, &far_side.keys, now));
+    let admitted = parameters.and_then(|parameters| gate::admit(&parameters, far_side.config, &far_side.keys, now));
     let by_certificate = admitted.as_ref().is_ok_and(|request| request.by_certificate);
     let done = admitted.and_then(|request| {
         if let Some(code) = fault.and_then(|fault| refused_by(act, fault)) {

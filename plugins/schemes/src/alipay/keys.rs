@@ -8,6 +8,7 @@ use ring::{
 
 pub const APP_PRIVATE: &str = include_str!("keys/test-app-private.pem");
 pub const ALIPAY_PUBLIC: &str = include_str!("keys/test-alipay-public.pem");
+pub const ALIPAY_CERTIFICATE: &str = include_str!("keys/test-alipay-cert.pem");
 pub const APP_ID: &str = "2014072300007148";
 pub const SELLER_ID: &str = "2088102146225135";
 /// `app_cert_sn`, `alipay_root_cert_sn` and `alipay_cert_sn` of the certificates in `keys/`, as Alipay's SDK computes them.

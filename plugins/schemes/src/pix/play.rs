@@ -33,7 +33,7 @@ impl FarSide for Bank {
             }),
             code: None,
             card: None,
-            faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
+            faults: [Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS), vec![Fault::SignOn]].concat(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     fields,
     problem::Problem,
     random_text,
-    tokens::{LIFE_SECONDS, Refused},
+    tokens::{LIFE_SECONDS, Refused, Tokens},
 };
 
 const PAGE_ROWS_MAX: usize = 1_000;
@@ -194,6 +194,9 @@ async fn answer(
     let fault = bank.stage().enter(act, request, body);
     if fault == Some(Fault::Unheard) {
         return leave(fault, HttpResponse::Ok().finish()).await;
+    }
+    if fault == Some(Fault::SignOn) {
+        bank.lock().tokens = Tokens::default();
     }
     let allowed = bank.lock().tokens.check(header(request, "authorization"), scope, bank.stage().now_ms());
     match allowed {

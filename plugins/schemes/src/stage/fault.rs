@@ -75,7 +75,8 @@ pub enum Fault {
     Late,
     /// Carried out; the answer comes twice.
     Twice,
-    /// Not carried out; the answer is that the terminal must sign on first, and its working keys are gone.
+    /// Not carried out; the answer is that the terminal must sign on first, and its working keys are gone. Where clients have access
+    /// tokens: all that were given out have ended.
     SignOn,
     /// Not carried out: the working keys of the terminal are gone, so that its MAC fits nothing.
     KeyLost,

@@ -98,7 +98,7 @@ fn fits(name: &str, value: &str) -> bool {
         "fileType" => value == "00",
         "merId" => all(15..=15, u8::is_ascii_alphanumeric),
         "orderId" => all(8..=40, u8::is_ascii_alphanumeric),
-        "termId" => all(8..=8, u8::is_ascii_digit),
+        "termId" => all(8..=8, u8::is_ascii_alphanumeric),
         "qrNo" => all(1..=20, u8::is_ascii_digit),
         "origQryId" => all(20..=21, u8::is_ascii_digit),
         "settleDate" => all(4..=4, u8::is_ascii_digit),

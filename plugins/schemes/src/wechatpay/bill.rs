@@ -28,13 +28,7 @@ struct Row<'a> {
 
 /// The bill of a day, with a mark of its encoding in front.
 pub(super) fn file(config: Config, book: &Book, day: &str, now: i64, fault: Option<Fault>) -> Result<Vec<u8>, Refusal> {
-    let begin = moment::day(day).ok_or_else(|| Refusal::parameter("bill_date", "格式应为yyyy-MM-DD"))?;
-    if begin > now || now - begin > KEPT_DAYS * DAY_MS {
-        return Err(Refusal::invalid("仅支持三个月内的账单下载申请"));
-    }
-    if now < begin + DAY_MS + READY_AFTER_MS {
-        return Err(Refusal::bill_in_the_making());
-    }
+    let begin = begin_of(day, now)?;
     let mut rows = rows(book);
     rows.retain(|row| (begin..begin + DAY_MS).contains(&row.at));
     rows.sort_by_key(|row| row.at);
@@ -66,6 +60,18 @@ pub(super) fn file(config: Config, book: &Book, day: &str, now: i64, fault: Opti
         yuan(back)
     );
     Ok(format!("\u{feff}{HEADER}\r\n{}\r\n{SUMS}\r\n{sums}\r\n", lines.join("\r\n")).into_bytes())
+}
+
+/// When the day began, if its bill is there and still kept.
+pub(super) fn begin_of(day: &str, now: i64) -> Result<i64, Refusal> {
+    let begin = moment::day(day).ok_or_else(|| Refusal::parameter("bill_date", "格式应为yyyy-MM-DD"))?;
+    if begin > now || now - begin > KEPT_DAYS * DAY_MS {
+        return Err(Refusal::invalid("仅支持三个月内的账单下载申请"));
+    }
+    if now < begin + DAY_MS + READY_AFTER_MS {
+        return Err(Refusal::bill_in_the_making());
+    }
+    Ok(begin)
 }
 
 fn rows(book: &Book) -> Vec<Row<'_>> {
@@ -127,11 +133,11 @@ fn line(config: Config, row: &Row<'_>) -> String {
 }
 
 /// In fen, rounded half away from zero; what is given back brings its share of the fee back.
-fn fee(amount: i64) -> i64 {
+pub(super) fn fee(amount: i64) -> i64 {
     (amount.abs() * FEE_BASIS_POINTS + 5_000) / 10_000 * amount.signum()
 }
 
-fn yuan(fen: i64) -> String {
+pub(super) fn yuan(fen: i64) -> String {
     let sign = if fen < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", fen.abs() / 100, fen.abs() % 100)
 }

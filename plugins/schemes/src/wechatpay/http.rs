@@ -12,7 +12,7 @@ use super::{
     Config, MCHID, SUB_MCHID, WechatPay, bill,
     book::{Book, Kind, Order, RefundOrder},
     form::{self, Pay, Refund, Who},
-    gate, moment,
+    funds, gate, moment,
     refusal::Refusal,
     visitors::{self, OPENID},
 };
@@ -30,6 +30,7 @@ pub(super) fn routes(to: &mut web::ServiceConfig) {
     to.route("/v3/refund/domestic/refunds", web::post().to(refund))
         .route("/v3/refund/domestic/refunds/{number}", web::get().to(query_refund))
         .route("/v3/bill/tradebill", web::get().to(trade_bill))
+        .route("/v3/bill/fundflowbill", web::get().to(fund_bill))
         .route("/v3/billdownload/file", web::get().to(bill_file))
         .route("/v3/certificates", web::get().to(certificates))
         .route("/connect/oauth2/authorize", web::get().to(visitors::authorize))
@@ -226,16 +227,45 @@ async fn query_refund(scheme: Scheme, request: HttpRequest, number: Path<String>
 
 async fn trade_bill(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpResponse {
     let config = scheme.config;
-    let base = request.connection_info().clone();
     answer(&scheme, Act::Bill, &request, &body, |book, now, fault| {
         let asked = bill_asked(config, request.query_string())?;
         let file = bill::file(config, book, &asked, now, fault)?;
-        let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &file));
-        book.bill = Some((hash.clone(), file));
-        let url = format!("{}://{}/v3/billdownload/file?token={hash}", base.scheme(), base.host());
-        Ok(Some(json!({ "hash_type": "SHA1", "hash_value": hash, "download_url": url })))
+        Ok(Some(offered(book, &request, file)))
     })
     .await
+}
+
+async fn fund_bill(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let config = scheme.config;
+    answer(&scheme, Act::Bill, &request, &body, |book, now, fault| {
+        let (day, account) = funds_asked(request.query_string())?;
+        let file = funds::file(config, book, &day, &account, now, fault)?;
+        Ok(Some(offered(book, &request, file)))
+    })
+    .await
+}
+
+/// Where a file is, and its hash.
+fn offered(book: &mut Book, request: &HttpRequest, file: Vec<u8>) -> Value {
+    let base = request.connection_info();
+    let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &file));
+    let url = format!("{}://{}/v3/billdownload/file?token={hash}", base.scheme(), base.host());
+    book.bill = Some((hash.clone(), file));
+    json!({ "hash_type": "SHA1", "hash_value": hash, "download_url": url })
+}
+
+/// The day and the account.
+fn funds_asked(query: &str) -> Result<(String, String), Refusal> {
+    let (mut day, mut account) = (None, "BASIC");
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("bill_date", value)) => day = Some(value.to_owned()),
+            Some(("account_type", value @ ("BASIC" | "OPERATION" | "FEES"))) => account = value,
+            _ => return Err(Refusal::parameter(pair, "参数中含有非法的额外参数")),
+        }
+    }
+    let day = day.ok_or_else(|| Refusal::parameter("bill_date", "必填"))?;
+    Ok((day, account.to_owned()))
 }
 
 /// The day.
@@ -265,7 +295,13 @@ async fn bill_file(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRes
     let token = request.query_string().strip_prefix("token=").unwrap_or_default();
     let file = scheme.book().bill.clone().filter(|(hash, _)| hash == token);
     let honest = match file {
-        Some((_, file)) => HttpResponse::Ok().content_type("text/plain").body(file),
+        Some((_, mut file)) => {
+            if fault == Some(Fault::WrongAmount) {
+                // No more the file that was hashed.
+                file.push(b' ');
+            }
+            HttpResponse::Ok().content_type("text/plain").body(file)
+        }
         None => told(&scheme, &request, now, None, Err(Refusal::invalid("账单下载地址已失效"))),
     };
     leave(fault, honest).await

@@ -47,14 +47,18 @@ fn cut<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
 
 impl Merchant {
     async fn open() -> Self {
+        Self::open_as(alipay::Config::default()).await
+    }
+
+    async fn open_as(config: alipay::Config) -> Self {
         // A second installation in the same process is refused and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let running = alipay::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let running = alipay::start("127.0.0.1:0".parse().unwrap(), config).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let script: Script = client.get(format!("{}/script", running.door)).send().await.unwrap().json().await.unwrap();
         let key = RsaKeyPair::from_pkcs8(&der(script.secrets["app-private-key"].as_str().unwrap())).unwrap();
         // SubjectPublicKeyInfo: 24 bytes stand before the RSAPublicKey of a key of 2,048 bits.
-        let spki = der(script.secrets["alipay-public-key"].as_str().unwrap());
+        let spki = der(include_str!("../../src/alipay/keys/test-alipay-public.pem"));
         let alipay = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki[24..].to_vec());
         Self { running, script, client, key, alipay }
     }
@@ -407,5 +411,22 @@ async fn the_bill_of_a_day() {
     }
     merchant.clock(DAY_MS + 31_000).await;
     assert_eq!(merchant.client.get(&url).send().await.unwrap().status(), 404, "good for 30 seconds");
+    merchant.running.stop().await;
+}
+
+#[tokio::test]
+async fn in_certificate_mode_each_request_names_its_certificates() {
+    let merchant = Merchant::open_as(alipay::Config { by_certificates: true }).await;
+    assert!(merchant.script.secrets["alipay-public-key"].as_str().unwrap().contains("BEGIN CERTIFICATE"));
+    let query = json!({ "out_trade_no": "n1" });
+    let mut parameters = merchant.parameters("alipay.trade.query", &query);
+    let answer = merchant.post(&parameters, |sign| sign).await.unwrap();
+    assert!(answer.contains("isv.missing-app-cert-sn"), "{answer}");
+    for name in ["app_cert_sn", "alipay_root_cert_sn"] {
+        parameters.push((name, merchant.script.settings[name].as_str().unwrap().to_owned()));
+    }
+    parameters.sort();
+    let answer = merchant.post(&parameters, |sign| sign).await.unwrap();
+    assert!(answer.contains("ACQ.TRADE_NOT_EXIST") && answer.contains("alipay_cert_sn"), "{answer}");
     merchant.running.stop().await;
 }

@@ -246,6 +246,11 @@ async fn a_fault_spoils_one_answer() {
     assert_eq!(bakery.call("GET", &path, Value::Null, 200).await["status"], "ESTADO_NUNCA_VISTO");
     arm("query", "strange-error").await;
     bakery.refused("GET", &path, Value::Null, "ErroNuncaVisto").await;
+    arm("query", "sign-on").await;
+    assert_eq!(bakery.send("GET", &path, Value::Null).await.0, 401);
+    assert_eq!(bakery.send("GET", &path, Value::Null).await.0, 401, "its tokens have ended");
+    let bakery = Bakery { token: bakery.token(SCOPES).await, ..bakery };
+    let arm = |act: &str, fault: &str| bakery.door("POST", "/next", json!({ "act": act, "fault": fault }));
     assert_eq!(arm("query", "forged").await.0, 409, "nothing on this wire is signed");
     bakery.paid().await;
     let list = "/pix?inicio=2020-01-01T00:00:00Z&fim=2098-01-01T00:00:00Z";

@@ -281,7 +281,7 @@ async fn what_does_not_keep_to_the_tables_is_refused() {
         ("qrNo", "hQVDUFYw", "10"),
         ("qrNo", "", "13"),
         ("qrNo", "1312345678901234567", "61"),
-        ("termId", "TILL0001", "10"),
+        ("termId", "TILL_001", "10"),
         ("txnType", "02", "10"),
     ] {
         let mut fields = Merchant::charge("payaaaa00001", &at);

@@ -489,6 +489,52 @@ async fn a_bill_is_what_was_paid_given_back_and_reversed() {
 }
 
 #[tokio::test]
+async fn a_fund_bill_is_what_moved_and_what_is_left() {
+    let mut shop = Merchant::open(Config { withdraws: true, ..Config::default() }).await;
+    let now = time::OffsetDateTime::now_utc().to_offset(time::macros::offset!(+8)).date();
+    let day = format!("{:04}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day());
+    let asked = format!("/v3/bill/fundflowbill?bill_date={day}");
+    shop.told("POST", &format!("{ORDERS}/codepay"), charge("number1"), 200).await;
+    shop.told("POST", "/v3/refund/domestic/refunds", refund("number1", "r1", 1000), 200).await;
+    shop.ahead_ms = 2 * 86_400_000;
+    shop.door("PUT", "/clock", json!({ "ahead_ms": shop.ahead_ms })).await;
+    let told = shop.told("GET", &asked, Value::Null, 200).await;
+    let url = told["download_url"].as_str().unwrap().to_owned();
+    let file = url.strip_prefix(&shop.running.base_url).unwrap();
+    let fetch = || async { shop.call("GET", file, &Value::Null).await.body };
+    let hash = |bytes: &[u8]| hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes));
+    let body = fetch().await;
+    assert_eq!(told["hash_value"].as_str().unwrap(), hash(&body));
+    let text = String::from_utf8(body).unwrap();
+    let rows: Vec<Vec<&str>> =
+        text.lines().filter(|line| line.starts_with("`20")).map(|row| row.split(",`").collect()).collect();
+    let moved: Vec<[&str; 5]> = rows.iter().map(|row| [row[4], row[5], row[6], row[7], row[10]]).collect();
+    let withdrawal = format!("withdrawal{day}");
+    assert_eq!(
+        moved,
+        [
+            ["交易", "收入", "12.50", "12.50", "number1"],
+            ["扣除交易手续费", "支出", "0.08", "12.42", "number1"],
+            ["退款", "支出", "10.00", "2.42", "r1"],
+            ["退还交易手续费", "收入", "0.06", "2.48", "r1"],
+            ["提现", "支出", "2.48", "0.00", &withdrawal],
+        ]
+    );
+    assert!(text.ends_with("`5.0,`2.0,`12.56,`3.0,`12.56\r\n"), "{text}");
+    shop.arm("other", "wrong-amount").await;
+    assert_ne!(told["hash_value"].as_str().unwrap(), hash(&fetch().await), "another file");
+    for (query, code) in [
+        (format!("{asked}&account_type=FEES"), "NO_STATEMENT_EXIST"),
+        (format!("{asked}&account_type=OTHER"), "PARAM_ERROR"),
+        ("/v3/bill/fundflowbill?account_type=BASIC".to_owned(), "PARAM_ERROR"),
+        (format!("{asked}&sub_mchid=1900000109"), "PARAM_ERROR"),
+    ] {
+        assert_eq!(shop.refused("GET", &query, Value::Null).await.1, code, "{query}");
+    }
+    shop.running.stop().await;
+}
+
+#[tokio::test]
 async fn certificates_are_handed_out_where_there_are_any() {
     let shop = Merchant::direct().await;
     assert_eq!(shop.refused("GET", "/v3/certificates", Value::Null).await, (404, "RESOURCE_NOT_EXISTS".to_owned()));

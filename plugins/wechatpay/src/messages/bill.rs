@@ -3,6 +3,8 @@
 //! The file comes without a signature; its SHA-1 stands in a signed answer. Columns are found by their names, since merchants of
 //! before 2018 get the older set. Source: `docs/merchant/products/bill-download/format-trade`.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use saoma_channel_sdk::{
     BillKind, BillLine, BillPage, BillRow, Error, from_decimal, is_garbled, no_answer, not_sent, text,
 };
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use super::{moment, read::parsed, refusal::refusal};
 
 /// What one page may hold by the contract.
-const PAGE_LINES_MAX: usize = 5_000;
+pub(super) const PAGE_LINES_MAX: usize = 5_000;
 /// How the line of the sums' names begins.
 const SUMS: &str = "总交易单数";
 
@@ -56,18 +58,43 @@ pub fn read_bill(status: u16, body: &[u8]) -> Result<Option<BillFile>, Error> {
 /// `no-answer` if the file is not the one that was named, if it is another than that of the pages before, or if it has no columns
 /// that are known.
 pub fn read_bill_file(file: &BillFile, status: u16, bytes: &[u8], cursor: Option<&str>) -> Result<BillPage, Error> {
+    let text = opened(file, status, bytes)?;
+    let hash = file.hash.to_ascii_lowercase();
+    let first = cursor.map_or(Ok(0), |cursor| line_of(cursor, &hash))?;
+    let mut lines = text.lines();
+    let columns = Columns::of(lines.next().unwrap_or_default())?;
+    let mut rows = rows(lines).skip(first);
+    let page: Vec<BillLine> = rows.by_ref().take(PAGE_LINES_MAX).map(|line| columns.read(line)).collect();
+    let next_cursor = rows.next().map(|_| format!("{}:{hash}", first + page.len()));
+    Ok(BillPage { lines: page, next_cursor })
+}
+
+/// What the bill says was kept of each payment, in fen, by its order number.
+///
+/// # Errors
+/// As [`read_bill_file`].
+pub fn read_fees(file: &BillFile, status: u16, bytes: &[u8]) -> Result<BTreeMap<String, i64>, Error> {
+    let text = opened(file, status, bytes)?;
+    let mut lines = text.lines();
+    let columns = Columns::of(lines.next().unwrap_or_default())?;
+    let payments = rows(lines).filter_map(|line| columns.row(line)).filter(|row| matches!(row.kind, BillKind::Payment));
+    Ok(payments.map(|row| (row.number, row.fee_minor)).collect())
+}
+
+/// The text of a file, if it is the one that was named.
+///
+/// # Errors
+/// `no-answer`.
+pub(super) fn opened<'a>(file: &BillFile, status: u16, bytes: &'a [u8]) -> Result<Cow<'a, str>, Error> {
     let hash = sha1_smol::Sha1::from(bytes).digest().to_string();
     if status != 200 || !hash.eq_ignore_ascii_case(&file.hash) {
         return Err(no_answer(format!("status {status}: the bill's file does not hash to what was signed")));
     }
-    let first = cursor.map_or(Ok(0), |cursor| line_of(cursor, &hash))?;
-    let text = text(bytes, "")?;
-    let mut lines = text.lines();
-    let columns = Columns::of(lines.next().unwrap_or_default())?;
-    let mut rows = lines.take_while(|line| !line.starts_with(SUMS)).filter(|line| !line.is_empty()).skip(first);
-    let page: Vec<BillLine> = rows.by_ref().take(PAGE_LINES_MAX).map(|line| columns.read(line)).collect();
-    let next_cursor = rows.next().map(|_| format!("{}:{hash}", first + page.len()));
-    Ok(BillPage { lines: page, next_cursor })
+    text(bytes, "")
+}
+
+fn rows<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    lines.take_while(|line| !line.starts_with(SUMS)).filter(|line| !line.is_empty())
 }
 
 /// Cursors say from which row on, and of which file: a bill that is made anew between two pages is not mixed with the old one.
@@ -152,7 +179,7 @@ impl Columns {
 }
 
 /// An amount in yuan as whole fen. Fees have five decimals, of which those behind the fen are zeros.
-fn fen(yuan: &str, currency: &str) -> Option<i64> {
+pub(super) fn fen(yuan: &str, currency: &str) -> Option<i64> {
     let whole_fen = match yuan.split_once('.') {
         Some((_, decimals)) if decimals.len() > 2 => {
             let (kept, behind) = yuan.split_at_checked(yuan.len() - decimals.len() + 2)?;

@@ -1,6 +1,6 @@
 //! The account's settings (`settings.schema.json`), and what the schema cannot say about them.
 
-use saoma_channel_sdk::{Account, Error, misconfigured};
+use saoma_channel_sdk::{Account, Error, check_fields, misconfigured, web_path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -33,6 +33,9 @@ pub struct Settings {
     pub authorize_url: String,
     #[serde(default)]
     pub official_account_url: String,
+    /// Whether a day's bill has what moved in the merchant's funds beside payments.
+    #[serde(default)]
+    pub fund_bills: bool,
 }
 
 impl Settings {
@@ -40,60 +43,63 @@ impl Settings {
     /// `misconfigured`, naming the field and what it must be.
     pub fn of(account: &Account) -> Result<Self, Error> {
         let settings: Self = saoma_channel_sdk::settings(account)?;
-        settings.fault().map_or(Ok(settings), |(field, fix)| Err(misconfigured(format!("{field:?} must be {fix}"))))
+        settings.check().map(|()| settings)
     }
 
-    /// The first field that is wrong, and what it must be.
-    fn fault(&self) -> Option<(&'static str, &'static str)> {
+    fn check(&self) -> Result<(), Error> {
         let is_number = |text: &str| (8..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_app = |text: &str| text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_web = |text: &str| text.is_empty() || web_path(text).is_some();
         let is_partner = self.mode == Mode::Partner;
         let key_id = &self.wechatpay_public_key_id;
         let is_key_id = key_id.strip_prefix("PUB_KEY_ID_").is_some_and(|rest| !rest.is_empty() && is_word(rest));
-        [
+        check_fields([
             (
-                host_and_path(&self.base_url).is_none(),
+                web_path(&self.base_url).is_some(),
                 "base_url",
                 "http(s)://host without query, for example https://api.mch.weixin.qq.com",
             ),
-            (!is_number(&self.mchid), "mchid", "8 to 10 digits"),
+            (is_number(&self.mchid), "mchid", "8 to 10 digits"),
             (
-                self.appid.is_empty() || !is_app(&self.appid),
+                !self.appid.is_empty() && is_app(&self.appid),
                 "appid",
                 "letters and digits, for example wx8888888888888888",
             ),
             (
-                !is_serial(&self.merchant_serial),
+                is_serial(&self.merchant_serial),
                 "merchant_serial",
                 "the certificate's serial number, at most 40 hexadecimal digits",
             ),
             (
-                !key_id.is_empty() && !is_key_id,
+                key_id.is_empty() || is_key_id,
                 "wechatpay_public_key_id",
                 "PUB_KEY_ID_… as the merchant console shows it, or empty",
             ),
-            (is_partner && !is_number(&self.sub_mchid), "sub_mchid", "8 to 10 digits in partner mode"),
+            (!is_partner || is_number(&self.sub_mchid), "sub_mchid", "8 to 10 digits in partner mode"),
             (
-                is_partner && self.sub_mchid == self.mchid,
+                !is_partner || self.sub_mchid != self.mchid,
                 "sub_mchid",
                 "another number than the service provider's in mchid",
             ),
-            (!is_app(&self.sub_appid), "sub_appid", "letters and digits, or empty"),
+            (is_app(&self.sub_appid), "sub_appid", "letters and digits, or empty"),
             (
-                !self.authorize_url.is_empty() && host_and_path(&self.authorize_url).is_none(),
+                is_web(&self.authorize_url),
                 "authorize_url",
                 "http(s)://host without query, for example https://open.weixin.qq.com, or empty",
             ),
             (
-                !self.official_account_url.is_empty() && host_and_path(&self.official_account_url).is_none(),
+                is_web(&self.official_account_url),
                 "official_account_url",
                 "http(s)://host without query, for example https://api.weixin.qq.com, or empty",
             ),
-            (!is_partner && !self.sub_mchid.is_empty(), "sub_mchid", "empty in direct mode"),
-            (!is_partner && !self.sub_appid.is_empty(), "sub_appid", "empty in direct mode"),
-        ]
-        .into_iter()
-        .find_map(|(is_wrong, field, fix)| is_wrong.then_some((field, fix)))
+            (is_partner || self.sub_mchid.is_empty(), "sub_mchid", "empty in direct mode"),
+            (is_partner || self.sub_appid.is_empty(), "sub_appid", "empty in direct mode"),
+            (
+                !is_partner || !self.fund_bills,
+                "fund_bills",
+                "false in partner mode: WeChat Pay seals a sub-merchant's fund bill for software that holds the key itself",
+            ),
+        ])
     }
 
     /// Where orders live: the paths of both modes differ in this alone.
@@ -142,7 +148,7 @@ impl Settings {
     /// # Errors
     /// `misconfigured` for a base URL without a host.
     pub fn address(&self, path: &str) -> Result<(String, String), Error> {
-        let base_path = host_and_path(&self.base_url).ok_or_else(|| misconfigured("\"base_url\" has no host"))?;
+        let base_path = web_path(&self.base_url).ok_or_else(|| misconfigured("\"base_url\" has no host"))?;
         Ok((format!("{}{path}", self.base_url.trim_end_matches('/')), format!("{base_path}{path}")))
     }
 }
@@ -156,14 +162,6 @@ fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The path of a URL that has a host and neither query nor fragment; empty if it has none.
-pub(super) fn host_and_path(url: &str) -> Option<&str> {
-    let url = url.trim_end_matches('/');
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let path = rest.find('/').map_or("", |start| &rest[start..]);
-    (rest.len() > path.len() && !rest.contains(['?', '#'])).then_some(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::build::samples::account;
@@ -173,7 +171,7 @@ mod tests {
     fn each_field_that_is_wrong_is_named_with_its_fix() {
         let fault = |field: &str, value: &str, mode: &str| {
             let mut settings: Value = serde_json::from_str(&account(mode).settings_json).unwrap();
-            settings[field] = value.into();
+            settings[field] = if field == "fund_bills" { (value == "true").into() } else { value.into() };
             let told = Settings::of(&Account { settings_json: settings.to_string(), ..account(mode) });
             match told {
                 Ok(_) => String::new(),
@@ -201,6 +199,9 @@ mod tests {
             ("sub_mchid", "1900000001", "partner", "\"sub_mchid\" must be another number"),
             ("sub_appid", "", "partner", ""),
             ("sub_appid", "wx-1", "partner", "\"sub_appid\""),
+            ("fund_bills", "true", "direct", ""),
+            ("fund_bills", "false", "partner", ""),
+            ("fund_bills", "true", "partner", "\"fund_bills\" must be false in partner mode"),
         ] {
             let told = fault(field, value, mode);
             assert_eq!(told.is_empty(), named.is_empty(), "{field} {value}: {told}");

@@ -131,7 +131,9 @@ impl Clients {
 }
 
 /// Trusts these certificates: each for itself, whatever name stands in it (a node's own, made by itself, is often called
-/// `localhost`, and marked as an authority, which no path of certificates may end in), and for those that it issued.
+/// `localhost`, and marked as an authority, which no path of certificates may end in), and for those that it issued. The very one is
+/// trusted past its end as well: it is known by its bytes, and a node that renews too late must not stop a shop; the account's test
+/// says so (`secret/validity.rs`). What it issued is not.
 #[derive(Debug)]
 struct Trusted {
     certificates: Vec<CertificateDer<'static>>,

@@ -27,7 +27,7 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::channel_of_account,
+    payments::{Channel, channel_of_account},
     secrets::SecretsError,
 };
 
@@ -150,8 +150,8 @@ pub async fn create(
     let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
     let served = app.served(scope.tenant(), &body.plugin);
     let manifest = served.ok_or_else(|| missing(&body.plugin).at("/plugin"))?.manifest;
-    check_secrets(&manifest, body.secrets.iter().map(|(name, value)| (name, Some(value))))?;
     let now = app.now();
+    check_secrets(&manifest, body.secrets.iter().map(|(name, value)| (name, Some(value))), now)?;
     let account = ChannelAccount {
         id: ChannelAccountId::from_bytes(app.random_16()?),
         name: text::name(&body.name, "/name")?,
@@ -219,7 +219,7 @@ pub async fn change(
     }
     if !body.secrets.is_empty() {
         let named = body.secrets.iter().map(|(name, value)| (name, value.as_ref()));
-        check_secrets(manifest.as_ref().map_err(Problem::clone)?, named)?;
+        check_secrets(manifest.as_ref().map_err(Problem::clone)?, named, now)?;
     }
     account.name = body.name.map(|name| text::name(&name, "/name")).transpose()?.unwrap_or(account.name);
     // What serves the plugin may have changed while nobody was served by it.
@@ -263,10 +263,16 @@ pub async fn self_test(
 ) -> Result<web::Json<SelfTest>, Problem> {
     let (scope, id) = (caller.scope()?, account.into_inner());
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await?;
-    let account = channel_of_account(&app, scope, &stored).await?.account;
-    Ok(web::Json(match app.channels().self_test(&account).await {
-        Ok(message) => SelfTest { ok: true, message, code: None },
-        Err(failure) => SelfTest { ok: false, message: failure.to_string(), code: Some(failure.code()) },
+    let Channel { account, manifest, .. } = channel_of_account(&app, scope, &stored).await?;
+    // A secret that has ended fails every call in words that say less.
+    let (tested, notices) = match account.secrets.review(&manifest.secrets, app.now()) {
+        Ok(notices) => (app.channels().self_test(&account).await, notices),
+        Err(failure) => (Err(failure), Vec::new()),
+    };
+    let told = |message: String| notices.iter().fold(message, |message, notice| format!("{message} ({notice})"));
+    Ok(web::Json(match tested {
+        Ok(message) => SelfTest { ok: true, message: told(message), code: None },
+        Err(failure) => SelfTest { ok: false, message: told(failure.to_string()), code: Some(failure.code()) },
     }))
 }
 
@@ -334,6 +340,7 @@ fn check_settings(schema: &SettingsSchema, text: &str) -> Result<(), Problem> {
 fn check_secrets<'a>(
     manifest: &Manifest,
     secrets: impl Iterator<Item = (&'a String, Option<&'a String>)>,
+    now: Millis,
 ) -> Result<(), Problem> {
     for (name, value) in secrets {
         let at = || format!("/secrets/{}", escaped(&name.chars().take(64).collect::<String>()));
@@ -350,7 +357,7 @@ fn check_secrets<'a>(
         if value.is_empty() || value.len() > SECRET_LEN_MAX {
             return Err(Problem::new(INVALID, format!("A secret has 1 to {SECRET_LEN_MAX} bytes.")).at(at()));
         }
-        if let Err(fault) = spec.kind.check(value.as_bytes()) {
+        if let Err(fault) = spec.kind.check_at(value.as_bytes(), now) {
             return Err(Problem::new(INVALID, format!("The secret {name:?} is of no use: {fault}.")).at(at()));
         }
     }

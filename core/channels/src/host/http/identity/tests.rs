@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use reqwest::header::HeaderMap;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection,
@@ -137,6 +137,27 @@ async fn a_trusted_authority_vouches_for_names() {
     assert_eq!(visited(&network, &format!("https://localhost:{port}/"), None, Some(&trusted)).await, Ok(204));
     let by_address = visited(&network, &format!("https://127.0.0.1:{port}/"), None, Some(&trusted)).await;
     assert_eq!(by_address, Err("unreachable"), "it is not the name in the certificate");
+}
+
+#[tokio::test]
+async fn a_node_is_known_past_the_end_of_its_certificate_and_what_an_authority_issued_is_not() {
+    let ended = |name: &str| {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = date_time_ymd(2024, 1, 1);
+        params.not_after = date_time_ymd(2025, 1, 1);
+        params
+    };
+    let (network, key) = (network(), KeyPair::generate().expect("a key"));
+    let node = ended("node.invalid").self_signed(&key).expect("signed");
+    let port = server(node.der().clone(), &key.serialize_der(), None);
+    let url = format!("https://127.0.0.1:{port}/");
+    assert_eq!(visited(&network, &url, None, Some(&node.pem())).await, Ok(204));
+    assert_eq!(visited(&network, &url, None, Some(&authority("node.invalid").pem())).await, Err("unreachable"));
+    let authority = authority("authority.invalid");
+    let issued = ended("localhost").signed_by(&key, &authority).expect("signed");
+    let port = server(issued.der().clone(), &key.serialize_der(), None);
+    let by_name = visited(&network, &format!("https://localhost:{port}/"), None, Some(&authority.pem())).await;
+    assert_eq!(by_name, Err("unreachable"));
 }
 
 #[tokio::test]

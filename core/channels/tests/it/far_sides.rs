@@ -1,0 +1,322 @@
+//! Channels, as they are installed, against their far sides, where a story needs more than the conformance kit plays of every scheme.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use jiff::{Timestamp, tz::Offset};
+use saoma_channels::{
+    Account, BillLine, ChannelCaller as _, Clock, Failure, Host, HostConfig, KnownOrder, MemoryKv, Order,
+    PaymentStatus, Presenter, RefundOrder, RefundStatus, Secrets, SystemClock,
+};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, RefundId, TenantId};
+use serde_json::{Value, json};
+
+use super::guests::{component, config, known, number, order};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Core's clock, so far ahead of the machine's.
+#[derive(Default)]
+struct Ahead(AtomicI64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Millis {
+        SystemClock.now().plus(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct Shop {
+    host: Host,
+    account: Account,
+    scheme: Child,
+    door: String,
+    client: reqwest::Client,
+    clock: Arc<Ahead>,
+    code: String,
+    currency: Currency,
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = self.scheme.kill();
+        let _ = self.scheme.wait();
+    }
+}
+
+impl Shop {
+    async fn open(channel: &str, args: &[&str], currency: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let test = std::env::current_exe().expect("this program");
+        let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
+        let mut scheme = Command::new(folder.join("saoma-schemes"))
+            .arg(channel)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("saoma-schemes is built");
+        let mut line = String::new();
+        BufReader::new(scheme.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("JSON");
+        let door = ready["door"].as_str().expect("an address").to_owned();
+        let client = reqwest::Client::new();
+        let script: Value =
+            client.get(format!("{door}/script")).send().await.expect("sent").json().await.expect("a script");
+        let secrets = script["secrets"].as_object().expect("secrets").iter();
+        let secrets =
+            secrets.fold(Secrets::none(), |all, (name, value)| all.with(name, value.as_str().unwrap_or_default()));
+        let account = Account {
+            id: ChannelAccountId::from_bytes([1; 16]),
+            tenant: TenantId::from_bytes([2; 16]),
+            channel: channel.to_owned(),
+            package: None,
+            settings_json: script["settings"].to_string(),
+            secrets,
+            notify_url: String::new(),
+        };
+        let (clock, kv) = (Arc::new(Ahead::default()), Arc::<MemoryKv>::default());
+        let host = Host::new(HostConfig { clock: clock.clone(), kv, ..config() }).expect("the host starts");
+        host.install(&component(channel)).await.expect("it installs");
+        let code = script["code"].as_str().unwrap_or_default().to_owned();
+        let currency = currency.parse().expect("a currency");
+        Self { host, account, scheme, door, client, clock, code, currency }
+    }
+
+    /// What the stage door says to it.
+    async fn at_door(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.client.request(method.parse().expect("a method"), format!("{}{path}", self.door));
+        let answer = request.json(&body).send().await.expect("sent");
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.expect("a body")).unwrap_or_default())
+    }
+
+    async fn next(&self, act: &str, fault: &str) {
+        assert_eq!(self.at_door("POST", "/next", json!({ "act": act, "fault": fault })).await.0, 204, "{act} {fault}");
+    }
+
+    /// Both clocks.
+    async fn ahead(&self, ahead_ms: i64) {
+        self.clock.0.store(ahead_ms, Ordering::Relaxed);
+        assert_eq!(self.at_door("PUT", "/clock", json!({ "ahead_ms": ahead_ms })).await.0, 204);
+    }
+
+    /// The scheme's books of order `n`: how often money was taken, and what was given back; `None` if it never had it.
+    async fn books(&self, n: u8) -> Option<(i64, i64)> {
+        let (status, seen) = self.at_door("GET", &format!("/orders/{}", number(n)), Value::Null).await;
+        (status == 200).then(|| {
+            (seen["times_taken"].as_i64().unwrap_or_default(), seen["given_back_minor"].as_i64().unwrap_or_default())
+        })
+    }
+
+    /// Methods and first steps of the paths of what came in since the last time.
+    async fn heard(&self) -> Vec<String> {
+        let heard = self.at_door("GET", "/heard", Value::Null).await.1;
+        self.at_door("DELETE", "/heard", Value::Null).await;
+        let told = |heard: &Value| {
+            let text = |name: &str| heard[name].as_str().unwrap_or_default();
+            let steps: Vec<&str> = text("path").split(['/', '?']).skip(1).collect();
+            format!("{} {}", text("method"), steps.get(..2).unwrap_or_default().join("/"))
+        };
+        heard.as_array().expect("a list").iter().map(told).collect()
+    }
+
+    fn amount(&self, minor: i64) -> Amount {
+        Amount::new(minor, self.currency).expect("an amount")
+    }
+
+    /// As core takes it in just now.
+    fn fresh(&self, n: u8) -> Order {
+        let now = self.clock.now();
+        Order { amount: self.amount(1_250), created_at: now, expires_at: now.plus(120_000), ..order(n, 1) }
+    }
+
+    fn known(&self, n: u8, presented_by: Presenter) -> KnownOrder {
+        KnownOrder { amount: self.amount(1_250), presented_by, created_at: self.clock.now(), ..known(n) }
+    }
+
+    /// A code on show that the customer has paid.
+    async fn paid(&self, n: u8) {
+        self.host.create(&self.account, &self.fresh(n)).await.expect("a code");
+        assert_eq!(self.at_door("POST", &format!("/orders/{}/pay", number(n)), Value::Null).await.0, 204);
+    }
+
+    fn refund(&self, n: u8, minor: i64) -> RefundOrder {
+        RefundOrder {
+            number: number(n),
+            reference: String::new(),
+            refund_number: RefundId::from_bytes([n; 16]),
+            amount: self.amount(minor),
+            total: self.amount(1_250),
+            reason: String::new(),
+            created_at: self.clock.now(),
+            card: None,
+        }
+    }
+
+    /// A page of a day's bill: how many rows, what stands there instead of rows, and where it goes on.
+    async fn bill(&self, day: &str, cursor: Option<&str>) -> Result<(usize, Vec<String>, Option<String>), Failure> {
+        let page = self.host.fetch_bill(&self.account, day, cursor).await?;
+        let told = |line: &BillLine| if let BillLine::Unreadable(words) = line { Some(words.clone()) } else { None };
+        let words: Vec<String> = page.lines.iter().filter_map(told).collect();
+        Ok((page.lines.len() - words.len(), words, page.next_cursor))
+    }
+}
+
+/// A bank may end its tokens at any time. What it refused it did not do: it is sent again, once, under a new token.
+#[tokio::test]
+async fn a_token_that_has_ended_is_replaced_once_and_nothing_is_done_twice() {
+    let shop = Shop::open("pix", &[], "BRL").await;
+    shop.host.create(&shop.account, &shop.fresh(1)).await.expect("a code");
+    assert_eq!(shop.heard().await, ["POST oauth/token", "PUT v2/cob"]);
+    shop.next("create", "sign-on").await;
+    shop.paid(2).await;
+    assert_eq!(shop.heard().await, ["PUT v2/cob", "POST oauth/token", "PUT v2/cob"]);
+    assert_eq!(shop.books(2).await, Some((1, 0)));
+
+    shop.next("query", "sign-on").await;
+    let told = shop.host.query(&shop.account, &shop.known(2, Presenter::Merchant)).await.expect("an answer");
+    assert_eq!(told.status, PaymentStatus::Succeeded);
+    assert_eq!(shop.heard().await, ["GET v2/cob", "POST oauth/token", "GET v2/cob"]);
+
+    shop.next("refund", "sign-on").await;
+    let refund = RefundOrder { reference: told.reference.clone(), ..shop.refund(2, 250) };
+    for sent in [&["PUT v2/pix", "POST oauth/token", "PUT v2/pix"][..], &["PUT v2/pix"]] {
+        let given = shop.host.refund(&shop.account, &refund).await.expect("an answer");
+        assert_eq!(given.status, RefundStatus::Succeeded);
+        // Asked for again under its number it is refused, and looked up.
+        assert_eq!(shop.heard().await[..sent.len()], *sent);
+        assert_eq!(shop.books(2).await, Some((1, 250)));
+    }
+
+    shop.next("cancel", "sign-on").await;
+    let undone = shop.host.cancel(&shop.account, &shop.known(1, Presenter::Merchant)).await.expect("an answer");
+    assert_eq!(undone.status, PaymentStatus::Closed);
+    assert_eq!(shop.heard().await, ["PATCH v2/cob", "POST oauth/token", "PATCH v2/cob"]);
+
+    // By its own end at a bank whose clock is ahead of core's: the token was kept as good.
+    shop.at_door("PUT", "/clock", json!({ "ahead_ms": 301_000 })).await;
+    shop.host.query(&shop.account, &shop.known(2, Presenter::Merchant)).await.expect("an answer");
+    assert_eq!(shop.heard().await, ["GET v2/cob", "POST oauth/token", "GET v2/cob"]);
+    // By its end at core's own clock: it is not even sent.
+    shop.ahead(600_000).await;
+    shop.host.query(&shop.account, &shop.known(2, Presenter::Merchant)).await.expect("an answer");
+    assert_eq!(shop.heard().await, ["POST oauth/token", "GET v2/cob"]);
+}
+
+#[tokio::test]
+async fn a_bank_that_refuses_the_token_it_has_just_given_is_asked_no_third_time() {
+    let shop = Shop::open("pix", &[], "BRL").await;
+    shop.host.create(&shop.account, &shop.fresh(1)).await.expect("a code");
+    shop.heard().await;
+    for _ in 0..2 {
+        shop.next("create", "sign-on").await;
+    }
+    match shop.host.create(&shop.account, &shop.fresh(2)).await {
+        Err(Failure::Misconfigured { why }) => assert!(why.contains("client-certificate"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.heard().await, ["PUT v2/cob", "POST oauth/token", "PUT v2/cob"]);
+    assert_eq!(shop.books(2).await, None);
+    // Nor is there a second try where no new token is to be had.
+    for fault in ["unheard", "busy", "html", "cut"] {
+        shop.next("create", "sign-on").await;
+        shop.next("other", fault).await;
+        let failed = shop.host.create(&shop.account, &shop.fresh(2)).await.expect_err(fault);
+        assert!(matches!(failed, Failure::NoAnswer { .. } | Failure::NotSent { .. }), "{fault}: {failed}");
+        assert_eq!(shop.heard().await, ["PUT v2/cob", "POST oauth/token"], "{fault}");
+    }
+    assert_eq!(shop.books(2).await, None);
+    shop.paid(2).await;
+    assert_eq!(shop.books(2).await, Some((1, 0)));
+}
+
+/// In Beijing.
+fn day_of(at: Millis) -> String {
+    let at = Timestamp::from_millisecond(at.0).expect("a moment");
+    Offset::constant(8).to_datetime(at).date().to_string()
+}
+
+async fn wechat_shop() -> (Shop, String) {
+    let shop = Shop::open("wechatpay", &["--withdraws"], "CNY").await;
+    let paid = shop.host.charge(&shop.account, &shop.fresh(1), &shop.code).await.expect("an answer");
+    assert_eq!(paid.status, PaymentStatus::Succeeded);
+    let day = day_of(paid.paid_at.expect("a moment"));
+    shop.ahead(2 * DAY_MS).await;
+    (shop, day)
+}
+
+#[tokio::test]
+async fn fund_bills_follow_the_trade_bill() {
+    let (shop, day) = wechat_shop().await;
+    let next = |account: &str| Some(format!("funds:{account}"));
+    assert_eq!(shop.bill(&day, None).await, Ok((1, Vec::new(), next("BASIC"))));
+    let withdrawn = format!(
+        "fund bill 资金账单 BASIC: 充值/提现 提现, out 支出 12.42 CNY, rows: 1, last {day} 23:59:59 withdrawal{day}"
+    );
+    for _ in 0..2 {
+        let basic = shop.bill(&day, Some("funds:BASIC")).await;
+        assert_eq!(basic, Ok((0, vec![withdrawn.clone()], next("OPERATION"))));
+    }
+    assert_eq!(shop.bill(&day, Some("funds:OPERATION")).await, Ok((0, Vec::new(), next("FEES"))));
+    assert_eq!(shop.bill(&day, Some("funds:FEES")).await, Ok((0, Vec::new(), None)));
+
+    shop.next("bill", "wrong-amount").await;
+    let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+    let fee = format!("0.09 CNY were taken as the fee of {}, the trade bill says 0.08", number(1));
+    assert!(words.iter().any(|line| line.ends_with(&fee)), "{words:?}");
+    shop.next("bill", "garbled-row").await;
+    let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+    assert!(words.len() == 2 && words[1].contains("`交易"), "{words:?}");
+
+    // A day without trade has a fund bill all the same.
+    let before = day_of(shop.clock.now().plus(-3 * DAY_MS));
+    assert_eq!(shop.bill(&before, None).await, Ok((0, Vec::new(), next("BASIC"))));
+    assert_eq!(shop.bill(&before, Some("funds:BASIC")).await, Ok((0, Vec::new(), next("OPERATION"))));
+    let today = day_of(shop.clock.now());
+    let early = shop.bill(&today, Some("funds:BASIC")).await;
+    assert!(matches!(early, Err(Failure::NotSent { .. })), "{early:?}");
+    // Who did not ask for fund bills hears of none.
+    let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
+    settings["fund_bills"] = false.into();
+    let plain = Account { settings_json: settings.to_string(), ..shop.account.clone() };
+    let page = shop.host.fetch_bill(&plain, &day, None).await.expect("a page");
+    assert_eq!((page.lines.len(), page.next_cursor), (1, None));
+}
+
+#[tokio::test]
+async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
+    let (shop, day) = wechat_shop().await;
+    let whole = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+    for (act, faults) in [
+        (
+            "bill",
+            &[
+                "unheard",
+                "cut",
+                "html",
+                "empty",
+                "huge",
+                "unsigned",
+                "forged",
+                "busy",
+                "strange-error",
+                "strange-state",
+            ][..],
+        ),
+        // The file.
+        ("other", &["unheard", "cut", "html", "empty", "huge", "wrong-amount"]),
+    ] {
+        for fault in faults {
+            shop.next(act, fault).await;
+            let failed = shop.bill(&day, Some("funds:BASIC")).await;
+            assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
+            assert_eq!(shop.bill(&day, Some("funds:BASIC")).await.as_ref(), Ok(&whole), "{act} {fault}");
+        }
+    }
+}
