@@ -31,6 +31,8 @@ fn built() -> &'static Path {
             .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
             .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "-p", "saoma-card"])
             .args(["-p", "saoma-canteen-rules", "-p", "saoma-hostile-rules"])
+            .args(["-p", "saoma-alipay", "-p", "saoma-wechatpay", "-p", "saoma-unionpay", "-p", "saoma-pix"])
+            .args(["-p", "saoma-lightning"])
             .arg("--target-dir")
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
