@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use url::Url;
+use url::{Host, Url};
 
 use crate::host::Endpoint;
 
@@ -17,6 +17,10 @@ pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 pub const SETTINGS_BYTES_MAX: usize = 16 * 1024;
 /// Longest text of one setting where the schema does not say less, in characters.
 const TEXT_CHARS_MAX: u64 = 4_096;
+/// Of a channel's settings, how many are named to somebody who typed another: more than any channel has.
+const NAMES_SHOWN_MAX: usize = 30;
+/// Names that no public network answers (RFC 6761, RFC 6762, RFC 8375, and what networks of one's own are called).
+const PRIVATE_NAMES: [&str; 7] = ["localhost", "local", "internal", "lan", "test", "invalid", "arpa"];
 
 /// A settings schema that this check understands whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,10 +68,10 @@ pub enum SettingsError {
     TooLong(usize),
     #[error("the settings are not a JSON object")]
     NotAnObject,
-    #[error("{0:?} is missing")]
-    Missing(String),
-    #[error("{0:?} is not a setting of this channel")]
-    Unknown(String),
+    #[error("{name:?} is missing; it must be {must}")]
+    Missing { name: String, must: String },
+    #[error("{name:?} is not a setting of this channel: take it out; the settings are {known}")]
+    Unknown { name: String, known: String },
     #[error("{name:?} must be {must}")]
     Wrong { name: String, must: String },
 }
@@ -139,7 +143,8 @@ impl SettingsSchema {
             return Err(SettingsError::NotAnObject);
         };
         if let Some(name) = self.required.iter().find(|name| !settings.contains_key(*name)) {
-            return Err(SettingsError::Missing(name.clone()));
+            let must = self.properties.get(name).map_or_else(|| "there".to_owned(), Property::must);
+            return Err(SettingsError::Missing { name: name.clone(), must });
         }
         for (name, value) in &settings {
             match self.properties.get(name) {
@@ -147,7 +152,11 @@ impl SettingsSchema {
                     property.check(value).map_err(|must| SettingsError::Wrong { name: name.clone(), must })?;
                 }
                 None if self.extra_allowed => {}
-                None => return Err(SettingsError::Unknown(name.chars().take(64).collect())),
+                None => {
+                    let known: Vec<&str> = self.properties.keys().take(NAMES_SHOWN_MAX).map(String::as_str).collect();
+                    let name = name.chars().take(64).collect();
+                    return Err(SettingsError::Unknown { name, known: known.join(", ") });
+                }
             }
         }
         Ok(settings)
@@ -197,16 +206,19 @@ impl Property {
         if let Some(one_of) = &self.one_of
             && !one_of.contains(value)
         {
-            let choices: Vec<String> = one_of.iter().map(Value::to_string).collect();
-            return Err(format!("one of {}", choices.join(", ")));
+            return Err(self.must());
         }
         match (&self.kind, value) {
             (Kind::Text { chars_min, chars_max, is_url }, Value::String(text)) => {
                 let chars = text.chars().count() as u64;
                 if !(*chars_min..=*chars_max).contains(&chars) {
                     Err(format!("{chars_min} to {chars_max} characters long"))
-                } else if *is_url && !is_web_address(text) {
-                    Err("a web address such as https://pay.example.com".to_owned())
+                } else if text.trim() != text {
+                    Err("text without spaces before it and after it".to_owned())
+                } else if text.chars().any(char::is_control) {
+                    Err("text in one line, without control characters".to_owned())
+                } else if *is_url {
+                    check_address(text).map_err(str::to_owned)
                 } else {
                     Ok(())
                 }
@@ -214,22 +226,56 @@ impl Property {
             (Kind::Text { .. }, _) => Err("text".to_owned()),
             (Kind::Whole { min, max }, value) => match value.as_i64() {
                 Some(number) if (*min..=*max).contains(&number) => Ok(()),
-                Some(_) => Err(format!("from {min} to {max}")),
+                Some(_) => Err(self.must()),
                 None => Err("a whole number".to_owned()),
             },
             (Kind::Switch, Value::Bool(_)) => Ok(()),
-            (Kind::Switch, _) => Err("true or false".to_owned()),
+            (Kind::Switch, _) => Err(self.must()),
+        }
+    }
+
+    /// What it must be, for somebody who left it out.
+    fn must(&self) -> String {
+        if let Some(one_of) = &self.one_of {
+            let choices: Vec<String> = one_of.iter().map(Value::to_string).collect();
+            return format!("one of {}", choices.join(", "));
+        }
+        match &self.kind {
+            Kind::Text { is_url: true, .. } => A_WEB_ADDRESS.to_owned(),
+            Kind::Text { chars_min, chars_max, .. } => format!("text, {chars_min} to {chars_max} characters long"),
+            Kind::Whole { min, max } => format!("from {min} to {max}"),
+            Kind::Switch => "true or false".to_owned(),
         }
     }
 }
 
-/// Also of a host that speaks in frames over TCP (the contract's `tcp`).
-fn is_web_address(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| match url.scheme() {
-        "https" | "http" => url.has_host(),
-        "tls" | "tcp" => Endpoint::parse(text).is_some(),
-        _ => false,
-    })
+const A_WEB_ADDRESS: &str = "a web address such as https://pay.example.com";
+
+/// What an address must be, if it is not. It may be of a host that speaks in frames over TCP (the contract's `tcp`).
+fn check_address(text: &str) -> Result<(), &'static str> {
+    let Ok(url) = Url::parse(text) else { return Err(A_WEB_ADDRESS) };
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Ok(()),
+        ("http", Some(host)) if is_own_network(&host) => Ok(()),
+        ("http", Some(_)) => {
+            Err("an address that begins with https://; http:// is taken only within a network of your own")
+        }
+        ("tls" | "tcp", _) if Endpoint::parse(text).is_some() => Ok(()),
+        _ => Err(A_WEB_ADDRESS),
+    }
+}
+
+/// Whether what is sent there in the clear stays within a network of one's own, as far as the name tells.
+fn is_own_network(host: &Host<&str>) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        Host::Ipv6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+        Host::Domain(name) => match name.trim_end_matches('.').rsplit_once('.') {
+            // A name without a point is looked up within the network that one is in.
+            None => true,
+            Some((_, last)) => PRIVATE_NAMES.contains(&last),
+        },
+    }
 }
 
 /// Keywords that say something to people and nothing to the check. `x-…` is for the form's own hints.
@@ -260,8 +306,22 @@ mod tests {
             (r#"{"base_url":"https://x.example","merchant_id":"m1"}"#, "ok"),
             (r#"{"base_url":"https://x.example","merchant_id":"m1","retries":3,"mode":"test","debug":true}"#, "ok"),
             (r#"{"base_url":"https://x.example","merchant_id":"商户一二三"}"#, "ok"),
-            (r#"{"base_url":"https://x.example"}"#, r#""merchant_id" is missing"#),
+            (
+                r#"{"base_url":"https://x.example"}"#,
+                r#""merchant_id" is missing; it must be text, 1 to 5 characters long"#,
+            ),
             (r#"{"base_url":"ftp://x.example","merchant_id":"m1"}"#, "must be a web address"),
+            (r#"{"base_url":"http://x.example","merchant_id":"m1"}"#, "begins with https://"),
+            (r#"{"base_url":"http://8.8.8.8/x","merchant_id":"m1"}"#, "begins with https://"),
+            (r#"{"base_url":"http://10.0.0.7:9100/x","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://[fd00::1]/","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://wallet:9100","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://wallet.svc.cluster.local","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":" https://x.example","merchant_id":"m1"}"#, "without spaces before it"),
+            (r#"{"base_url":"https://x.example","merchant_id":"m1 "}"#, "without spaces before it"),
+            (r#"{"base_url":"https://x.exa\nmple","merchant_id":"m1"}"#, "in one line"),
+            (r#"{"base_url":"https://x.example","merchant_id":"m\u00071"}"#, "in one line"),
+            (r#"{"base_url":"https://x.example","merchant_id":null}"#, "must be text"),
             (r#"{"base_url":"https://x.example","merchant_id":""}"#, "1 to 5 characters"),
             (r#"{"base_url":"https://x.example","merchant_id":"123456"}"#, "1 to 5 characters"),
             (r#"{"base_url":"https://x.example","merchant_id":7}"#, "must be text"),
@@ -269,7 +329,10 @@ mod tests {
             (r#"{"base_url":"https://x.example","merchant_id":"m","retries":1.5}"#, "whole number"),
             (r#"{"base_url":"https://x.example","merchant_id":"m","mode":"x"}"#, r#"one of "live", "test""#),
             (r#"{"base_url":"https://x.example","merchant_id":"m","debug":"yes"}"#, "true or false"),
-            (r#"{"base_url":"https://x.example","merchant_id":"m","x":1}"#, "not a setting"),
+            (
+                r#"{"base_url":"https://x.example","merchant_id":"m","x":1}"#,
+                "take it out; the settings are base_url, debug",
+            ),
             ("[]", "not a JSON object"),
             ("{", "not a JSON object"),
         ] {

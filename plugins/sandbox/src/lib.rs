@@ -27,7 +27,7 @@ impl Guest for Sandbox {
             id: "sandbox".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: "Sandbox Wallet".to_owned(),
-            currencies: vec!["CNY".to_owned()],
+            currencies: ["CNY", "JPY", "KWD"].map(str::to_owned).to_vec(),
             capabilities: vec![
                 Capability::MerchantPresented,
                 Capability::CustomerPresented,

@@ -21,7 +21,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use book::Book;
+use book::{Book, NewOrder};
 use keys::Keys;
 use serde_json::json;
 use visitors::Visitors;
@@ -140,11 +140,18 @@ impl FarSide for Alipay {
         }
     }
 
+    fn taken(&self) -> u32 {
+        self.book().trades().map(|trade| trade.times_taken).sum()
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let (mut book, now) = (self.book(), self.stage.now_ms());
-        let seen = |amount_minor, state: &str, times_taken, given_back_minor| OrderSeen {
+        let code = book.shown(number).map(|_| book::code_of(number));
+        let seen = |order: &NewOrder, state: &str, times_taken, given_back_minor| OrderSeen {
+            code: code.clone(),
+            subject: Some(order.subject.clone()),
             number: number.to_owned(),
-            amount_minor,
+            amount_minor: order.amount_minor,
             currency: "CNY".to_owned(),
             state: state.to_owned(),
             times_taken,
@@ -152,9 +159,9 @@ impl FarSide for Alipay {
         };
         if let Some(trade) = book.trade(number, now) {
             let given_back_minor = trade.given_back_minor();
-            return Some(seen(trade.order.amount_minor, trade.status.word(), trade.times_taken, given_back_minor));
+            return Some(seen(&trade.order, trade.status.word(), trade.times_taken, given_back_minor));
         }
-        book.shown(number).map(|order| seen(order.amount_minor, "NOT_SCANNED", 0, 0))
+        book.shown(number).map(|order| seen(order, "NOT_SCANNED", 0, 0))
     }
 
     fn pay(&self, number: &str) -> Result<(), Unplayable> {

@@ -14,7 +14,7 @@ use std::{
 use serde_json::json;
 
 use crate::stage::{self, Act, FarSide, Fault, Notification, OrderSeen, Running, Script, Stage, Unplayable};
-use book::Book;
+use book::{Book, Charge};
 
 /// Who accepts it, and the key that lets them in: as good as public.
 pub const ACCEPTOR: &str = "hall";
@@ -39,6 +39,10 @@ impl Issuer {
 /// If the address cannot be listened on.
 pub fn start(listen: SocketAddr) -> anyhow::Result<Running> {
     stage::start(&Arc::new(Issuer::default()), listen, None, wire::configure)
+}
+
+fn is_taken(charge: &Charge) -> bool {
+    charge.amount.is_some() && matches!(charge.state, "charged" | "cancelled")
 }
 
 impl FarSide for Issuer {
@@ -66,13 +70,20 @@ impl FarSide for Issuer {
         }
     }
 
+    fn taken(&self) -> u32 {
+        let book = self.lock();
+        u32::try_from(book.charges().iter().filter(|charge| is_taken(charge)).count()).unwrap_or(u32::MAX)
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let book = self.lock();
         let charge = book.charge(number)?;
         // What was cancelled before it came is no order.
         let (amount_minor, currency) = charge.amount.clone()?;
-        let times_taken = if matches!(charge.state, "charged" | "cancelled") { 1 } else { 0 };
+        let times_taken = u32::from(is_taken(charge));
         Some(OrderSeen {
+            code: None,
+            subject: None,
             number: number.to_owned(),
             amount_minor,
             currency,

@@ -114,6 +114,10 @@ impl FarSide for WechatPay {
         }
     }
 
+    fn taken(&self) -> u32 {
+        self.book().taken()
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         self.book().seen(number)
     }

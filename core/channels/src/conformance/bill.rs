@@ -28,7 +28,7 @@ pub(super) async fn told(player: &mut Player<'_>) -> Result<Told, Stop> {
     let day = day_of(player.sales.first().map_or_else(|| player.now(), |sale| sale.order.created_at), &terms)?;
     // The day is over, and its bill ready: by core's clock and the scheme's.
     let ahead_ms = DAY_MS + i64::from(terms.ready_after_minutes) * MINUTE_MS;
-    player.world.clock.set_ahead(ahead_ms);
+    player.world.clock.set_ahead(ahead_ms + player.ahead_ms);
     player.far_side.set_clock(ahead_ms).await?;
     let lines = match fetched(player, &day).await? {
         Ok(lines) => lines,

@@ -99,6 +99,10 @@ pub(super) struct Books {
     pub state: String,
     pub times_taken: u32,
     pub given_back_minor: i64,
+    /// What a customer scans to pay it, or the part of it that leads here.
+    pub code: Option<String>,
+    /// What it is for, as the scheme has it.
+    pub subject: Option<String>,
 }
 
 /// A dispute in the far side's books.
@@ -162,6 +166,11 @@ pub(super) struct Message {
 struct MessageMessage {
     headers: Vec<(String, String)>,
     body_base64: String,
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    times: u32,
 }
 
 #[derive(Deserialize)]
@@ -252,6 +261,15 @@ impl FarSide {
             return Ok(None);
         }
         read(&path, answer).await.map(Some)
+    }
+
+    /// How often customers' money was taken, for whichever orders; `None` from a far side that does not count.
+    pub(super) async fn taken(&self) -> Result<Option<u32>, FarSideError> {
+        let answer = self.send(reqwest::Method::GET, "/taken", None).await?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        read::<Taken>("/taken", answer).await.map(|taken| Some(taken.times))
     }
 
     /// The batches that are over, oldest first.

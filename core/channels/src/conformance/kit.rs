@@ -22,6 +22,7 @@ use super::{
 use crate::{
     failure::{HostError, InstallError},
     host::{Host, HostConfig},
+    manifest::Manifest,
     ports::ChannelCaller,
     registry::Plugin,
 };
@@ -34,6 +35,34 @@ const INSTANCES: u32 = 4;
 /// Puts something between the kit and the host: how the kit's own tests make a channel that lies.
 pub type Wrap = fn(Arc<Host>) -> Arc<dyn ChannelCaller>;
 
+/// Which cases are played.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Only {
+    #[default]
+    All,
+    /// Those whose name contains this.
+    Containing(String),
+    Named(Vec<String>),
+}
+
+impl Only {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Containing(part) => name.contains(part.as_str()),
+            Self::Named(names) => names.iter().any(|named| named == name),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Containing(part) => part.clone(),
+            Self::Named(names) => names.join(", "),
+        }
+    }
+}
+
 /// A component, a far side, and how to play them.
 #[derive(Clone, Debug)]
 pub struct Kit {
@@ -41,8 +70,7 @@ pub struct Kit {
     pub far_side: Command,
     /// A folder for compiled code: made if missing, closed to others.
     pub cache_dir: PathBuf,
-    /// Only cases whose name contains this.
-    pub only: Option<String>,
+    pub only: Only,
     /// How many cases at once, at least 1. Most of them wait for a scheme that does not answer.
     pub jobs: usize,
     pub wrap: Wrap,
@@ -70,7 +98,7 @@ pub enum KitError {
 impl Kit {
     #[must_use]
     pub fn new(component: Vec<u8>, far_side: Command, cache_dir: PathBuf) -> Self {
-        Self { component, far_side, cache_dir, only: None, jobs: 4, wrap: |host| host, progress: |_| {} }
+        Self { component, far_side, cache_dir, only: Only::All, jobs: 4, wrap: |host| host, progress: |_| {} }
     }
 
     /// Plays every case.
@@ -79,31 +107,31 @@ impl Kit {
     /// The table, the host, the component or the far side is of no use at all: see [`KitError`]. What fails later fails its case.
     pub async fn run(self) -> Result<Report, KitError> {
         let mut cases = table::cases().map_err(KitError::Table)?;
-        if let Some(only) = &self.only {
-            cases.retain(|case| case.name.contains(only.as_str()));
-            if cases.is_empty() {
-                return Err(KitError::NoCase(only.clone()));
-            }
+        cases.retain(|case| self.only.has(&case.name));
+        if cases.is_empty() {
+            return Err(KitError::NoCase(self.only.words()));
         }
         // The first bench compiles; the others find the code compiled.
         let first = Bench::new(&self).await?;
         let plugin = Arc::clone(&first.plugin);
-        // A far side that cannot be started is told once, not once for each case.
-        FarSide::start(&self.far_side).await?.script().await?;
+        // A far side that cannot be started is told once, not once for each case. The first case is played against it.
+        let started = FarSide::start(&self.far_side).await?;
+        started.script().await?;
         let n_cases = cases.len();
         let queue: Arc<Mutex<VecDeque<(usize, Case)>>> = Arc::new(Mutex::new(cases.into_iter().enumerate().collect()));
         let mut workers = JoinSet::new();
-        let mut bench = Some(first);
+        let (mut bench, mut started) = (Some(first), Some(started));
         for _ in 0..self.jobs.clamp(1, n_cases) {
             let bench = match bench.take() {
                 Some(first) => first,
                 None => Bench::new(&self).await?,
             };
             let (queue, far_side, progress) = (Arc::clone(&queue), self.far_side.clone(), self.progress);
+            let mut started = started.take();
             workers.spawn(async move {
                 let mut reports = Vec::new();
                 while let Some((idx, case)) = next_of(&queue) {
-                    let report = bench.play(&case, &far_side).await;
+                    let report = bench.play(&case, &far_side, &mut started).await;
                     progress(&report);
                     reports.push((idx, report));
                 }
@@ -125,6 +153,7 @@ fn next_of(queue: &Mutex<VecDeque<(usize, Case)>>) -> Option<(usize, Case)> {
 /// A host with the component, and what the kit controls around it.
 struct Bench {
     plugin: Arc<Plugin>,
+    manifest: Arc<Manifest>,
     caller: Arc<dyn ChannelCaller>,
     clock: Arc<KitClock>,
     chance: Arc<KitChance>,
@@ -146,14 +175,17 @@ impl Bench {
             ..HostConfig::new(&kit.cache_dir)
         })?);
         let plugin = host.install(&kit.component).await?;
-        Ok(Self { plugin, caller: (kit.wrap)(host), clock, chance, kv })
+        let caller = (kit.wrap)(host);
+        // As whoever calls it sees it.
+        let manifest = caller.manifest(&plugin.manifest.id).unwrap_or_else(|| Arc::clone(&plugin.manifest));
+        Ok(Self { plugin, manifest, caller, clock, chance, kv })
     }
 
-    async fn play(&self, case: &Case, far_side: &Command) -> CaseReport {
+    async fn play(&self, case: &Case, far_side: &Command, started: &mut Option<FarSide>) -> CaseReport {
         let began = Instant::now();
         let lines = Lines::default();
         let mut report = CaseReport::of(case.name.clone(), &case.why);
-        let playing = self.play_within(case, far_side, &lines, &mut report);
+        let playing = self.play_within(case, (far_side, started), &lines, &mut report);
         let subscriber = Registry::default().with(lines.clone());
         let stop = match timeout(CASE_MAX, playing.with_subscriber(subscriber)).await {
             Ok(Ok(())) => None,
@@ -178,15 +210,18 @@ impl Bench {
     async fn play_within(
         &self,
         case: &Case,
-        far_side: &Command,
+        (far_side, started): (&Command, &mut Option<FarSide>),
         lines: &Lines,
         report: &mut CaseReport,
     ) -> Result<(), Stop> {
-        let manifest = &self.plugin.manifest;
+        let manifest = &*self.manifest;
         if let Some(unmet) = coverage::unmet(&case.needs, &coverage::offers(manifest)) {
             return Err(Stop::Skipped(unmet));
         }
-        let far_side = FarSide::start(far_side).await?;
+        let far_side = match started.take() {
+            Some(started) => started,
+            None => FarSide::start(far_side).await?,
+        };
         let script = far_side.script().await?;
         for step in &case.steps {
             if let Verb::Next { fault, .. } = &step.verb
@@ -210,6 +245,7 @@ impl Bench {
         report.logged = lines.take();
         report.heard = far_side.heard().await?;
         outcome?;
+        player.took_nothing_else().await?;
         player.kept_secret(&report.logged, &report.heard)
     }
 }

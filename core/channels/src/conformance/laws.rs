@@ -10,8 +10,7 @@ use super::far_side::Books;
 pub(super) fn payment(word: &str, asked: Money, books: Option<&Books>, is_old: bool) -> Result<(), String> {
     same(asked, books)?;
     let taken = books.map_or(0, |books| books.times_taken);
-    let kept_minor =
-        books.map_or(0, |books| i64::from(books.times_taken) * books.amount_minor - books.given_back_minor);
+    let kept_minor = books.map_or(0, Books::kept_minor);
     let lie = |truth: &str| Err(format!("the channel says {word}, and {truth}"));
     match word {
         "succeeded" | "refunded" if taken == 0 => lie("the customer has not paid"),
@@ -22,6 +21,7 @@ pub(super) fn payment(word: &str, asked: Money, books: Option<&Books>, is_old: b
         "not-sent" | "misconfigured" | "unsupported" if taken > 0 => {
             lie("the scheme took the money: only `no-answer` lets core ask again")
         }
+        "created" | "opened" if books.is_none() => lie("the scheme has no such order"),
         _ if word.starts_with("failed:") && taken > 0 => lie("the customer has paid"),
         _ => Ok(()),
     }
@@ -44,6 +44,28 @@ pub(super) fn refund(word: &str, asked: Money, before: Option<&Books>, after: Op
         _ if word.starts_with("failed:") && now != before => lie("the customer has got it".to_owned()),
         _ => Ok(()),
     }
+}
+
+impl Books {
+    /// What the merchant has of it.
+    pub(super) fn kept_minor(&self) -> i64 {
+        i64::from(self.times_taken) * self.amount_minor - self.given_back_minor
+    }
+}
+
+/// What the order is for, where the scheme keeps that: our letters and digits in their order, or the first of them. A scheme may
+/// have no room for all of them, and none for some signs.
+pub(super) fn subject(asked: &str, books: Option<&Books>) -> Result<(), String> {
+    let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
+    let Some(kept) = books.and_then(|books| books.subject.as_deref()) else { return Ok(()) };
+    let (asked_letters, kept_letters) = (letters(asked), letters(kept));
+    let has_some = asked_letters.is_empty() || !kept_letters.is_empty();
+    // Of one without words the channel may say what it likes.
+    let is_whole = !kept.contains(char::REPLACEMENT_CHARACTER);
+    if asked_letters.is_empty() || (is_whole && has_some && asked_letters.starts_with(&kept_letters)) {
+        return Ok(());
+    }
+    Err(format!("the order is for {asked:?}, and the scheme has it as {kept:?}"))
 }
 
 /// The order as the scheme has it is the one that core asked for.
@@ -69,7 +91,7 @@ mod tests {
 
     fn books(times_taken: u32, given_back_minor: i64) -> Books {
         let (amount_minor, currency, state) = (1_000, "CNY".to_owned(), String::new());
-        Books { amount_minor, currency, state, times_taken, given_back_minor }
+        Books { amount_minor, currency, state, times_taken, given_back_minor, code: None, subject: None }
     }
 
     #[test]
@@ -93,6 +115,8 @@ mod tests {
             ("no-answer", Some(books(1, 0)), true),
             ("refunded", Some(books(1, 0)), false),
             ("pending", Some(Books { amount_minor: 1_001, ..books(0, 0) }), false),
+            ("created", Some(books(0, 0)), true),
+            ("created", None, false),
         ] {
             assert_eq!(payment(word, asked, books.as_ref(), false).is_ok(), holds, "{word} {books:?}");
         }
@@ -100,6 +124,21 @@ mod tests {
             payment("succeeded", asked, Some(&books(1, 1_000)), true).is_ok(),
             "a notification of before the refund"
         );
+        for (subject_asked, kept, holds) in [
+            ("大杯 coffee", "大杯 coffee", true),
+            ("O'Brien's <b>& sons</b>", "OBriens bsonsb", true),
+            ("一二三四五", "一二三", true),
+            ("", "goods", true),
+            ("☕ tea", "tea", true),
+            ("大杯 coffee", "", false),
+            ("大杯 coffee", "?? coffee", false),
+            ("café", "cafÃ©", false),
+            ("一二三四五", "一二\u{fffd}", false),
+            ("tea", "tea for two", false),
+        ] {
+            let books = Books { subject: Some(kept.to_owned()), ..books(0, 0) };
+            assert_eq!(subject(subject_asked, Some(&books)).is_ok(), holds, "{subject_asked} {kept}");
+        }
         let asked = Money::new(400, Currency::CNY);
         for (word, before, after, holds) in [
             ("succeeded", 0, 400, true),

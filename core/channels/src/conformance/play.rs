@@ -10,7 +10,7 @@ use saoma_protocol::{
 use super::{
     bill, checks,
     disputing::{self, Disputing},
-    far_side::{Books, FarSide, Message, Played, Script},
+    far_side::{Books, FarSide, Played, Script},
     laws,
     report::Finding,
     settling::{self, Settling, row_of_refund},
@@ -73,6 +73,8 @@ pub(super) struct Sale {
     pub order: Order,
     pub pays_by: PaysBy,
     reference: String,
+    /// The last word of a cancel was that it is closed, or never was.
+    is_closed: bool,
     pub refunds: BTreeMap<String, RefundOrder>,
 }
 
@@ -126,8 +128,10 @@ pub(super) struct Player<'a> {
     pub sales: Vec<Sale>,
     pub settling: Settling,
     pub disputing: Disputing,
+    /// Core's clock against the scheme's.
+    pub ahead_ms: i64,
     subject: String,
-    last_message: Option<HttpMessage>,
+    pub last_message: Option<HttpMessage>,
     /// For the report.
     pub done: Vec<String>,
     /// What the component said in words, which goes to core's logs.
@@ -161,6 +165,7 @@ impl<'a> Player<'a> {
             sales: Vec::new(),
             settling: Settling::default(),
             disputing: Disputing::default(),
+            ahead_ms: 0,
             subject: "大杯 coffee".to_owned(),
             last_message: None,
             done: Vec::new(),
@@ -214,23 +219,54 @@ impl<'a> Player<'a> {
         Err(Stop::failed(format!("{doing} -> {}", expected.join(" or ")), format!("{}: {}", told.word, told.sentence)))
     }
 
+    /// What the customer cannot do with an order that the scheme has never heard of is the channel's fault, not the far side's.
+    async fn is_there(&self, outcome: Played<()>) -> Result<(), Stop> {
+        match outcome {
+            Played::Unplayable(why) if self.books().await?.is_none() => {
+                Err(Stop::failed("the customer to find the order at the scheme, since the channel asked for it", why))
+            }
+            outcome => played(outcome),
+        }
+    }
+
+    async fn pays_late(&self) -> Result<(), Stop> {
+        // That the scheme lets nobody pay any more is what is wanted.
+        let _ = self.far_side.pays(&self.number()?).await?;
+        let kept_minor = self.books().await?.map_or(0, |books| books.kept_minor());
+        if self.sale()?.is_closed && kept_minor != 0 {
+            return Err(Stop::failed(
+                "nobody to be able to pay what the channel called closed or not found",
+                format!("the customer has paid since, and the scheme keeps {kept_minor} minor units"),
+            ));
+        }
+        Ok(())
+    }
+
     /// What core does not ask of the channel.
     async fn arrange(&mut self, verb: &Verb) -> Result<(), Stop> {
         match verb {
             Verb::Next { act, fault } => played(self.far_side.next(act, fault).await?),
             Verb::Paid => self.paid().await,
-            Verb::Pays { refund: None } => played(self.far_side.pays(&self.number()?).await?),
+            Verb::Pays { refund: None } => {
+                let outcome = self.far_side.pays(&self.number()?).await?;
+                self.is_there(outcome).await
+            }
+            Verb::PaysLate => self.pays_late().await,
             Verb::Pays { refund: Some(name) } => {
                 let number = self.refund_of(name)?.refund_number.to_string();
                 played(self.far_side.pays(&number).await?)
             }
-            Verb::Declines => played(self.far_side.declines(&self.number()?).await?),
+            Verb::Declines => {
+                let outcome = self.far_side.declines(&self.number()?).await?;
+                self.is_there(outcome).await
+            }
             Verb::Books { taken, back_minor } => self.held_to_books(*taken, *back_minor).await,
             Verb::Subject(text) => {
                 self.subject.clone_from(text);
                 Ok(())
             }
             Verb::Clock(ahead_ms) => {
+                self.ahead_ms = *ahead_ms;
                 self.world.clock.set_ahead(*ahead_ms);
                 Ok(())
             }
@@ -294,7 +330,7 @@ impl<'a> Player<'a> {
             created_at: now,
             expires_at: now.plus(ORDER_LIFE_MS),
         };
-        self.sales.push(Sale { order, pays_by, reference: String::new(), refunds: BTreeMap::new() });
+        self.sales.push(Sale { order, pays_by, reference: String::new(), is_closed: false, refunds: BTreeMap::new() });
         Ok(())
     }
 
@@ -331,7 +367,11 @@ impl<'a> Player<'a> {
         match &sale.pays_by {
             PaysBy::Shown => {
                 let outcome = self.caller.create(&self.account, &sale.order).await;
-                self.believed_by_books(told::created(&outcome), false).await
+                let told = self.believed_by_books(told::created(&outcome), false).await?;
+                match outcome {
+                    Ok(created) => self.leads_here(&created.code).await.map(|()| told),
+                    Err(_) => Ok(told),
+                }
             }
             PaysBy::Code(code) => {
                 let outcome = self.caller.charge(&self.account, &sale.order, code).await;
@@ -360,6 +400,11 @@ impl<'a> Player<'a> {
 
     async fn cancel(&mut self) -> Result<Told, Stop> {
         let outcome = self.caller.cancel(&self.account, &self.known()?).await;
+        if let Some(sale) = self.sales.last_mut() {
+            sale.is_closed = outcome
+                .as_ref()
+                .is_ok_and(|answer| matches!(answer.status, PaymentStatus::Closed | PaymentStatus::NotFound));
+        }
         self.learned(outcome).await
     }
 
@@ -380,10 +425,13 @@ impl<'a> Player<'a> {
         self.believed_by_books(told, false).await
     }
 
-    async fn believed_by_books(&mut self, told: Told, is_old: bool) -> Result<Told, Stop> {
+    pub(super) async fn believed_by_books(&mut self, told: Told, is_old: bool) -> Result<Told, Stop> {
         self.said.push(told.sentence.clone());
         let books = self.books().await?;
-        match laws::payment(&told.word, self.sale()?.order.amount.money(), books.as_ref(), is_old) {
+        let order = &self.sale()?.order;
+        let borne_out = laws::payment(&told.word, order.amount.money(), books.as_ref(), is_old)
+            .and_then(|()| laws::subject(&order.subject, books.as_ref()));
+        match borne_out {
             Ok(()) => Ok(told),
             Err(lie) => {
                 Err(Stop::failed("an answer that the scheme's books bear out", format!("{}; {lie}", told.sentence)))
@@ -391,7 +439,20 @@ impl<'a> Player<'a> {
         }
     }
 
-    async fn books(&self) -> Result<Option<Books>, Stop> {
+    /// Whoever scans the code pays this order and no other.
+    async fn leads_here(&self, code: &str) -> Result<(), Stop> {
+        let leading = self.books().await?.and_then(|books| books.code);
+        // A QR has room for more letters if they are capitals, and then the case says nothing.
+        match leading.filter(|leading| !code.to_lowercase().contains(&leading.to_lowercase())) {
+            None => Ok(()),
+            Some(leading) => Err(Stop::failed(
+                format!("a code that leads to the order at the scheme, by {leading:?}"),
+                format!("{code:?}: whoever scans it pays something else, or nothing"),
+            )),
+        }
+    }
+
+    pub(super) async fn books(&self) -> Result<Option<Books>, Stop> {
         Ok(self.far_side.books(&self.number()?).await?)
     }
 
@@ -435,7 +496,12 @@ impl<'a> Player<'a> {
         self.refund_believed(told, &refund, before).await
     }
 
-    async fn refund_believed(&mut self, told: Told, refund: &RefundOrder, before: Option<Books>) -> Result<Told, Stop> {
+    pub(super) async fn refund_believed(
+        &mut self,
+        told: Told,
+        refund: &RefundOrder,
+        before: Option<Books>,
+    ) -> Result<Told, Stop> {
         self.said.push(told.sentence.clone());
         let after = self.books().await?;
         match laws::refund(&told.word, refund.amount.money(), before.as_ref(), after.as_ref()) {
@@ -444,58 +510,6 @@ impl<'a> Player<'a> {
                 Err(Stop::failed("an answer that the scheme's books bear out", format!("{}; {lie}", told.sentence)))
             }
         }
-    }
-
-    async fn notified(&mut self, fault: Option<&str>, refund: Option<&str>) -> Result<Told, Stop> {
-        let refund_number = refund.map(|name| Ok::<_, Stop>(self.refund_of(name)?.refund_number.to_string()));
-        let refund_number = refund_number.transpose()?;
-        let is_cut = fault == Some("truncated");
-        let asked = fault.filter(|_| !is_cut);
-        let Message { headers, mut body } =
-            match self.far_side.notification(&self.number()?, refund_number.as_deref(), asked).await? {
-                Played::Done(message) => message,
-                Played::Unplayable(why) => return Err(Stop::Skipped(format!("this far side cannot: {why}"))),
-            };
-        if is_cut {
-            body.truncate(body.len() / 2);
-        }
-        self.last_message = Some(HttpMessage { headers, body });
-        self.read_notification(refund).await
-    }
-
-    async fn notified_again(&mut self) -> Result<Told, Stop> {
-        self.read_notification(None).await
-    }
-
-    /// The last notification, as this account's component reads it.
-    pub(super) async fn read_notification(&mut self, refund: Option<&str>) -> Result<Told, Stop> {
-        let Some(message) = self.last_message.clone() else {
-            return Err(Stop::failed("a notification before this line", "there is none"));
-        };
-        let (amount, refund_number) = match refund {
-            Some(name) => (self.refund_of(name)?.amount, Some(self.refund_of(name)?.refund_number.to_string())),
-            None => (self.sale()?.order.amount, None),
-        };
-        let outcome = self.caller.parse_notification(&self.account, &message).await;
-        let told =
-            told::notification(&outcome, &self.number()?, amount.money(), refund_number.as_deref(), self.manifest);
-        match refund {
-            None => self.believed_by_books(told, true).await,
-            Some(name) => {
-                let (refund, books) = (self.refund_of(name)?.clone(), self.books().await?);
-                self.refund_believed(told, &refund, books).await
-            }
-        }
-    }
-
-    /// Whether the scheme has a notification about the order; it is kept for [`Self::read_notification`].
-    pub(super) async fn has_notification(&mut self) -> Result<bool, Stop> {
-        let played = self.far_side.notification(&self.number()?, None, None).await?;
-        if let Played::Done(Message { headers, body }) = played {
-            self.last_message = Some(HttpMessage { headers, body });
-            return Ok(true);
-        }
-        Ok(false)
     }
 
     /// An order that the customer has paid.
@@ -510,6 +524,20 @@ impl<'a> Player<'a> {
             "succeeded" => Ok(()),
             _ => Err(Stop::failed("an order that is paid, which this case is about", told.sentence)),
         }
+    }
+
+    /// At the end of a case: money was taken for the orders of the case, and for no other.
+    pub(super) async fn took_nothing_else(&self) -> Result<(), Stop> {
+        let Some(in_all) = self.far_side.taken().await? else { return Ok(()) };
+        let mut known = 0;
+        for sale in &self.sales {
+            known += self.far_side.books(&sale.order.number.to_string()).await?.map_or(0, |books| books.times_taken);
+        }
+        if in_all == known {
+            return Ok(());
+        }
+        let came = format!("customers' money was taken {in_all} times, {known} of them for these orders");
+        Err(Stop::failed("money to be taken under the orders' own numbers alone", came))
     }
 
     async fn held_to_books(&self, taken: u32, back_minor: Option<i64>) -> Result<(), Stop> {

@@ -96,6 +96,8 @@ pub(super) enum Verb {
     Pays {
         refund: Option<String>,
     },
+    /// `pays-late`: the customer tries to pay what may be over. What was called closed or not found takes no money.
+    PaysLate,
     Declines,
     /// `notify [FAULT] [of REFUND]`; `truncated` is done here.
     Notify {
@@ -165,7 +167,18 @@ pub(super) fn cases() -> Result<Vec<Case>, String> {
 /// The names of all cases.
 #[must_use]
 pub fn names() -> Vec<String> {
-    cases().unwrap_or_default().into_iter().map(|case| case.name).collect()
+    rows().into_iter().flatten().collect()
+}
+
+/// The same, row by row of the table: each has one case, or one for each word of `each`.
+#[must_use]
+pub fn rows() -> Vec<Vec<String>> {
+    let table: Table = toml::from_str(TABLE).unwrap_or(Table { case: Vec::new() });
+    let of_row = |row: Row| match row.each.as_slice() {
+        [] => vec![row.name],
+        words => words.iter().map(|word| row.name.replace("{}", word)).collect(),
+    };
+    table.case.into_iter().map(of_row).collect()
 }
 
 fn case(row: &Row, word: &str) -> Result<Case, String> {
@@ -209,6 +222,7 @@ fn verb(doing: &str) -> Option<Verb> {
         ["query-refund", name] => Verb::QueryRefund { name: text(name) },
         ["pays"] => Verb::Pays { refund: None },
         ["pays", refund] => Verb::Pays { refund: Some(text(refund)) },
+        ["pays-late"] => Verb::PaysLate,
         ["declines"] => Verb::Declines,
         ["notify"] => Verb::Notify { fault: None, refund: None },
         ["notify", "of", refund] => Verb::Notify { fault: None, refund: Some(text(refund)) },
@@ -267,6 +281,7 @@ mod tests {
                     Verb::Next { .. }
                         | Verb::Paid
                         | Verb::Pays { .. }
+                        | Verb::PaysLate
                         | Verb::Declines
                         | Verb::Dispute(_)
                         | Verb::HoldDispute

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use saoma_channels::{
     Host, HostConfig, InstallError, SystemChance,
-    conformance::{Command, CoverageError, Inspected, Kit, KitError, Report, Verdict},
+    conformance::{Command, CoverageError, Inspected, Kit, KitError, Only, Report, Verdict},
     package::{PackageError, PublisherKey, VetError, sign, vet},
 };
 
@@ -105,7 +105,7 @@ async fn what_cannot_be_played_is_told() {
         (kit(component("sandbox"), "/no/such/program"), "does not start"),
         (kit(component("sandbox"), "true"), "ended before"),
         (kit(component("sandbox"), "echo hello"), "printed \"hello\""),
-        (Kit { only: Some("no-such-case".to_owned()), ..kit(component("sandbox"), "true") }, "no case has"),
+        (Kit { only: Only::Containing("no-such-case".to_owned()), ..kit(component("sandbox"), "true") }, "no case has"),
     ] {
         let error = kit.run().await.expect_err(why);
         let told = match &error {

@@ -1,455 +1,274 @@
-//! Channels that break the contract on purpose, each found by the case that is named beside it: what shows that the kit bites.
+//! Channels that break the contract on purpose, each found by the cases that are named beside it: what shows that the kit bites.
 //!
-//! Each is the honest channel with a liar in front of it, so that what differs is the lie alone.
+//! A row of `sdk/conformance/cases.toml` that no lie is found by is a check that may be unable to fail: there is none.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
-use async_trait::async_trait;
 use saoma_channels::{
-    Account, BillLine, BillPage, Card, ChannelCaller, Created, Decline, DeclineCode, Failure, Host, HttpMessage,
-    HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
-    PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
-    conformance::{Command, Kit, Verdict, Wrap},
-    in_app::Step,
-    settlement::{Batch, Row},
+    DeclineCode::{Declined, InsufficientFunds, Other},
+    conformance::{Command, Kit, Only, Verdict, Wrap, rows},
 };
-use saoma_domain::{
-    dispute::{News, Outcome},
-    settlement::{Settled, Tally},
-};
-use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, SettlementBatchId};
+use tokio::task::JoinSet;
 
 use super::{
     conformance::{far_side, scratch, wallet},
     guests::component,
+    liar::{
+        Act::{Ask, Cancel, Create, Finish, Open, Query, QueryRefund, Refund, SelfTest, Settle, Upload},
+        Change,
+        Lie::{self, Bill, News, Says, Sends},
+        Say, When, failed, liar,
+    },
+    liar_news::{BillLie, NewsLie},
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
-    SuccessOnTimeout,
-    FailureOnTimeout,
-    NotSentOnTimeout,
-    BelievesForgedAnswers,
-    BelievesForgedNotifications,
-    WinsEveryDispute,
-    DatesDisputesItself,
-    MisreadsDisputeFees,
-    TellsMoreThanTheDispute,
-    BelievesOtherAmounts,
-    OtherNumberOnRetry,
-    BalancesAlways,
-    SettlesTwice,
-    UploadsNothing,
-    LogsCode,
-    LogsCardNumber,
-    LogsSecret,
-    LogsSecretInErrors,
-    RefundsTwice,
-    RefundsMoreThanAsked,
-    RefundSuccessOnTimeout,
-    NotFoundOnTimeout,
-    PendingIsFailed,
-    ClosesNothing,
-    RoundsAmounts,
-    NamesNoAmount,
-    SendsChance,
-    DropsUnreadableRows,
-    StopsAtFirstPage,
-    EmptyBillOnTimeout,
-    Traps,
-    PassesEverySelfTest,
-    WrongDeclineCode,
-    KnowsEverybody,
+/// A lie, how it is made, and the cases that have to find it.
+type Canary = (&'static str, Wrap, &'static [&'static str]);
+
+macro_rules! canaries {
+    ($($lie:expr => [$($case:literal),+ $(,)?],)+) => {
+        &[$((stringify!($lie), |host| liar(host, $lie), &[$($case),+])),+]
+    };
 }
 
-/// The lie, how it is made, and the case that has to find it.
-const CANARIES: &[(Wrap, &str)] = &[
-    (|host| liar(host, Lie::SuccessOnTimeout), "charge-unheard"),
-    (|host| liar(host, Lie::SuccessOnTimeout), "charge-lost-answer-cut"),
-    (|host| liar(host, Lie::FailureOnTimeout), "charge-lost-answer-html"),
-    (|host| liar(host, Lie::NotSentOnTimeout), "charge-lost-answer-empty"),
-    (|host| liar(host, Lie::BelievesForgedAnswers), "charge-not-to-be-believed-forged"),
-    (|host| liar(host, Lie::BelievesForgedAnswers), "foreign-secrets"),
-    (|host| liar(host, Lie::BelievesForgedNotifications), "notification-forged"),
-    (|host| liar(host, Lie::BelievesForgedNotifications), "notification-unsigned"),
-    (|host| liar(host, Lie::BelievesForgedNotifications), "dispute-forged"),
-    (|host| liar(host, Lie::WinsEveryDispute), "dispute-opened-then-lost"),
-    (|host| liar(host, Lie::DatesDisputesItself), "dispute-repeated"),
-    (|host| liar(host, Lie::MisreadsDisputeFees), "dispute-opened-then-won"),
-    (|host| liar(host, Lie::TellsMoreThanTheDispute), "dispute-opened-then-lost"),
-    (|host| liar(host, Lie::DatesDisputesItself), "dispute-won-before-its-opening"),
-    (|host| liar(host, Lie::BelievesOtherAmounts), "charge-about-another-amount"),
-    (|host| liar(host, Lie::OtherNumberOnRetry), "charge-repeated"),
-    (|host| liar(host, Lie::LogsCode), "charge-succeeds"),
-    (|host| liar(host, Lie::LogsSecret), "charge-succeeds"),
-    (|host| liar(host, Lie::LogsSecretInErrors), "charge-unheard"),
-    (|host| liar(host, Lie::RefundsTwice), "refund-part-repeated"),
-    (|host| liar(host, Lie::RefundsMoreThanAsked), "refund-part-twice"),
-    (|host| liar(host, Lie::RefundSuccessOnTimeout), "refund-query-unknown"),
-    (|host| liar(host, Lie::NotFoundOnTimeout), "query-lost-answer-cut"),
-    (|host| liar(host, Lie::PendingIsFailed), "charge-pending-then-paid"),
-    (|host| liar(host, Lie::ClosesNothing), "cancel-paid"),
-    (|host| liar(host, Lie::RoundsAmounts), "amount-100001"),
-    (|host| liar(host, Lie::NamesNoAmount), "charge-succeeds"),
-    (|host| liar(host, Lie::SendsChance), "determinism"),
-    (|host| liar(host, Lie::DropsUnreadableRows), "bill-with-garbled-row"),
-    (|host| liar(host, Lie::StopsAtFirstPage), "bill-of-many-pages"),
-    (|host| liar(host, Lie::EmptyBillOnTimeout), "bill-lost-answer-cut"),
-    (|host| liar(host, Lie::Traps), "charge-lost-answer-html"),
-    (|host| liar(host, Lie::PassesEverySelfTest), "settings-refused"),
-    (|host| liar(host, Lie::WrongDeclineCode), "charge-refused-insufficient-funds"),
-];
+/// Of codes of either side, against the Sandbox Wallet.
+const CODES: &[Canary] = canaries! {
+    Lie::ClaimsNoCodes => ["manifest-fits-script"],
+    Lie::ListsNoSecrets => ["manifest-fits-script"],
+    Says(SelfTest, When::Any, Say::Nothing) => ["self-test"],
+    Says(SelfTest, When::Any, Say::NoAnswer) => ["self-test"],
+    Says(SelfTest, When::Any, Say::Words("fine")) => ["settings-refused"],
+    Lie::NamesNoFix => ["settings-refused"],
+    Lie::NamesNoField => ["settings-refused"],
+    Says(Ask, When::Unsigned, Say::Succeeded) => ["foreign-secrets", "charge-not-to-be-believed-forged"],
+    Sends(Change::Chance) => ["determinism"],
+    Lie::LogsCode => ["charge-succeeds"],
+    Lie::LogsSecret => ["charge-succeeds"],
+    Lie::NamesNoAmount => ["charge-succeeds"],
+    Lie::LogsSecretInErrors => ["charge-unheard"],
+    Sends(Change::OtherNumberOnRetry) => [
+        "charge-repeated", "charge-pending-repeated", "charge-lost-answer-repeated-cut", "create-repeated",
+        "create-lost-answer-html", "refund-part-repeated", "refund-part-lost-answer-cut",
+    ],
+    Says(Ask, When::Again, failed(Other)) => ["charge-repeated", "charge-unheard-repeated"],
+    Says(Ask, When::Pending, failed(Declined)) => ["charge-pending-then-paid"],
+    Says(Query, When::Refused, Say::Pending) => ["charge-pending-then-declined"],
+    Says(Cancel, When::Unasked, Say::Closed) => [
+        "charge-pending-then-cancelled", "charge-lost-answer-cancelled-cut", "cancel-paid", "cancel-lost-answer-html",
+        "cancel-unheard", "cancel-after-part-refund", "create-paid-then-cancelled",
+    ],
+    Lie::ClosesOnPaper => [
+        "charge-pending-then-cancelled", "create-then-cancelled", "create-cancel-lost-answer-cut",
+    ],
+    Says(Ask, When::Refused, failed(Other)) => ["charge-refused-insufficient-funds", "charge-refused-limit-exceeded"],
+    Says(Ask, When::Refused, failed(InsufficientFunds)) => ["charge-refused-declined"],
+    Says(Ask, When::Unclear, Say::Succeeded) => ["charge-unheard", "charge-lost-answer-cut"],
+    Says(Ask, When::Unclear, failed(Other)) => ["charge-lost-answer-html", "charge-left-open-busy"],
+    Says(Ask, When::Unclear, Say::NotSent) => ["charge-lost-answer-empty"],
+    Says(Ask, When::Unclear, Say::Trapped) => ["charge-lost-answer-html"],
+    Says(Ask, When::Wrong, Say::Succeeded) => [
+        "charge-about-another-amount", "charge-about-another-order", "charge-left-open-strange-state",
+        "clock-86400000", "clock--86400000",
+    ],
+    Says(Create, When::Any, Say::Succeeded) => ["create-then-paid"],
+    Says(Create, When::Unasked, Say::Succeeded) => ["create-then-paid", "create-then-declined"],
+    Says(Create, When::Wrong, Say::Succeeded) => [
+        "create-lost-answer-cut", "create-unheard", "create-not-to-be-believed-unsigned", "create-left-open-strange-error",
+        "create-clock-86400000",
+    ],
+    Says(Query, When::Any, Say::Succeeded) => ["create-then-paid", "create-then-declined"],
+    Says(Query, When::NotFound, Say::Closed) => ["query-unknown"],
+    Says(Query, When::Wrong, Say::NotFound) => [
+        "query-lost-answer-cut", "query-not-to-be-believed-forged", "query-left-open-busy",
+    ],
+    Says(Query, When::Wrong, Say::Succeeded) => [
+        "query-about-another-order", "query-not-to-be-believed-unsigned", "query-left-open-strange-state",
+    ],
+    Says(Query, When::Mistaken, Say::Succeeded) => ["query-about-another-amount"],
+    Says(Cancel, When::Any, failed(Declined)) => ["cancel-unknown"],
+    Says(Cancel, When::Unclear, Say::Closed) => ["cancel-not-to-be-believed-forged", "cancel-left-open-busy"],
+    Says(QueryRefund, When::Any, Say::Pending) => ["refund-whole", "refund-query-unknown"],
+    Says(Refund, When::Again, failed(Other)) => ["refund-repeated"],
+    Sends(Change::LargerAmount) => ["refund-part-twice"],
+    Says(Refund, When::Refused, Say::Succeeded) => ["refund-more-than-is-left", "refund-of-unknown"],
+    Says(Refund, When::Wrong, Say::Succeeded) => [
+        "refund-query-unknown", "refund-lost-answer-cut", "refund-not-to-be-believed-forged",
+        "refund-about-another-amount", "refund-about-another-number", "refund-clock-86400000",
+    ],
+    Says(Refund, When::Wrong, failed(Other)) => ["refund-left-open-busy", "refund-clock--86400000"],
+    Says(QueryRefund, When::Pending, Say::Succeeded) => ["refund-pending"],
+    Says(QueryRefund, When::Wrong, Say::NotFound) => ["query-refund-lost-answer-cut", "query-refund-left-open-busy"],
+    News(NewsLie::TellsOnce) => ["notification-of-payment"],
+    News(NewsLie::TellsOfNow) => ["notification-late", "notification-after-cancel"],
+    News(NewsLie::BelievesAnything) => [
+        "notification-forged", "notification-unsigned", "notification-truncated", "dispute-forged",
+    ],
+    News(NewsLie::AskedAmount) => ["notification-about-another-amount"],
+    News(NewsLie::AskedOrder) => ["notification-about-another-order", "dispute-about-another-order"],
+    News(NewsLie::Says(Say::Closed)) => ["notification-clock-86400000"],
+    News(NewsLie::WinsEveryDispute) => ["dispute-opened-then-lost"],
+    News(NewsLie::DatesDisputesItself) => ["dispute-repeated", "dispute-won-before-its-opening"],
+    News(NewsLie::MisreadsDisputeFees) => ["dispute-opened-then-won"],
+    News(NewsLie::TellsMoreThanTheDispute) => ["dispute-opened-then-lost"],
+    Bill(BillLie::DropsRow) => ["bill-of-the-day"],
+    Bill(BillLie::RepeatsRow) => ["bill-of-the-day"],
+    Bill(BillLie::AddsRow) => ["bill-of-an-empty-day", "bill-with-reversal"],
+    Bill(BillLie::RefundsByOrder) => ["bill-with-refunds"],
+    Bill(BillLie::StopsAtFirstPage) => ["bill-of-many-pages"],
+    Bill(BillLie::FillsIn) => ["bill-with-missing-row"],
+    Bill(BillLie::OursAlone) => ["bill-with-extra-row"],
+    Bill(BillLie::DropsUnreadable) => ["bill-with-garbled-row"],
+    Bill(BillLie::EmptyIfWrong) => ["bill-lost-answer-cut", "bill-clock-86400000"],
+    Sends(Change::RoundedAmount) => ["amount-100001", "amount-largest", "amount-shown-100001"],
+    Sends(Change::TwoDigits) => ["currencies"],
+    Says(Ask, When::Any, failed(Other)) => ["currencies"],
+    Sends(Change::AsciiSubject) => ["subject-chinese", "subject-emoji"],
+    Sends(Change::EscapedSubject) => ["subject-quotes"],
+    Sends(Change::CutSubject) => ["subject-long"],
+    Says(Ask, When::Unasked, Say::NotSent) => ["subject-empty"],
+};
 
-/// The same of cards.
-const CARD_CANARIES: &[(Wrap, &str)] = &[
-    (|host| liar(host, Lie::SuccessOnTimeout), "card-unheard"),
-    (|host| liar(host, Lie::SuccessOnTimeout), "card-not-to-be-believed-forged"),
-    (|host| liar(host, Lie::FailureOnTimeout), "card-lost-answer-html"),
-    (|host| liar(host, Lie::NotSentOnTimeout), "card-lost-answer-empty"),
-    (|host| liar(host, Lie::LogsCardNumber), "card-succeeds"),
-    (|host| liar(host, Lie::NamesNoAmount), "card-succeeds"),
-    (|host| liar(host, Lie::ClosesNothing), "card-voided"),
-    (|host| liar(host, Lie::ClosesNothing), "card-reversal-lost-answer-cut"),
-    (|host| liar(host, Lie::RefundsTwice), "card-refund-part-twice"),
-    (|host| liar(host, Lie::RefundsMoreThanAsked), "card-refund-part-twice"),
-    (|host| liar(host, Lie::RefundSuccessOnTimeout), "card-refund-unheard"),
-    (|host| liar(host, Lie::RoundsAmounts), "card-amount-100001"),
-    (|host| liar(host, Lie::WrongDeclineCode), "card-refused-insufficient-funds"),
-    (|host| liar(host, Lie::SuccessOnTimeout), "forward-unheard"),
-    (|host| liar(host, Lie::FailureOnTimeout), "forward-lost-answer-cut"),
-    (|host| liar(host, Lie::ClosesNothing), "forward-is-not-undone"),
-    (|host| liar(host, Lie::WrongDeclineCode), "forward-refused-insufficient-funds"),
-    (|host| liar(host, Lie::SuccessOnTimeout), "settle-unheard"),
-    (|host| liar(host, Lie::BalancesAlways), "settle-differs"),
-    (|host| liar(host, Lie::SettlesTwice), "settle-balanced"),
-    (|host| liar(host, Lie::UploadsNothing), "settle-differs"),
-];
+/// Of cards, their batches, and what is forwarded.
+const CARDS: &[Canary] = canaries! {
+    Lie::LogsCardNumber => ["card-succeeds"],
+    Lie::NamesNoAmount => ["card-succeeds"],
+    Sends(Change::OtherNumberOnRetry) => [
+        "card-repeated", "card-lost-answer-repeated-cut", "card-refund-part-twice", "forward-succeeds",
+    ],
+    Says(Ask, When::Again, failed(Other)) => ["card-repeated", "forward-succeeds"],
+    Says(Ask, When::Refused, failed(Other)) => ["card-refused-insufficient-funds", "forward-refused-insufficient-funds"],
+    Says(Ask, When::Refused, failed(InsufficientFunds)) => ["card-refused-declined"],
+    Says(Ask, When::Unclear, Say::Succeeded) => ["card-unheard", "card-not-to-be-believed-forged", "forward-unheard"],
+    Says(Ask, When::Wrong, failed(Other)) => [
+        "card-lost-answer-html", "card-left-open-busy", "forward-lost-answer-cut", "forward-left-open-busy",
+    ],
+    Says(Ask, When::Unclear, Say::NotSent) => ["card-lost-answer-empty"],
+    Says(Ask, When::Wrong, Say::Succeeded) => [
+        "card-about-another-amount", "card-about-another-number", "forward-left-open-wrong-amount",
+    ],
+    Lie::AnswersWithTheLast => ["card-answered-twice"],
+    Says(Ask, When::Any, Say::NotSent) => ["card-keys-are-fetched-again"],
+    Says(Ask, When::Any, failed(Declined)) => [
+        "card-keys-asked-for-by-nobody-known", "card-clock-86400000", "forward-clock-86400000",
+    ],
+    Says(Cancel, When::Unasked, Say::Closed) => [
+        "card-voided", "card-reversal-lost-answer-cut", "forward-is-not-undone", "forward-then-voided",
+    ],
+    Says(Cancel, When::Unclear, Say::Closed) => ["card-void-lost-answer-cut"],
+    Says(Refund, When::Again, failed(Other)) => ["card-refund-repeated"],
+    Sends(Change::LargerAmount) => ["card-refund-part-twice"],
+    Says(Refund, When::Refused, Say::Succeeded) => ["card-refund-more-than-is-left"],
+    Says(Refund, When::Unclear, Say::Succeeded) => ["card-refund-lost-answer-cut", "card-refund-unheard"],
+    Sends(Change::RoundedAmount) => ["card-amount-100001", "card-amount-largest"],
+    Says(Settle, When::Unasked, Say::Balanced) => ["forward-settled", "settle-balanced", "settle-amount-1"],
+    Says(Settle, When::Any, Say::Balanced) => ["settle-differs", "settle-told-to-differ"],
+    Says(Settle, When::Any, Say::Differs) => ["settle-clock-86400000"],
+    Says(Settle, When::Wrong, Say::Balanced) => ["settle-forged", "settle-unheard", "settle-declined"],
+    Says(Settle, When::Wrong, Say::Over) => ["settle-wrong-number", "settle-unheard"],
+    Lie::SettlesTwice => ["settle-balanced", "settle-twice"],
+    Lie::ForgetsCredits => ["settle-counts-refunds", "settle-counts-voids"],
+    Lie::CutsTotals => ["settle-largest"],
+    Says(Upload, When::Unasked, Say::Nothing) => ["settle-differs", "upload-declined"],
+    Says(Finish, When::Wrong, Say::Differs) => ["finish-declined"],
+};
 
-/// The same of pages in an app.
-const IN_APP_CANARIES: &[(Wrap, &str)] = &[
-    (|host| liar(host, Lie::KnowsEverybody), "in-app-strangers"),
-    (|host| liar(host, Lie::RoundsAmounts), "in-app-amount-100001"),
-    (|host| liar(host, Lie::OtherNumberOnRetry), "in-app-repeated"),
-    (|host| liar(host, Lie::NotSentOnTimeout), "in-app-lost-answer-html"),
-];
+/// Of pages in an app, and of a scheme that tells of refunds.
+const APPS: &[Canary] = canaries! {
+    Lie::KnowsEverybody => ["in-app-strangers"],
+    Says(Open, When::Unasked, Say::Succeeded) => ["in-app-then-paid"],
+    Sends(Change::OtherNumberOnRetry) => ["in-app-repeated"],
+    Lie::ClosesOnPaper => ["in-app-then-cancelled"],
+    Says(Open, When::Wrong, Say::NotSent) => ["in-app-lost-answer-html"],
+    Says(Open, When::Wrong, Say::Succeeded) => ["in-app-not-to-be-believed-forged"],
+    Sends(Change::RoundedAmount) => ["in-app-amount-100001"],
+    News(NewsLie::Says(Say::Pending)) => ["in-app-notified"],
+    Says(QueryRefund, When::Any, Say::NotFound) => ["in-app-refunded"],
+    News(NewsLie::RefundsFail) => ["notification-of-refund"],
+};
+
+/// What is found by what a far side shows beside an order's state: by the code of it, and by how often money was taken in all.
+const SHOWN: &[Canary] = canaries! {
+    Says(Create, When::Any, Say::Succeeded) => ["create-then-paid"],
+};
+const SHOWN_AND_COUNTED: &[Canary] = canaries! {
+    Says(Create, When::Any, Say::Succeeded) => ["create-then-paid"],
+    Sends(Change::OtherNumberOnRetry) => ["charge-repeated"],
+};
+
+/// Rows that no lie is found by, by their first case, and why. May only shrink.
+const WITHOUT_A_LIE: &[(&str, &str)] = &[];
+
+/// Lies that are told at once: they wait for far sides to start.
+const AT_ONCE: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_lie_about_an_app_is_found_by_its_case() {
-    are_found(IN_APP_CANARIES, "wechatpay", &far_side("wechatpay")).await;
+async fn each_lie_about_codes_is_found() {
+    are_found(CODES, "sandbox", &wallet()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_lie_is_found_by_its_case() {
-    are_found(CANARIES, "sandbox", &wallet()).await;
+async fn each_lie_about_a_card_is_found() {
+    are_found(CARDS, "card", &far_side("acquirer --tls")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_lie_about_a_card_is_found_by_its_case() {
-    are_found(CARD_CANARIES, "card", &far_side("acquirer --tls")).await;
+async fn each_lie_about_an_app_is_found() {
+    are_found(APPS, "wechatpay", &far_side("wechatpay")).await;
 }
 
-async fn are_found(canaries: &[(Wrap, &str)], channel: &str, far_side: &Command) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_far_side_shows_what_finds_a_lie() {
+    are_found(SHOWN_AND_COUNTED, "alipay", &far_side("alipay")).await;
+    are_found(SHOWN_AND_COUNTED, "unionpay", &far_side("unionpay")).await;
+    for scheme in ["wechatpay", "pix", "lightning"] {
+        are_found(SHOWN, scheme, &far_side(scheme)).await;
+    }
+}
+
+#[test]
+fn each_row_has_a_lie_that_it_finds() {
+    let tables = [CODES, CARDS, APPS].into_iter().flatten();
+    let found: BTreeSet<&str> = tables.flat_map(|(_, _, cases)| cases.iter().copied()).collect();
+    let rows = rows();
+    let without: Vec<&str> = rows
+        .iter()
+        .filter(|cases| !cases.iter().any(|case| found.contains(case.as_str())))
+        .filter_map(|cases| cases.first().map(String::as_str))
+        .collect();
+    let allowed: Vec<&str> = WITHOUT_A_LIE.iter().map(|(case, _)| *case).collect();
+    assert_eq!(without, allowed, "a row needs a lie that it finds, in a table above");
+}
+
+async fn are_found(canaries: &'static [Canary], channel: &'static str, far_side: &Command) {
     let (_dir, cache) = scratch();
-    let mut unfound = Vec::new();
-    for (idx, (wrap, case)) in canaries.iter().enumerate() {
-        let only = Some((*case).to_owned());
-        let kit = Kit { only, wrap: *wrap, ..Kit::new(component(channel), far_side.clone(), cache.clone()) };
-        let report = kit.run().await.expect("it runs");
-        let found = report.cases.iter().find(|played| played.case == *case);
-        match found {
-            Some(played) if played.verdict == Verdict::Failed && played.finding.is_some() => {}
-            other => unfound.push(format!("row {idx}, {case}: {other:?}")),
-        }
-    }
-    assert!(unfound.is_empty(), "{unfound:#?}");
-}
-
-/// What `saoma-schemes wallet --stage` has for a merchant that nobody named.
-const SECRET: &str = "stage key, known to everybody";
-/// Of the card that `saoma-schemes acquirer` has in its script.
-const CARD_NUMBER: &str = "6212345678900000003";
-
-struct Liar {
-    host: Arc<Host>,
-    lie: Lie,
-    seen: Mutex<BTreeSet<PaymentId>>,
-    refunded: Mutex<BTreeSet<RefundId>>,
-    n_calls: std::sync::atomic::AtomicU32,
-}
-
-fn liar(host: Arc<Host>, lie: Lie) -> Arc<dyn ChannelCaller> {
-    Arc::new(Liar { host, lie, seen: Mutex::default(), refunded: Mutex::default(), n_calls: Default::default() })
-}
-
-fn said(number: String, status: PaymentStatus, amount: Option<Money>) -> PaymentAnswer {
-    PaymentAnswer { status, number, amount, reference: String::new(), paid_at: None, payer_hint: String::new() }
-}
-
-fn rounded(asked: Amount) -> Amount {
-    Amount::new(asked.minor() / 10 * 10, asked.currency()).expect("an amount")
-}
-
-fn declined(code: DeclineCode) -> PaymentStatus {
-    PaymentStatus::Failed(Decline { code, message: "no".to_owned() })
-}
-
-impl Liar {
-    /// What the lie makes of an answer to a charge.
-    fn bent(
-        &self,
-        asked: Amount,
-        number: PaymentId,
-        outcome: Result<PaymentAnswer, Failure>,
-    ) -> Result<PaymentAnswer, Failure> {
-        let unsigned = |why: &str| why.contains("signature");
-        let success = || said(number.to_string(), PaymentStatus::Succeeded, Some(asked.money()));
-        match (self.lie, outcome) {
-            (Lie::SuccessOnTimeout, Err(Failure::NoAnswer { .. })) => Ok(success()),
-            (Lie::FailureOnTimeout, Err(Failure::NoAnswer { .. })) => {
-                Ok(said(number.to_string(), declined(DeclineCode::Other), None))
+    let component = component(channel);
+    let queue = Arc::new(Mutex::new(canaries.iter().collect::<VecDeque<_>>()));
+    let mut liars = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let kit = Kit::new(component.clone(), far_side.clone(), cache.clone());
+        let queue = Arc::clone(&queue);
+        liars.spawn(async move {
+            let mut unfound = Vec::new();
+            while let Some((lie, wrap, cases)) = { queue.lock().expect("no panic").pop_front() } {
+                let only = Only::Named(cases.iter().map(|case| (*case).to_owned()).collect());
+                let kit = Kit { only, wrap: *wrap, jobs: 1, ..kit.clone() };
+                let report = kit.run().await.expect("it runs");
+                let is_found = |case: &str| {
+                    let found = report.cases.iter().find(|played| played.case == case);
+                    found.is_some_and(|played| played.verdict == Verdict::Failed && played.finding.is_some())
+                };
+                let passed = cases.iter().filter(|case| !is_found(case));
+                unfound.extend(passed.map(|case| {
+                    let played = report.cases.iter().find(|played| played.case == **case);
+                    format!("{lie} by {case}: {played:#?}")
+                }));
             }
-            (Lie::NotSentOnTimeout, Err(Failure::NoAnswer { why })) => Err(Failure::NotSent { why }),
-            (Lie::LogsSecretInErrors, Err(Failure::NoAnswer { why })) => {
-                Err(Failure::NoAnswer { why: format!("{why}, signed with {SECRET}") })
-            }
-            (Lie::Traps, Err(Failure::NoAnswer { .. })) => Err(Failure::Trapped { why: "unreachable".to_owned() }),
-            (Lie::BelievesForgedAnswers, Err(Failure::NoAnswer { why })) if unsigned(&why) => Ok(success()),
-            (Lie::BelievesOtherAmounts, Err(Failure::BadAnswer { .. })) => Ok(success()),
-            (Lie::OtherNumberOnRetry | Lie::RoundsAmounts, Ok(answer)) => {
-                Ok(PaymentAnswer { number: number.to_string(), amount: Some(asked.money()), ..answer })
-            }
-            (Lie::NamesNoAmount, Ok(answer)) => Ok(PaymentAnswer { amount: None, ..answer }),
-            (Lie::PendingIsFailed, Ok(answer)) if answer.status == PaymentStatus::Pending => {
-                Ok(PaymentAnswer { status: declined(DeclineCode::Declined), ..answer })
-            }
-            (Lie::WrongDeclineCode, Ok(answer)) if matches!(answer.status, PaymentStatus::Failed(_)) => {
-                Ok(PaymentAnswer { status: declined(DeclineCode::Other), ..answer })
-            }
-            (_, outcome) => outcome,
-        }
+            unfound
+        });
     }
-}
-
-#[async_trait]
-impl ChannelCaller for Liar {
-    fn manifest(&self, channel: &str) -> Option<Arc<Manifest>> {
-        self.host.manifest(channel)
-    }
-
-    fn manifests(&self) -> Vec<Arc<Manifest>> {
-        self.host.manifests()
-    }
-
-    async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
-        self.host.create(account, order).await
-    }
-
-    async fn identify(
-        &self,
-        account: &Account,
-        app: &str,
-        return_url: &str,
-        state: &str,
-    ) -> Result<Option<String>, Failure> {
-        self.host.identify(account, app, return_url, state).await
-    }
-
-    async fn payer(&self, account: &Account, app: &str, parameters: &[(String, String)]) -> Result<String, Failure> {
-        match (self.lie, self.host.payer(account, app, parameters).await) {
-            (Lie::KnowsEverybody, Err(_)) => Ok("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned()),
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn open_in_app(&self, account: &Account, app: &str, order: &Order, payer: &str) -> Result<Step, Failure> {
-        let mut order = order.clone();
-        let is_first = self.seen.lock().expect("no panic").insert(order.number);
-        match self.lie {
-            Lie::OtherNumberOnRetry if !is_first => order.number = PaymentId::from_bytes([9; 16]),
-            Lie::RoundsAmounts => order.amount = rounded(order.amount),
-            _ => {}
-        }
-        match (self.lie, self.host.open_in_app(account, app, &order, payer).await) {
-            (Lie::NotSentOnTimeout, Err(Failure::NoAnswer { why })) => Err(Failure::NotSent { why }),
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
-        let mut order = order.clone();
-        let (asked, number) = (order.amount, order.number);
-        let is_first = self.seen.lock().expect("no panic").insert(number);
-        match self.lie {
-            Lie::LogsCode => tracing::info!(target: "saoma_channels::plugin", "charging {code}"),
-            Lie::LogsSecret => tracing::info!(target: "saoma_channels::plugin", "signing with {SECRET}"),
-            Lie::OtherNumberOnRetry if !is_first => order.number = PaymentId::from_bytes([9; 16]),
-            Lie::RoundsAmounts => order.amount = rounded(asked),
-            Lie::SendsChance => {
-                let n = self.n_calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                order.subject = format!("{} {n}", order.subject);
-            }
-            _ => {}
-        }
-        let outcome = self.host.charge(account, &order, code).await;
-        self.bent(asked, number, outcome)
-    }
-
-    async fn charge_card(&self, account: &Account, order: &Order, card: &Card) -> Result<PaymentAnswer, Failure> {
-        let mut order = order.clone();
-        let (asked, number) = (order.amount, order.number);
-        match self.lie {
-            Lie::LogsCardNumber => tracing::info!(target: "saoma_channels::plugin", "charging {CARD_NUMBER}"),
-            Lie::RoundsAmounts => order.amount = rounded(asked),
-            _ => {}
-        }
-        let outcome = self.host.charge_card(account, &order, card).await;
-        self.bent(asked, number, outcome)
-    }
-
-    async fn forward(
-        &self,
-        account: &Account,
-        order: &Order,
-        card: &Card,
-        at: Millis,
-    ) -> Result<PaymentAnswer, Failure> {
-        let outcome = self.host.forward(account, order, card, at).await;
-        self.bent(order.amount, order.number, outcome)
-    }
-
-    async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
-        let outcome = self.host.query(account, order).await;
-        match (self.lie, outcome) {
-            (Lie::NotFoundOnTimeout, Err(_)) => Ok(said(order.number.to_string(), PaymentStatus::NotFound, None)),
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn cancel(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
-        match self.lie {
-            Lie::ClosesNothing => Ok(said(order.number.to_string(), PaymentStatus::Closed, None)),
-            _ => self.host.cancel(account, order).await,
-        }
-    }
-
-    async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
-        let mut sent = refund.clone();
-        let is_first = self.refunded.lock().expect("no panic").insert(refund.refund_number);
-        match self.lie {
-            Lie::RefundsTwice if !is_first => sent.refund_number = RefundId::from_bytes([9; 16]),
-            Lie::RefundsMoreThanAsked => {
-                sent.amount = Amount::new(refund.amount.minor() + 10, refund.amount.currency()).expect("an amount");
-            }
-            _ => {}
-        }
-        let success = || RefundAnswer {
-            status: RefundStatus::Succeeded,
-            refund_number: refund.refund_number.to_string(),
-            amount: Some(refund.amount.money()),
-            reference: String::new(),
-        };
-        match (self.lie, self.host.refund(account, &sent).await) {
-            (Lie::RefundsTwice | Lie::RefundsMoreThanAsked, Ok(_)) => Ok(success()),
-            (Lie::RefundSuccessOnTimeout, Err(Failure::NoAnswer { .. })) => Ok(success()),
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn query_refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
-        self.host.query_refund(account, refund).await
-    }
-
-    async fn parse_notification(
-        &self,
-        account: &Account,
-        notification: &HttpMessage,
-    ) -> Result<NotificationOutcome, NotificationFailure> {
-        let outcome = self.host.parse_notification(account, notification).await;
-        match (self.lie, outcome) {
-            (Lie::BelievesForgedNotifications, Err(NotificationFailure::Forged(_))) => {
-                let order: serde_json::Value = serde_json::from_slice(&notification.body).expect("an order");
-                let number = order["order_number"].as_str().unwrap_or_default().to_owned();
-                let amount: Money = Money::new(1_250, saoma_protocol::Currency::CNY);
-                let answer = said(number, PaymentStatus::Succeeded, Some(amount));
-                let acknowledgement =
-                    HttpReply { status: 200, content_type: "text/plain".to_owned(), body: b"OK".to_vec() };
-                Ok(NotificationOutcome { events: vec![NotificationEvent::Payment(answer)], acknowledgement })
-            }
-            (Lie::TellsMoreThanTheDispute, Ok(mut outcome)) => {
-                let notice = outcome.events.iter().find_map(|event| match event {
-                    NotificationEvent::Dispute(notice) => Some((notice.number.clone(), notice.amount.money())),
-                    _ => None,
-                });
-                let more = notice.map(|(number, amount)| said(number, PaymentStatus::Refunded, Some(amount)));
-                outcome.events.extend(more.map(NotificationEvent::Payment));
-                Ok(outcome)
-            }
-            (Lie::WinsEveryDispute | Lie::DatesDisputesItself | Lie::MisreadsDisputeFees, Ok(mut outcome)) => {
-                for event in &mut outcome.events {
-                    let NotificationEvent::Dispute(notice) = event else { continue };
-                    match (self.lie, &mut notice.news) {
-                        (Lie::WinsEveryDispute, News::Closed { outcome, .. }) => *outcome = Outcome::Won,
-                        (Lie::MisreadsDisputeFees, News::Closed { fee: Some(fee), .. }) => {
-                            *fee = Amount::new(fee.minor() * 100, fee.currency()).expect("a fee");
-                        }
-                        (Lie::DatesDisputesItself, _) => notice.at = Millis(notice.at.0 + 60_000),
-                        _ => {}
-                    }
-                }
-                Ok(outcome)
-            }
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
-        let outcome = self.host.fetch_bill(account, day, cursor).await;
-        match (self.lie, outcome) {
-            (Lie::DropsUnreadableRows, Ok(mut page)) => {
-                page.lines.retain(|line| matches!(line, BillLine::Row(_)));
-                Ok(page)
-            }
-            (Lie::StopsAtFirstPage, Ok(page)) => Ok(BillPage { next_cursor: None, ..page }),
-            (Lie::EmptyBillOnTimeout, Err(Failure::NoAnswer { .. })) => {
-                Ok(BillPage { lines: Vec::new(), next_cursor: None })
-            }
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn settle(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
-        let first = self.host.settle(account, batch).await;
-        match (self.lie, first) {
-            (Lie::SuccessOnTimeout, Err(Failure::NoAnswer { .. })) | (Lie::BalancesAlways, Ok(_)) => {
-                Ok(Settled::Balanced)
-            }
-            // Under another number, with nothing in it: the acquirer's next batch balances too.
-            (Lie::SettlesTwice, Ok(Settled::Balanced)) => {
-                let mut next = batch.clone();
-                next.number = SettlementBatchId::from_bytes([9; 16]);
-                let nothing = Tally::default();
-                next.totals.iter_mut().for_each(|total| (total.debits, total.credits) = (nothing, nothing));
-                self.host.settle(account, &next).await
-            }
-            (_, outcome) => outcome,
-        }
-    }
-
-    async fn upload(&self, account: &Account, batch: &Batch, rows: &[Row]) -> Result<(), Failure> {
-        if self.lie == Lie::UploadsNothing { Ok(()) } else { self.host.upload(account, batch, rows).await }
-    }
-
-    async fn finish(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
-        self.host.finish(account, batch).await
-    }
-
-    async fn self_test(&self, account: &Account) -> Result<String, Failure> {
-        match self.lie {
-            Lie::PassesEverySelfTest => Ok("fine".to_owned()),
-            _ => self.host.self_test(account).await,
-        }
-    }
+    let unfound: Vec<String> = liars.join_all().await.into_iter().flatten().collect();
+    assert!(unfound.is_empty(), "{} lies are not found:\n{}", unfound.len(), unfound.join("\n"));
 }

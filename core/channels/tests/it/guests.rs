@@ -30,16 +30,9 @@ fn built() -> &'static Path {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
             .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "-p", "saoma-card"])
-            .args([
-                "-p",
-                "saoma-canteen-rules",
-                "-p",
-                "saoma-hostile-rules",
-                "-p",
-                "saoma-pix",
-                "-p",
-                "saoma-wechatpay",
-            ])
+            .args(["-p", "saoma-canteen-rules", "-p", "saoma-hostile-rules"])
+            .args(["-p", "saoma-alipay", "-p", "saoma-wechatpay", "-p", "saoma-unionpay", "-p", "saoma-pix"])
+            .args(["-p", "saoma-lightning"])
             .arg("--target-dir")
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))

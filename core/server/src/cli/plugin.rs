@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use saoma_channels::{
     InstallError,
     conformance::{
-        self, CaseReport, Command as FarSide, FarSideError, Inspected, Kit, KitError, Report, RulesKit, Verdict,
+        self, CaseReport, Command as FarSide, FarSideError, Inspected, Kit, KitError, Only, Report, RulesKit, Verdict,
     },
 };
 
@@ -173,6 +173,7 @@ async fn play(arguments: &TestArguments, component: Vec<u8>, cache_dir: PathBuf)
     let only = arguments.only.clone();
     if let Some(far_side) = &arguments.far_side {
         let far_side = FarSide::read(far_side).map_err(KitError::from)?;
+        let only = only.map_or(Only::All, Only::Containing);
         let kit = Kit { only, jobs: arguments.jobs, progress: shown, ..Kit::new(component, far_side, cache_dir) };
         return Ok(kit.run().await?);
     }

@@ -92,6 +92,12 @@ impl FarSide for Acquirer {
         }
     }
 
+    fn taken(&self) -> u32 {
+        let desk = self.lock();
+        let sales = desk.book.entries().filter(|entry| entry.asked.kind == Kind::Sale && entry.code == "00");
+        u32::try_from(sales.count()).unwrap_or(u32::MAX)
+    }
+
     /// By the merchant's number (field 62), or by batch and trace number: `000001-000012`.
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let desk = self.lock();
@@ -105,6 +111,8 @@ impl FarSide for Acquirer {
         let is_undone = |entry: &&&Entry| matches!(entry.standing, Standing::Reversed | Standing::Voided);
         let undone: i64 = sales.iter().filter(is_undone).map(|entry| entry.asked.amount).sum();
         Some(OrderSeen {
+            code: None,
+            subject: None,
             number: number.to_owned(),
             amount_minor: last.asked.amount,
             currency: "CNY".to_owned(),

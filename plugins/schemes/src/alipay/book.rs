@@ -101,6 +101,12 @@ pub enum Action {
     Refund,
 }
 
+/// The text of the code that is shown for an order.
+#[must_use]
+pub fn code_of(number: &str) -> String {
+    format!("https://qr.alipay.com/{number}")
+}
+
 #[derive(Default)]
 pub struct Book {
     trades: BTreeMap<String, Trade>,
@@ -140,8 +146,8 @@ impl Book {
         if self.shown.get(&order.number).is_some_and(|shown| !shown.order.repeats(&order)) {
             return Err(Refusal::Business("ACQ.CONTEXT_INCONSISTENT"));
         }
-        let code = format!("https://qr.alipay.com/{}", order.number);
         let number = order.number.clone();
+        let code = code_of(&number);
         self.shown.entry(number).or_insert(Shown { order, shown_at: now, is_unusable: false });
         Ok(code)
     }

@@ -139,6 +139,11 @@ impl Book {
         self.invoices.iter().find(|invoice| invoice.hash == *hash).ok_or(Refused::NotFound)
     }
 
+    #[must_use]
+    pub fn invoices(&self) -> &[Invoice] {
+        &self.invoices
+    }
+
     /// The last invoice whose memo has this in it.
     #[must_use]
     pub fn about(&self, text: &str) -> Option<&Invoice> {

@@ -56,10 +56,18 @@ impl FarSide for Node {
         }
     }
 
+    fn taken(&self) -> u32 {
+        let book = self.lock();
+        let settled = book.invoices().iter().filter(|invoice| invoice.state == State::Settled);
+        u32::try_from(settled.count()).unwrap_or(u32::MAX)
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let book = self.lock();
         let invoice = book.about(number)?;
         Some(OrderSeen {
+            code: Some(invoice.payment_request.clone()),
+            subject: None,
             number: number.to_owned(),
             amount_minor: cents(invoice),
             currency: CURRENCY.to_owned(),

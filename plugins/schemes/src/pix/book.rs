@@ -25,7 +25,7 @@ pub struct Charge {
     revision: u32,
     created_ms: i64,
     location_id: u64,
-    location: String,
+    pub location: String,
     pub status: ChargeStatus,
     pub received: Vec<Received>,
 }
@@ -171,6 +171,12 @@ impl Return {
 }
 
 impl Book {
+    /// Payments of all charges.
+    #[must_use]
+    pub fn n_received(&self) -> usize {
+        self.charges.values().map(|charge| charge.received.len()).sum()
+    }
+
     /// `PUT /cob/{txid}`: announced, or changed while it is active. `token` makes its address.
     ///
     /// # Errors

@@ -37,10 +37,16 @@ impl FarSide for Bank {
         }
     }
 
+    fn taken(&self) -> u32 {
+        u32::try_from(self.lock().book.n_received()).unwrap_or(u32::MAX)
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let state = self.lock();
         let charge = charge(&state, number)?;
         Some(OrderSeen {
+            code: Some(charge.location.clone()),
+            subject: None,
             number: number.to_owned(),
             amount_minor: charge.centavos(),
             currency: "BRL".to_owned(),

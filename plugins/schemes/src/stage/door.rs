@@ -40,6 +40,9 @@ pub trait FarSide: Send + Sync + 'static {
 
     fn order(&self, number: &str) -> Option<OrderSeen>;
 
+    /// How often customers' money was taken, for whichever orders.
+    fn taken(&self) -> u32;
+
     /// The batches that are over, oldest first; none where the scheme has none.
     fn batches(&self) -> Vec<BatchSeen> {
         Vec::new()
@@ -121,6 +124,10 @@ pub struct OrderSeen {
     pub times_taken: u32,
     /// What was given back, by refunds or by undoing it.
     pub given_back_minor: i64,
+    /// What a customer scans to pay it, or the part of it that leads here; none if there is no such code.
+    pub code: Option<String>,
+    /// What it is for, as the scheme has it; none if it keeps no such text.
+    pub subject: Option<String>,
 }
 
 /// A batch that is over in the scheme's books, as the scheme counted it.
@@ -254,6 +261,7 @@ fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
         .route("/heard", web::delete().to(forget::<F>))
         .route("/notification", web::post().to(notification::<F>))
         .route("/batches", web::get().to(batches::<F>))
+        .route("/taken", web::get().to(taken::<F>))
         .route("/orders/{number}", web::get().to(order::<F>))
         .route("/orders/{number}/pay", web::post().to(pay::<F>))
         .route("/orders/{number}/decline", web::post().to(decline::<F>))
@@ -317,6 +325,10 @@ async fn notification<F: FarSide>(far_side: web::Data<F>, about: web::Json<About
 
 async fn batches<F: FarSide>(far_side: web::Data<F>) -> HttpResponse {
     HttpResponse::Ok().json(far_side.batches())
+}
+
+async fn taken<F: FarSide>(far_side: web::Data<F>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "times": far_side.taken() }))
 }
 
 async fn order<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) -> HttpResponse {

@@ -76,6 +76,11 @@ impl Book {
     }
 
     #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
+    #[must_use]
     pub fn charge(&self, number: &str) -> Option<&Charge> {
         self.charges.iter().find(|charge| charge.number == number)
     }

@@ -70,10 +70,16 @@ impl FarSide for UnionPay {
         }
     }
 
+    fn taken(&self) -> u32 {
+        self.book().all().filter(|sale| sale.original.is_none()).map(|sale| sale.times_taken).sum()
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen> {
         let book = self.book();
         let transaction = book.get(&order_id(number))?;
         Some(OrderSeen {
+            code: Some(transaction.code.clone()).filter(|code| !code.is_empty()),
+            subject: None,
             number: number.to_owned(),
             amount_minor: transaction.amount,
             currency: "CNY".to_owned(),

@@ -1,10 +1,13 @@
 //! The customers: accounts with balances, their history, and the payment codes they show to cashiers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::{amount, refusal::Refusal};
+use super::{
+    amount::{self, Currency},
+    refusal::Refusal,
+};
 
 /// How long a payment code can be charged.
 pub const CODE_LIFE_MS: i64 = 60_000;
@@ -14,7 +17,7 @@ const CODE_MEMORY_MS: i64 = 3_600_000;
 const CODES_MAX: usize = 10_000;
 /// Newest entries of the history that are shown.
 const HISTORY_SHOWN_MAX: usize = 50;
-/// Largest single payment: 500,000.00.
+/// Largest single payment: 500,000.00 in CNY, and as many minor units of the others.
 pub const PAYMENT_MINOR_MAX: i64 = 50_000_000;
 
 /// A customer's account.
@@ -22,8 +25,8 @@ pub const PAYMENT_MINOR_MAX: i64 = 50_000_000;
 pub struct Account {
     pub id: &'static str,
     pub name: &'static str,
-    /// Minor units, 0 or more.
-    pub balance_minor: i64,
+    /// In each currency, minor units, 0 or more.
+    pub balances_minor: BTreeMap<Currency, i64>,
     pub history: Vec<Entry>,
 }
 
@@ -38,6 +41,7 @@ pub struct Entry {
     pub subject: String,
     /// Minor units; negative when money leaves the account.
     pub amount_minor: i64,
+    pub currency: Currency,
 }
 
 /// Why money moved.
@@ -49,7 +53,7 @@ pub enum EntryKind {
     Refund,
 }
 
-/// An account as the wallet's page lists it.
+/// An account as the wallet's page lists it: what it has in CNY.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AccountView {
     pub id: &'static str,
@@ -67,6 +71,7 @@ pub struct EntryView {
     pub merchant_name: String,
     pub subject: String,
     pub amount: String,
+    pub currency: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -86,11 +91,22 @@ pub struct Accounts {
 impl Default for Accounts {
     /// The three customers of `PROTOCOL.md`: rich, modest, broke.
     fn default() -> Self {
-        let open = |id, name, balance_minor| Account { id, name, balance_minor, history: Vec::new() };
+        let open = |id, name, minor| Account {
+            id,
+            name,
+            balances_minor: Currency::ALL.into_iter().map(|currency| (currency, minor)).collect(),
+            history: Vec::new(),
+        };
         Self {
             accounts: vec![open("alice", "Alice", 100_000_000), open("bob", "Bob", 10_000), open("carol", "Carol", 0)],
             codes: HashMap::new(),
         }
+    }
+}
+
+impl Account {
+    fn balance_minor(&self, currency: Currency) -> i64 {
+        self.balances_minor.get(&currency).copied().unwrap_or_default()
     }
 }
 
@@ -100,16 +116,16 @@ impl Accounts {
         let view = |account: &Account| AccountView {
             id: account.id,
             name: account.name,
-            balance: amount::format(account.balance_minor),
-            currency: amount::CURRENCY,
+            balance: amount::format(account.balance_minor(Currency::Cny), Currency::Cny),
+            currency: Currency::Cny.code(),
         };
         self.accounts.iter().map(view).collect()
     }
 
-    /// All balances together, in minor units.
+    /// All balances in that currency together, in minor units.
     #[must_use]
-    pub fn total_minor(&self) -> i64 {
-        self.accounts.iter().map(|account| account.balance_minor).sum()
+    pub fn total_minor(&self, currency: Currency) -> i64 {
+        self.accounts.iter().map(|account| account.balance_minor(currency)).sum()
     }
 
     /// The newest movements first.
@@ -123,7 +139,8 @@ impl Accounts {
             reference: entry.reference.clone(),
             merchant_name: entry.merchant_name.clone(),
             subject: entry.subject.clone(),
-            amount: amount::format(entry.amount_minor),
+            amount: amount::format(entry.amount_minor, entry.currency),
+            currency: entry.currency.code(),
         };
         Ok(self.find(id)?.history.iter().rev().take(HISTORY_SHOWN_MAX).map(view).collect())
     }
@@ -138,12 +155,12 @@ impl Accounts {
     ///
     /// # Errors
     /// `AccountNotFound`, `LimitExceeded`, `InsufficientFunds`.
-    pub fn can_pay(&self, id: &str, minor: i64) -> Result<(), Refusal> {
+    pub fn can_pay(&self, id: &str, minor: i64, currency: Currency) -> Result<(), Refusal> {
         let account = self.find(id)?;
         if minor > PAYMENT_MINOR_MAX {
-            return Err(Refusal::LimitExceeded { max: amount::format(PAYMENT_MINOR_MAX) });
+            return Err(Refusal::LimitExceeded { max: amount::format(PAYMENT_MINOR_MAX, currency) });
         }
-        if account.balance_minor < minor { Err(Refusal::InsufficientFunds) } else { Ok(()) }
+        if account.balance_minor(currency) < minor { Err(Refusal::InsufficientFunds) } else { Ok(()) }
     }
 
     /// Takes a payment from the account, or leaves it as it was.
@@ -151,7 +168,7 @@ impl Accounts {
     /// # Errors
     /// As [`Accounts::can_pay`].
     pub fn debit(&mut self, id: &str, entry: Entry) -> Result<(), Refusal> {
-        self.can_pay(id, -entry.amount_minor)?;
+        self.can_pay(id, -entry.amount_minor, entry.currency)?;
         self.book(id, entry);
         Ok(())
     }
@@ -163,7 +180,7 @@ impl Accounts {
 
     fn book(&mut self, id: &str, entry: Entry) {
         if let Some(account) = self.accounts.iter_mut().find(|account| account.id == id) {
-            account.balance_minor += entry.amount_minor;
+            *account.balances_minor.entry(entry.currency).or_default() += entry.amount_minor;
             account.history.push(entry);
         }
     }
@@ -208,6 +225,7 @@ mod tests {
             merchant_name: "Noodles".into(),
             subject: "Soup".into(),
             amount_minor,
+            currency: Currency::Cny,
         }
     }
 
@@ -222,10 +240,10 @@ mod tests {
             ("dave", 1, Err(Refusal::AccountNotFound)),
         ] {
             let mut accounts = Accounts::default();
-            let before = accounts.total_minor();
+            let before = accounts.total_minor(Currency::Cny);
             assert_eq!(accounts.debit(id, entry(-minor)), result, "{id} {minor}");
             let moved = if result.is_ok() { minor } else { 0 };
-            assert_eq!(accounts.total_minor(), before - moved, "{id} {minor}");
+            assert_eq!(accounts.total_minor(Currency::Cny), before - moved, "{id} {minor}");
         }
     }
 

@@ -66,9 +66,9 @@ fn rows_of(order: &Order) -> Vec<Row> {
         order_number: order.number.clone(),
         refund_number: refund_number.map(str::to_owned),
         reference: reference.to_owned(),
-        amount: amount::format(amount_minor),
-        fee: amount::format(fee_minor(amount_minor)),
-        currency: amount::CURRENCY,
+        amount: amount::format(amount_minor, order.currency),
+        fee: amount::format(fee_minor(amount_minor), order.currency),
+        currency: order.currency.code(),
         at,
     };
     let mut rows = Vec::new();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     account::{Accounts, Entry, EntryKind},
-    amount,
+    amount::{self, Currency},
     fault::{self, Fault, Manner, RefundFault},
     order::{
         Change, CustomerView, DeclineCode, NewOrder, NewRefund, Notifications, Order, OrderView, Presentation, Refund,
@@ -128,13 +128,15 @@ impl Book {
         if new.code.is_some() {
             return Err(Refusal::BadRequest("code belongs to POST /v1/charges".into()));
         }
-        let amount_minor = new.check()?;
+        let (amount_minor, currency) = new.check()?;
         if let Some(idx) = self.known(merchant, &new.order_number)? {
             self.look_at(idx, now);
             let order = &self.orders[idx];
             return match order.presentation {
                 Presentation::CustomerShows => Err(Refusal::OrderConflict("kind: it is a charge")),
-                Presentation::MerchantShows { .. } if order.amount_minor != amount_minor => {
+                Presentation::MerchantShows { .. }
+                    if (order.amount_minor, order.currency) != (amount_minor, currency) =>
+                {
                     Err(Refusal::OrderConflict("amount"))
                 }
                 Presentation::MerchantShows { .. } => Ok(order.view(&self.base_url, 0)),
@@ -144,7 +146,7 @@ impl Book {
             return Err(Refusal::BadRequest("expires_at is in the past".into()));
         }
         let presentation = Presentation::MerchantShows { token };
-        let idx = self.open(merchant, new, amount_minor, presentation, traceparent, now);
+        let idx = self.open(merchant, new, (amount_minor, currency), presentation, traceparent, now);
         Ok(self.orders[idx].view(&self.base_url, 0))
     }
 
@@ -161,13 +163,13 @@ impl Book {
         now: i64,
     ) -> Result<Outcome<OrderView>, Refusal> {
         let code = new.code.clone().ok_or_else(|| Refusal::BadRequest("missing field `code`".into()))?;
-        let amount_minor = new.check()?;
+        let (amount_minor, currency) = new.check()?;
         if let Some(idx) = self.known(merchant, &new.order_number)? {
             self.look_at(idx, now);
             let order = &self.orders[idx];
             return match order.presentation {
                 Presentation::MerchantShows { .. } => Err(Refusal::OrderConflict("kind: it is not a charge")),
-                Presentation::CustomerShows if order.amount_minor != amount_minor => {
+                Presentation::CustomerShows if (order.amount_minor, order.currency) != (amount_minor, currency) => {
                     Err(Refusal::OrderConflict("amount"))
                 }
                 Presentation::CustomerShows => Ok(Outcome::Answer(order.view(&self.base_url, 0), Manner::Plain)),
@@ -183,8 +185,8 @@ impl Book {
             return Ok(Outcome::Silence);
         }
         let payer = self.accounts.take_code(&code, now)?;
-        let idx = self.open(merchant, new, amount_minor, Presentation::CustomerShows, traceparent, now);
-        match (self.staged_decline(), self.accounts.can_pay(payer, amount_minor)) {
+        let idx = self.open(merchant, new, (amount_minor, currency), Presentation::CustomerShows, traceparent, now);
+        match (self.staged_decline(), self.accounts.can_pay(payer, amount_minor, currency)) {
             (Some(code), _) => self.decline(idx, payer, code, now),
             _ if fault == Some(Fault::Declines) => self.decline(idx, payer, DeclineCode::InsufficientFunds, now),
             (None, Err(Refusal::LimitExceeded { .. })) => self.decline(idx, payer, DeclineCode::LimitExceeded, now),
@@ -235,8 +237,8 @@ impl Book {
         new: NewRefund,
         now: i64,
     ) -> Result<Outcome<RefundView>, Refusal> {
-        let amount_minor = new.check()?;
         let idx = self.find(merchant, number, now)?;
+        let amount_minor = new.check(self.orders[idx].currency)?;
         let order = &self.orders[idx];
         if let Some(refund) = order.refunds.iter().find(|refund| refund.number == new.refund_number) {
             return if refund.amount_minor == amount_minor {
@@ -247,7 +249,7 @@ impl Book {
         }
         let left_minor = order.refundable_minor();
         if amount_minor > left_minor {
-            return Err(Refusal::RefundExceeds { left: amount::format(left_minor) });
+            return Err(Refusal::RefundExceeds { left: amount::format(left_minor, order.currency) });
         }
         let fault = fault::of_refund(amount_minor).filter(|_| !self.is_on_stage);
         let reference = self.next_reference("SR");
@@ -334,7 +336,7 @@ impl Book {
             self.decline(idx, payer, DeclineCode::InsufficientFunds, now);
             return Err(Refusal::InsufficientFunds);
         }
-        self.accounts.can_pay(payer, order.amount_minor)?;
+        self.accounts.can_pay(payer, order.amount_minor, order.currency)?;
         self.collect(idx, payer, now);
         Ok(self.orders[idx].view(&self.base_url, 0))
     }
@@ -389,7 +391,7 @@ impl Book {
         &mut self,
         merchant: &str,
         new: NewOrder,
-        amount_minor: i64,
+        (amount_minor, currency): (i64, Currency),
         presentation: Presentation,
         traceparent: Option<String>,
         now: i64,
@@ -409,6 +411,7 @@ impl Book {
             number: new.order_number,
             presentation,
             amount_minor,
+            currency,
             fault: self.fault_of(amount_minor),
             subject: new.subject,
             merchant_name: new.merchant_name,
@@ -500,6 +503,7 @@ impl Book {
             merchant_name: order.merchant_name.clone(),
             subject: order.subject.clone(),
             amount_minor: -order.amount_minor,
+            currency: order.currency,
         };
         match self.accounts.debit(payer, entry) {
             Ok(()) => {
@@ -532,9 +536,9 @@ impl Book {
 
     fn give_back(&mut self, idx: usize, kind: EntryKind, at: i64, reference: String, amount_minor: i64) {
         let order = &self.orders[idx];
-        let (merchant_name, subject) = (order.merchant_name.clone(), order.subject.clone());
+        let (merchant_name, subject, currency) = (order.merchant_name.clone(), order.subject.clone(), order.currency);
         if let Some(payer) = order.payer {
-            self.accounts.credit(payer, Entry { at, kind, reference, merchant_name, subject, amount_minor });
+            self.accounts.credit(payer, Entry { at, kind, reference, merchant_name, subject, amount_minor, currency });
         }
     }
 
@@ -556,10 +560,10 @@ impl Book {
         });
     }
 
-    /// What the merchants have in all: count of orders by status, and sums in minor units.
-    pub fn totals(&mut self, now: i64) -> Totals {
+    /// What the merchants have in all of that currency: count of orders by status, and sums in minor units.
+    pub fn totals(&mut self, currency: Currency, now: i64) -> Totals {
         let mut totals = Totals::default();
-        for order in self.orders(now) {
+        for order in self.orders(now).iter().filter(|order| order.currency == currency) {
             *totals.orders_by_status.entry(format!("{:?}", order.shown_status())).or_default() += 1;
             totals.charged_count += u64::from(order.charged_count);
             totals.reversed_count += u64::from(order.reversed_count);

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{amount, fault::Fault, refusal::Refusal};
+use super::{
+    amount::{self, Currency},
+    fault::Fault,
+    refusal::Refusal,
+};
 
 /// Longest order or refund number, in characters of `[A-Za-z0-9_-]`.
 const NUMBER_LEN_MAX: usize = 64;
@@ -41,11 +45,11 @@ pub struct NewRefund {
 }
 
 impl NewOrder {
-    /// Its amount in minor units, if all of it can be used.
+    /// Its amount in minor units and its currency, if all of it can be used.
     ///
     /// # Errors
     /// `BadRequest`, `CurrencyUnsupported`.
-    pub fn check(&self) -> Result<i64, Refusal> {
+    pub fn check(&self) -> Result<(i64, Currency), Refusal> {
         check_number("order_number", &self.order_number)?;
         check_text("subject", &self.subject)?;
         check_text("merchant_name", &self.merchant_name)?;
@@ -55,19 +59,20 @@ impl NewOrder {
         if !known_scheme || url.len() > URL_LEN_MAX {
             return Err(Refusal::BadRequest("notify_url must be an http:// or https:// address, or empty".into()));
         }
-        amount::parse(&self.amount, &self.currency)
+        let currency = Currency::read(&self.currency)?;
+        Ok((amount::parse(&self.amount, currency)?, currency))
     }
 }
 
 impl NewRefund {
-    /// Its amount in minor units, if all of it can be used.
+    /// Its amount in minor units of the order's currency, if all of it can be used.
     ///
     /// # Errors
     /// `BadRequest`.
-    pub fn check(&self) -> Result<i64, Refusal> {
+    pub fn check(&self, currency: Currency) -> Result<i64, Refusal> {
         check_number("refund_number", &self.refund_number)?;
         check_text("reason", &self.reason)?;
-        amount::parse(&self.amount, amount::CURRENCY)
+        amount::parse(&self.amount, currency)
     }
 }
 
@@ -136,6 +141,7 @@ pub struct Order {
     pub number: String,
     pub presentation: Presentation,
     pub amount_minor: i64,
+    pub currency: Currency,
     /// By its amount, unless the scheme is on the stage.
     pub fault: Option<Fault>,
     pub subject: String,
@@ -288,13 +294,13 @@ impl Order {
         OrderView {
             order_number: self.number.clone(),
             status: self.shown_status(),
-            amount: amount::format(self.amount_minor + overstated_minor),
-            currency: amount::CURRENCY,
+            amount: amount::format(self.amount_minor + overstated_minor, self.currency),
+            currency: self.currency.code(),
             reference: self.reference.clone(),
             paid_at: self.paid_at,
             payer_hint: self.payer.map(hint).unwrap_or_default(),
             decline_code: self.decline_code,
-            refunded: amount::format(self.refunded_minor()),
+            refunded: amount::format(self.refunded_minor(), self.currency),
             code_url: self.token().map(|token| format!("{base_url}/pay/{token}")),
         }
     }
@@ -307,8 +313,8 @@ impl Order {
             merchant_name: self.merchant_name.clone(),
             store_name: self.store_name.clone(),
             subject: self.subject.clone(),
-            amount: amount::format(self.amount_minor),
-            currency: amount::CURRENCY,
+            amount: amount::format(self.amount_minor, self.currency),
+            currency: self.currency.code(),
             status: if races { Status::Waiting } else { self.shown_status() },
             expires_at: self.expires_at,
             reference: self.reference.clone(),
@@ -322,8 +328,8 @@ impl Order {
             refund_number: refund.number.clone(),
             order_number: self.number.clone(),
             status: refund.status,
-            amount: amount::format(refund.amount_minor),
-            currency: amount::CURRENCY,
+            amount: amount::format(refund.amount_minor, self.currency),
+            currency: self.currency.code(),
             reference: refund.reference.clone(),
         }
     }
@@ -343,8 +349,8 @@ impl Order {
             charged_count: self.charged_count,
             reversed_count: self.reversed_count,
             refunded_count: self.refunds.iter().filter(|refund| refund.status == RefundStatus::Done).count(),
-            refunded: amount::format(self.refunded_minor()),
-            net: amount::format(self.net_minor()),
+            refunded: amount::format(self.refunded_minor(), self.currency),
+            net: amount::format(self.net_minor(), self.currency),
             refunds: self.refunds.iter().map(|refund| self.refund_view(refund)).collect(),
             changes: self.changes.clone(),
             notifications: self.notifications,

@@ -7,7 +7,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{amount, book::Book, gate::Gate};
+use super::{
+    account::Accounts,
+    amount::{self, Currency},
+    book::Book,
+    gate::Gate,
+};
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl Scheme {
     }
 }
 
-/// `GET /admin/totals`: the whole scheme on one page.
+/// `GET /admin/totals`: the whole scheme in CNY on one page.
 #[derive(Clone, Debug, Serialize)]
 pub struct TotalsView {
     pub orders: u64,
@@ -47,27 +52,33 @@ pub struct TotalsView {
     pub net: String,
     /// What the customers hold.
     pub balances: String,
-    /// Customers and merchants together hold what the customers began with.
+    /// Customers and merchants together hold what the customers began with, in each currency.
     pub balanced: bool,
     pub currency: &'static str,
 }
 
 impl State {
     pub fn totals(&mut self, now: i64) -> TotalsView {
-        let totals = self.book.totals(now);
-        let balances = self.book.accounts.total_minor();
+        let is_balanced = |state: &mut Self, currency| {
+            let held = state.book.accounts.total_minor(currency) + state.book.totals(currency, now).net_minor();
+            held == Accounts::default().total_minor(currency)
+        };
+        let balanced = Currency::ALL.into_iter().all(|currency| is_balanced(self, currency));
+        let totals = self.book.totals(Currency::Cny, now);
+        let balances = self.book.accounts.total_minor(Currency::Cny);
+        let cny = |minor| amount::format(minor, Currency::Cny);
         TotalsView {
             orders: totals.orders_by_status.values().sum(),
             burnt_numbers: self.book.burnt_count(),
             charged_count: totals.charged_count,
             reversed_count: totals.reversed_count,
-            charged: amount::format(totals.charged_minor),
-            reversed: amount::format(totals.reversed_minor),
-            refunded: amount::format(totals.refunded_minor),
-            net: amount::format(totals.net_minor()),
-            balances: amount::format(balances),
-            balanced: balances + totals.net_minor() == super::account::Accounts::default().total_minor(),
-            currency: amount::CURRENCY,
+            charged: cny(totals.charged_minor),
+            reversed: cny(totals.reversed_minor),
+            refunded: cny(totals.refunded_minor),
+            net: cny(totals.net_minor()),
+            balances: cny(balances),
+            balanced,
+            currency: Currency::Cny.code(),
             orders_by_status: totals.orders_by_status,
         }
     }

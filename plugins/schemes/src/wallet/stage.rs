@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::dispute::Disputes;
 use super::{
-    amount,
+    amount::{self, Currency},
     fault::Manner,
     http::answer::{self, Reply},
     server::{Rim, random_digits, random_hex},
@@ -48,6 +48,10 @@ impl FarSide for StagedWallet {
             card: None,
             faults: Fault::all_but(&[]),
         }
+    }
+
+    fn taken(&self) -> u32 {
+        self.rim.scheme.lock().book.taken()
     }
 
     fn order(&self, number: &str) -> Option<OrderSeen> {
@@ -140,8 +144,11 @@ fn say_wrong(body: &mut Value, fault: Option<Fault>) {
     let is_refund = body.get("refund_number").is_some();
     match fault {
         Some(Fault::WrongAmount) => {
-            if let Some(minor) = body["amount"].as_str().and_then(|text| amount::parse(text, amount::CURRENCY).ok()) {
-                body["amount"] = json!(amount::format(minor + 1));
+            let currency = body["currency"].as_str().and_then(|code| Currency::read(code).ok());
+            let amount = currency.zip(body["amount"].as_str());
+            let stated = amount.and_then(|(currency, text)| Some((amount::parse(text, currency).ok()?, currency)));
+            if let Some((minor, currency)) = stated {
+                body["amount"] = json!(amount::format(minor + 1, currency));
             }
         }
         Some(Fault::WrongNumber) if is_refund => body["refund_number"] = json!(OTHER_REFUND),

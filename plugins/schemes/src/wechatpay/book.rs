@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ring::digest;
 use serde_json::Value;
 
 use super::{
@@ -35,6 +36,12 @@ pub(super) enum State {
     PayError,
     Closed,
     Revoked,
+}
+
+/// The text of the code that is shown for an order.
+pub(super) fn code_url(number: &str) -> String {
+    let hash = hex::encode(digest::digest(&digest::SHA256, number.as_bytes()));
+    format!("weixin://wxpay/bizpayurl?pr={}", &hash[..9])
 }
 
 pub(super) struct Order {
@@ -273,10 +280,17 @@ impl Book {
             .find(|(_, refund)| refund.number == number)
     }
 
+    /// How often customers' money was taken.
+    pub(super) fn taken(&self) -> u32 {
+        self.orders.values().map(|order| order.times_taken).sum()
+    }
+
     pub(super) fn seen(&self, number: &str) -> Option<OrderSeen> {
         let order = self.order(number)?;
         let was_reversed = order.state == State::Revoked;
         Some(OrderSeen {
+            code: (order.kind == Kind::Native).then(|| code_url(&order.number)),
+            subject: order.asked["description"].as_str().map(str::to_owned),
             number: order.number.clone(),
             amount_minor: order.total,
             currency: "CNY".to_owned(),

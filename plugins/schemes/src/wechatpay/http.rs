@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Config, MCHID, SUB_MCHID, WechatPay, bill,
-    book::{Book, Kind, Order, RefundOrder},
+    book::{self, Book, Kind, Order, RefundOrder},
     form::{self, Pay, Refund, Who},
     funds, gate, moment,
     refusal::Refusal,
@@ -152,8 +152,7 @@ async fn create(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRespon
         let pay: Pay = form::parsed(&body)?;
         let expires_at = pay.check_native(config)?;
         book.announce(&pay, form::raw(&body), Kind::Native, now, expires_at)?;
-        let hash = digest::digest(&digest::SHA256, pay.out_trade_no.as_bytes());
-        Ok(Some(json!({ "code_url": format!("weixin://wxpay/bizpayurl?pr={}", &hex::encode(hash)[..9]) })))
+        Ok(Some(json!({ "code_url": book::code_url(&pay.out_trade_no) })))
     })
     .await
 }

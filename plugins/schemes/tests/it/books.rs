@@ -2,7 +2,8 @@
 
 use saoma_schemes::wallet::{
     account::Accounts,
-    amount, bill,
+    amount::{self, Currency},
+    bill,
     book::{Book, Outcome, Timing},
     fault::Manner,
     order::{NewOrder, NewRefund},
@@ -124,8 +125,12 @@ impl Stage {
             }
         };
         self.notices += self.book.take_notices().iter().map(|notice| u32::from(notice.times)).sum::<u32>();
-        let net = self.book.totals(self.now).net_minor();
-        assert_eq!(self.book.accounts.total_minor() + net, Accounts::default().total_minor(), "after {step}");
+        let net = self.book.totals(Currency::Cny, self.now).net_minor();
+        assert_eq!(
+            self.book.accounts.total_minor(Currency::Cny) + net,
+            Accounts::default().total_minor(Currency::Cny),
+            "after {step}"
+        );
         result.unwrap_or_else(|refusal| refusal.code().to_owned())
     }
 }
@@ -151,8 +156,8 @@ fn stories() {
             let (step, expected) = step.split_once('=').unwrap_or((step, ""));
             assert_eq!(stage.step(step), expected, "{step} in {story}");
         }
-        let totals = stage.book.totals(stage.now);
-        let refunded = amount::format(totals.refunded_minor);
+        let totals = stage.book.totals(Currency::Cny, stage.now);
+        let refunded = amount::format(totals.refunded_minor, Currency::Cny);
         let shown = format!("{} {} {refunded} {}", totals.charged_count, totals.reversed_count, stage.notices);
         assert_eq!(shown, books, "{story}");
     }

@@ -40,7 +40,7 @@ const MANIFEST: Manifest = {
   id: 'sandbox-js',
   version,
   name: 'Sandbox Wallet (JavaScript)',
-  currencies: ['CNY'],
+  currencies: ['CNY', 'JPY', 'KWD'],
   capabilities: ['merchant-presented', 'customer-presented', 'cancel', 'refund', 'partial-refund', 'notifications', 'bills'],
   claims: [{ tag: 'digits', val: { prefixFrom: '88', prefixTo: '88', lengthMin: 18, lengthMax: 18 } }],
   settingsSchema: JSON.stringify(schema),

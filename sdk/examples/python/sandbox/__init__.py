@@ -64,7 +64,7 @@ class Channel(exports.Channel):
             id="sandbox-python",
             version=VERSION,
             name="Sandbox Wallet (Python)",
-            currencies=["CNY"],
+            currencies=["CNY", "JPY", "KWD"],
             capabilities=[
                 Capability.MERCHANT_PRESENTED,
                 Capability.CUSTOMER_PRESENTED,

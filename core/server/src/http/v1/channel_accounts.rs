@@ -326,7 +326,9 @@ pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Va
 fn check_settings(schema: &SettingsSchema, text: &str) -> Result<(), Problem> {
     schema.check(text).map_err(|error| {
         let pointer = match &error {
-            SettingsError::Missing(name) | SettingsError::Unknown(name) | SettingsError::Wrong { name, .. } => {
+            SettingsError::Missing { name, .. }
+            | SettingsError::Unknown { name, .. }
+            | SettingsError::Wrong { name, .. } => {
                 format!("/settings/{}", escaped(name))
             }
             SettingsError::TooLong(_) | SettingsError::NotAnObject => "/settings".to_owned(),

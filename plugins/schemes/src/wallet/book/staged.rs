@@ -74,6 +74,12 @@ impl Book {
         self.position(number, now).map(|idx| &self.orders[idx])
     }
 
+    /// How often customers' money was taken.
+    #[must_use]
+    pub fn taken(&self) -> u32 {
+        self.orders.iter().map(|order| order.charged_count).sum()
+    }
+
     fn position(&mut self, number: &str, now: i64) -> Option<usize> {
         let idx = self.orders.iter().position(|order| order.number == number)?;
         self.look_at(idx, now);
@@ -86,9 +92,11 @@ impl Order {
     #[must_use]
     pub fn seen(&self) -> OrderSeen {
         OrderSeen {
+            code: self.token().cloned(),
+            subject: Some(self.subject.clone()),
             number: self.number.clone(),
             amount_minor: self.amount_minor,
-            currency: super::amount::CURRENCY.to_owned(),
+            currency: self.currency.code().to_owned(),
             state: format!("{:?}", self.shown_status()),
             times_taken: self.charged_count,
             given_back_minor: self.refunded_minor() + self.amount_minor * i64::from(self.reversed_count),

@@ -10,13 +10,13 @@ function show() {
   byId('bill').hidden = false;
   byId('merchant').textContent = order.merchant_name;
   byId('store').textContent = order.store_name;
-  byId('amount').textContent = money(order.amount);
+  byId('amount').textContent = money(order.amount, order.currency);
   byId('amount').dataset.amount = order.amount;
   byId('subject').textContent = order.subject;
   const waiting = order.status === 'WAITING';
   byId('payer').hidden = !waiting;
   byId('time').hidden = byId('time-label').hidden = !waiting;
-  document.title = `${text('pay')} ${money(order.amount)}`;
+  document.title = `${text('pay')} ${money(order.amount, order.currency)}`;
   if (!waiting) result(order.status, text(`result${order.status}`), text(`detail${order.status}`, { ref: order.reference }));
 }
 

@@ -48,11 +48,12 @@ for (const element of document.querySelectorAll('[data-text]')) element.textCont
 byId('language').textContent = text('other');
 byId('language').href = `?lang=${TEXTS[lang].otherLang}`;
 
-/** "1234567.00" -> "¥1,234,567.00". Text in, text out: no amount ever becomes a number here. */
-function money(amount) {
+/** "1234567.00" -> "¥1,234,567.00", "1.250" of KWD -> "KWD 1.250". Text in, text out: no amount ever becomes a number here. */
+function money(amount, currency) {
+  const sign = currency === 'CNY' ? '¥' : `${currency} `;
   const [whole, fraction] = amount.replace('-', '').split('.');
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
-  return `${amount.startsWith('-') ? '−' : ''}¥${grouped}${fraction === undefined ? '' : `.${fraction}`}`;
+  return `${amount.startsWith('-') ? '−' : ''}${sign}${grouped}${fraction === undefined ? '' : `.${fraction}`}`;
 }
 
 /** The answer's JSON; throws {code} with the scheme's own code, or NETWORK if there was no answer. */
@@ -86,7 +87,7 @@ async function loadAccounts() {
 
 function showAccount() {
   const account = accounts.find((one) => one.id === byId('account').value);
-  byId('balance').textContent = account ? money(account.balance) : '';
+  byId('balance').textContent = account ? money(account.balance, account.currency) : '';
   byId('avatar').textContent = account ? account.name.slice(0, 1) : '';
   byId('avatar').dataset.account = account ? account.id : '';
 }

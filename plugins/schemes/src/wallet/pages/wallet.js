@@ -57,7 +57,7 @@ async function loadHistory() {
     const amount = document.createElement('b');
     const out = entry.amount.startsWith('-');
     amount.className = out ? 'out' : 'in';
-    amount.textContent = `${out ? '' : '+'}${money(entry.amount)}`;
+    amount.textContent = `${out ? '' : '+'}${money(entry.amount, entry.currency)}`;
     item.append(what, amount);
     return item;
   }));

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::amount;
+use super::amount::{self, Currency};
 use crate::stage::{DisputeNews, DisputeSeen, DisputeTold, OrderSeen, Unplayable};
 
 /// What a case costs the merchant once it is decided, in minor units.
@@ -60,10 +60,11 @@ pub(super) fn body(number: &str, seen: &DisputeSeen) -> Value {
     };
     let is_open = matches!(status, "OPENED" | "EVIDENCE_WANTED");
     let at = last.map_or(0, |last| last.at_ms);
+    let written = |minor| amount::format(minor, Currency::read(&seen.currency).unwrap_or(Currency::Cny));
     json!({
         "dispute_number": seen.case_number, "order_number": number, "status": status,
-        "amount": amount::format(seen.amount_minor), "currency": seen.currency, "reason": "NOT_RECOGNISED",
+        "amount": written(seen.amount_minor), "currency": seen.currency, "reason": "NOT_RECOGNISED",
         "respond_by": is_open.then_some(at + RESPOND_WITHIN_MS),
-        "fee": amount::format(last.and_then(|last| last.fee_minor).unwrap_or(0)), "at": at,
+        "fee": written(last.and_then(|last| last.fee_minor).unwrap_or(0)), "at": at,
     })
 }
