@@ -5,8 +5,15 @@ import { useModel, useText } from './hooks';
 import type { Order } from './held';
 import { useShown } from './till';
 
-/** Under the amount: the list price and why it is another. */
-export function PriceLines({ order }: { order: Order | undefined }) {
+/** Under the amount, where a shop has rules; it takes its place before there is something in it, so that no key moves under a finger. */
+export function Price({ order }: { order: Order | undefined }) {
+  const { state } = useModel();
+  if (state?.rules !== true || order?.split !== undefined) return null;
+  return <div class="price"><PriceLines order={order} /><PriceWords order={order} /></div>;
+}
+
+/** The list price and why it is another. */
+function PriceLines({ order }: { order: Order | undefined }) {
   const t = useText();
   const quote = order?.quote;
   if (quote === undefined) return null;
@@ -37,10 +44,10 @@ function Lines({ list, adjustments }: { list: number; adjustments: { name: strin
 }
 
 /** Why the list price stands, or that the price is still asked for. */
-export function PriceWords({ order }: { order: Order | undefined }) {
+function PriceWords({ order }: { order: Order | undefined }) {
   const { price } = useModel();
   const t = useText();
-  if (order?.split !== undefined || order?.quote !== undefined || price === null) return null;
+  if (order?.quote !== undefined || price === null) return null;
   if (price === 'asking') return <p class="marks pulse" data-price="asking">{t.quote.asking}</p>;
   if (price === 'no_rules' || price === 'training') return null;
   return <p class="why" role="status" data-price={price}>{t.quote.why[price]}</p>;

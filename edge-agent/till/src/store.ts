@@ -119,6 +119,9 @@ function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
+  // A price that is not the list price is another question: whoever pressed on meant the one before.
+  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
+  if (quote !== undefined && quote.amount_minor !== quote.list_minor) return `${screen.kind}-priced`;
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 

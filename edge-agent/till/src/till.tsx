@@ -14,7 +14,7 @@ import { isAlone } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { PairedRoom } from './paired-screens';
 import { plainWords } from './plain-words';
-import { PriceLines, PriceWords } from './quote-lines';
+import { Price } from './quote-lines';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
@@ -238,8 +238,7 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
   return (
     <div class="one">
       <Sum label={t.chooseMethod} text={show(minor)} />
-      <PriceLines order={order} />
-      <PriceWords order={order} />
+      <Price order={order} />
       <OrderLine order={order} />
       <div class="choices">
         {([['1', 'cash'], ['2', 'scan'], ['3', 'code'], ['6', 'card']] as const).map(([key, method]) => (
@@ -278,8 +277,7 @@ function CashScreen({ minor, keyed, order }: { minor: number; keyed: string; ord
     <div class="two">
       <section>
         <Sum label={t.amount} text={show(minor)} />
-        <PriceLines order={order} />
-        <PriceWords order={order} />
+        <Price order={order} />
         <Sum label={keyed === '' ? `${t.tendered} (${t.exact})` : t.tendered} text={show(tendered)} class="tendered" />
         <Sum label={t.change} text={show(Math.max(tendered - minor, 0))} class="change" />
         <div class="notes">
