@@ -260,6 +260,7 @@ fn sold_without_a_line(data: &Path) {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         }
     };
     let numbers: Vec<u64> = (1..=UNSENT).collect();

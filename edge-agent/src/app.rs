@@ -19,6 +19,7 @@ mod offline;
 mod owner;
 mod paper;
 mod press;
+mod quotes;
 mod renew;
 mod shift;
 mod show;

@@ -16,8 +16,10 @@ pub const LINES_MAX: usize = 100;
 /// Most bytes of the lines as a sale has them, so that they fit an entry of the journal ([`PAYLOAD_LEN_MAX`]) beside what else is in
 /// it: with long names and taxes that is less than [`LINES_MAX`].
 const LINES_BYTES_MAX: usize = 24 * 1024;
-const _: () =
-    assert!(LINES_BYTES_MAX + 4 * 1024 < PAYLOAD_LEN_MAX, "a cashier's name and the numbers of a sale need room");
+const _: () = assert!(
+    LINES_BYTES_MAX + 7 * 1024 < PAYLOAD_LEN_MAX,
+    "a cashier's name, a quote and the numbers of a sale need room"
+);
 
 /// Something of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,7 +173,8 @@ fn bytes_of(priced: &Priced) -> usize {
 #[cfg(test)]
 mod tests {
     use saoma_protocol::{
-        Amount, Currency, Millis, PaymentId,
+        Amount, Currency, Millis, PaymentId, QuoteId,
+        api::{Adjustment, QUOTE_LINES_MAX, Quoted},
         journal::{self, Record},
         pricing::DiscountError,
     };
@@ -282,6 +285,14 @@ mod tests {
         assert_eq!(basket.key(long.clone(), 1, 1), Err(BasketError::Full));
         let goods = basket.priced().unwrap().goods;
         let amount = Amount::new(basket.priced().unwrap().totals.total_minor, Currency::CNY).unwrap();
+        // The longest names and lines that the contract of rules lets through.
+        let quote = Quoted {
+            id: QuoteId::from_bytes([9; 16]),
+            asked_minor: i64::MAX,
+            adjustments: vec![Adjustment { name: "折".repeat(64), minor: i64::MIN }; QUOTE_LINES_MAX],
+            receipt_lines: vec!["谢".repeat(48); QUOTE_LINES_MAX],
+            expires_at: Millis(i64::MAX),
+        };
         let sale = Record::CashSale {
             payment: PaymentId::from_bytes([1; 16]),
             counter: Sequence(u64::MAX),
@@ -290,6 +301,7 @@ mod tests {
             goods,
             cashier: long,
             split: None,
+            quote: Some(quote),
         };
         assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
         // What is in it can be taken out again.

@@ -19,7 +19,9 @@ use std::fmt;
 
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, PaymentId, RefundId, Sequence,
-    api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
+    api::{
+        Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, Quoted, RefundKind, RefundState, RefundView,
+    },
     journal::{Approver, Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,9 @@ pub struct Kept {
     /// What it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitPart>,
+    /// The quote that its amount is; its goods come to what was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quoted>,
     pub cashier: String,
     /// Of a sale by card, what is shown of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,6 +213,7 @@ pub struct Keyed {
     pub goods: Vec<Goods>,
     pub reference: Option<Reference>,
     pub split: Option<SplitPart>,
+    pub quote: Option<Quoted>,
     pub cashier: String,
 }
 

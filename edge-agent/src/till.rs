@@ -13,6 +13,7 @@ mod pages;
 mod paired;
 pub mod peripherals;
 pub mod problem;
+pub mod quote;
 mod sales;
 pub mod shift;
 pub mod split;
@@ -164,6 +165,7 @@ fn only(path: &str) -> Resource {
 fn cashiers(scope: Scope) -> Scope {
     scope
         .service(only("/sales").route(web::post().to(sales::sell)).route(web::get().to(sales::list)))
+        .service(only("/quotes").route(web::post().to(quote::ask)))
         .service(only("/sales/{payment}").route(web::get().to(sales::one)))
         .service(only("/sales/{payment}/query").route(web::post().to(sales::query)))
         .service(only("/sales/{payment}/cancel").route(web::post().to(sales::cancel)))

@@ -22,6 +22,7 @@ import { PackageRoom } from './rooms/plugin-package';
 import { PublishersRoom } from './rooms/plugin-publishers';
 import { PluginsFrame, PluginsRoom } from './rooms/plugins';
 import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation';
+import { RulesRoom } from './rooms/rules';
 import { SettlementBatchesRoom } from './rooms/settlement-batches';
 import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
@@ -145,6 +146,7 @@ function Door() {
                 {may(role, 'manage_people') && <Route path="acceptors" element={<AcceptorsRoom />} />}
               </Route>
             )}
+            {may(role, 'manage_channels') && <Route path="/rules" element={<RulesRoom currency={session.tenant?.currency ?? ''} />} />}
             {role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
             {role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
             {may(role, 'publish_plugins') && (

@@ -10,7 +10,7 @@ const TABLES: Readonly<Record<Role, string>> = {
 const NAMES: Readonly<Record<Right, string>> = {
   read_payments: 'ReadPayments', read_books: 'ReadBooks', reconcile: 'Reconcile', manage_cashiers: 'ManageCashiers', manage_stores: 'ManageStores',
   read_audit: 'ReadAudit', manage_fleet: 'ManageFleet',
-  publish_plugins: 'PublishPlugins', manage_plugins: 'ManagePlugins', manage_people: 'ManagePeople',
+  manage_channels: 'ManageChannels', publish_plugins: 'PublishPlugins', manage_plugins: 'ManagePlugins', manage_people: 'ManagePeople',
   read_stored_value: 'ReadStoredValue', serve_stored_value: 'ServeStoredValue', manage_stored_value: 'ManageStoredValue',
 };
 

@@ -4,7 +4,7 @@
 import type { Person } from './api/session';
 
 export type Role = Person['role'];
-export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'read_audit' | 'manage_fleet' | 'manage_stores' | 'manage_cashiers' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
+export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'read_audit' | 'manage_fleet' | 'manage_stores' | 'manage_cashiers' | 'manage_channels' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
   | 'read_stored_value' | 'serve_stored_value' | 'manage_stored_value';
 
 const HAVE: Readonly<Record<Right, readonly Role[]>> = {
@@ -15,6 +15,7 @@ const HAVE: Readonly<Record<Right, readonly Role[]>> = {
   manage_fleet: ['owner', 'manager'],
   manage_stores: ['owner', 'manager'],
   manage_cashiers: ['owner', 'manager'],
+  manage_channels: ['owner'],
   publish_plugins: ['owner', 'plugin_publisher', 'platform_admin'],
   manage_plugins: ['owner', 'platform_admin'],
   manage_people: ['owner'],

@@ -34,6 +34,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
       : []),
     ...(isLive ? [['/static-codes', t.rooms.staticCodes] as const] : []),
     ...(may(person.role, 'read_stored_value') ? [['/stored-value', t.rooms.storedValue] as const] : []),
+    ...(may(person.role, 'manage_channels') ? [['/rules', t.rooms.rules] as const] : []),
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
     ...(may(person.role, 'publish_plugins') ? [['/plugins', t.rooms.plugins] as const] : []),
   ] as const;

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { core } from './core.mjs';
 import { fleetStories } from './fleet.mjs';
+import { rulesStories } from './rules.mjs';
 import { launch, play, readable, visitor, WAIT_MS } from './stage.mjs';
 
 const EMAIL = process.env.OWNER_EMAIL ?? 'owner@demo.local';
@@ -139,6 +140,8 @@ const STORIES = {
     await room('/books');
   },
 
+  ...rulesStories({ page, sees, tap, room, standIn }),
+
   async 'a webhook is added and its secret shown once'() {
     await room('/webhooks');
     await tap('add-webhook');
@@ -191,7 +194,7 @@ const STORIES = {
   async 'every room can be read, in the light and in the dark, and a telephone is wide enough'() {
     await readable(page, DASHBOARD, [
       ['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'],
-      ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], [hook, '[data-list="deliveries"]'],
+      ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], ['/rules', '[data-form="rules"]'], [hook, '[data-list="deliveries"]'],
     ]);
   },
 

@@ -9,9 +9,10 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 const USER = { id: 'usr_1', name: 'Li Na', login: 'owner@demo.local', role: 'owner', active: true, must_change_password: false, created_at: 1 };
 const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY', late_policy: 'refund', active: true, created_at: 1 };
 /** Every wish is named by a key; signing in and out is none, and what is the same however often it is asked has none. */
-const KEYED = /^\/v1\/(?!auth\/|terminals\/\w+\/(?:sync-now|revoke)$)/;
+const KEYED = /^\/v1\/(?!auth\/|quotes$|terminals\/\w+\/(?:sync-now|revoke)$)/;
 
 export async function core(dist, password) {
+  const CANTEEN = JSON.parse(await readFile(new URL('../../../plugins/canteen-rules/settings.schema.json', import.meta.url), 'utf8'));
   const payments = [];
   const refunds = [];
   const streams = new Set();
@@ -29,6 +30,10 @@ export async function core(dist, password) {
   const refused = [];
   const hooks = [];
   const deliveries = [];
+  let rules = {
+    version: 1, extension: 'canteen-rules', enabled: true, refuse_on_failure: ['risk'], changed_at: Date.now(), changed_by: 'usr_1',
+    settings: { staff_marker: '员工', staff_percent: 20, receipt_line: '谢谢光临 Thank you' },
+  };
   let session = null;
   let tokens = 0;
   let sequence = 0;
@@ -124,6 +129,13 @@ export async function core(dist, password) {
     if (action === 'revoke') return [200, Object.assign(terminal, { online: false, revoked_at: terminal.revoked_at ?? Date.now() })];
     return [201, { claim_code: 'ABCD-2345', ca_fingerprint: 'ab'.repeat(32), expires_at: Date.now() + 900_000 }];
   };
+  /** The canteen's price and receipt, without core's bounds. */
+  const quote = ({ amount, goods }) => {
+    const { staff_marker: marker, staff_percent: percent, receipt_line: line } = rules.settings;
+    const off = rules.enabled && goods.some(({ name }) => name.startsWith(marker)) ? (amount.minor * percent) / 100 : 0;
+    const adjustments = off === 0 ? [] : [{ name: 'Staff discount', minor: -off }];
+    return { amount: { ...amount, minor: amount.minor - off }, adjustments, receipt_lines: rules.enabled ? [line] : [], failed: [] };
+  };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
   const signedIn = () => {
     tokens += 1;
@@ -161,6 +173,14 @@ export async function core(dist, password) {
       terminals.push(terminal);
       return [201, terminal];
     }
+    if (path === '/v1/extensions') return [200, { items: [{ id: 'canteen-rules', version: '0.1.0', name: 'Canteen rules', rules: ['price', 'risk', 'receipt-lines'], settings_schema: CANTEEN }] }];
+    if (path === '/v1/merchant-rules' && method === 'GET') return [200, rules];
+    if (path === '/v1/merchant-rules') {
+      if (body.version !== rules.version) return problem(409, 'changed_meanwhile');
+      rules = { ...rules, ...body, version: rules.version + 1, changed_at: Date.now() };
+      return [200, rules];
+    }
+    if (path === '/v1/quotes') return [200, quote(body)];
     if (path.startsWith('/v1/webhook-')) return webhooks(method, path.split('/'), body);
     const [, asked, deed] = /^\/v1\/terminals\/(\w+)\/(held|sync-now|revoke|claim-code)$/.exec(path) ?? [];
     if (asked !== undefined) return ofTerminal(method, terminals.find((one) => one.id === asked), deed, query);
@@ -211,6 +231,9 @@ export async function core(dist, password) {
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
   return {
     terminals, held, refused,
+    changeRules: (settings) => {
+      rules = { ...rules, version: rules.version + 1, settings: { ...rules.settings, ...settings } };
+    },
     base: `http://127.0.0.1:${server.address().port}`,
     close: () => {
       server.closeAllConnections();

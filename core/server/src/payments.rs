@@ -17,6 +17,7 @@ mod doubt;
 mod fees;
 mod forward;
 mod in_doubt;
+mod quoted;
 mod refund;
 mod refund_calls;
 mod routing;
@@ -42,6 +43,8 @@ pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub use forward::forward;
 pub(crate) use forward::tell_held;
+pub(crate) use quoted::told as quote_told;
+pub use quoted::{NotQuoted, QuotedTo, check as check_quote, signed as signed_quote};
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
@@ -164,6 +167,8 @@ impl PaymentError {
 pub mod kind {
     pub const CREATED: &str = "created";
     pub const RULES_ASKED: &str = "rules_asked";
+    /// The price is what the merchant's rules quoted before the sale.
+    pub const QUOTED: &str = "quoted";
     pub const PRESENTING: &str = "presenting";
     pub const SUBMITTING: &str = "submitting";
     pub const PENDING: &str = "pending";

@@ -11,6 +11,7 @@ mod observed;
 mod offline;
 pub mod people;
 mod refunds;
+mod rules;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
@@ -44,6 +45,7 @@ const SCENARIOS: &[Scenario] = &[
     ("terminal killed in mid-sale", |shop| Box::pin(crashes::terminal_killed(shop))),
     ("chip at the till, acquirer, void, refund and reversal", |shop| Box::pin(cards::chip(shop))),
     ("cards sold without core, forwarded, one declined", |shop| Box::pin(cards::without_core(shop))),
+    ("a canteen's own rules: price, receipt, risk and routing", |shop| Box::pin(rules::canteen(shop))),
     ("trapping and looping plugins beside payments", |shop| Box::pin(hostile::beside_payments(shop))),
     ("the demo says where everything is, stops at Ctrl-C, and opens again", |shop| Box::pin(demo::twice(shop))),
     ("one trace from key press to scheme and back", |shop| Box::pin(observed::one_trace(shop))),

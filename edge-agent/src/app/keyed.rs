@@ -70,14 +70,17 @@ pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> 
         return Err(Refused::Cashier);
     }
     let reference = reference_of(reference.as_deref())?;
-    Ok(Checked { order: Order { amount, goods, split: None, of_basket: false, reference, cashier, held }, tender })
+    Ok(Checked {
+        order: Order { amount, goods, split: None, quote: None, of_basket: false, reference, cashier, held },
+        tender,
+    })
 }
 
 pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {
     Reference::parse(text.unwrap_or_default()).map_err(|NotAReference| Refused::Reference)
 }
 
-fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
+pub(super) fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     if goods.len() > GOODS_LINES_MAX {
         return Err(Refused::Goods(format!("at most {GOODS_LINES_MAX} lines of goods")));
     }

@@ -53,6 +53,8 @@ pub(super) struct Line {
     probing: bool,
     probe_at: Instant,
     probe_failures: u32,
+    /// When the profile came last: it says also whether the merchant has rules.
+    profile_at: Option<Instant>,
     /// The batch without an answer, and whether it went over MQTT: sent again, it takes the other way.
     last_batch: Option<(Sequence, bool)>,
 }
@@ -71,6 +73,7 @@ impl Line {
             probing: false,
             probe_at: now,
             probe_failures: 0,
+            profile_at: None,
             last_batch: None,
         }
     }
@@ -174,6 +177,7 @@ impl Owner {
                 self.line.probe_failures = failures;
                 self.line.probe_at =
                     Instant::now() + poll.saturating_mul(failures.max(1)).min(PROBE_PAUSE_MAX.max(poll));
+                self.line.profile_at = answered.as_ref().map(|_| Instant::now()).or(self.line.profile_at);
                 if let Some(profile) = answered
                     && profile != self.identity.profile
                 {
@@ -189,6 +193,7 @@ impl Owner {
             Done::Cashiers(answer) => self.cashiers_came(answer).await,
             Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Offline(told) => self.offline_told(told).await,
+            Done::Quote(told) => self.quote_told(*told).await,
             Done::Renewed(next) => self.renewed(next).await,
         }
     }
@@ -355,7 +360,8 @@ impl Owner {
             // Always from the beginning: what is acknowledged does not come again, and numbers may become visible late.
             self.calls.spawn(async move { Done::Pushes(core.pushes(Sequence(0)).await) });
         }
-        let quiet = self.line.heard_at.is_none_or(|at| at.elapsed() >= HEARTBEAT);
+        let quiet =
+            [self.line.heard_at, self.line.profile_at].iter().any(|at| at.is_none_or(|at| at.elapsed() >= HEARTBEAT));
         if (quiet || !self.line.https_up) && self.line.probe_at <= now {
             self.probe();
         }

@@ -7,7 +7,7 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, GoodsChanges, PaymentState, TerminalProfile},
+    api::{Goods, GoodsChanges, PaymentState, Quoted, TerminalProfile},
     cashier::CashierList,
     message::{JournalAck, PeripheralHealth, Push},
 };
@@ -29,6 +29,7 @@ use super::{
     now,
     offline::{Offline, Told},
     paper::Paper,
+    quotes::{Quotes, Told as ToldQuote},
     renew::Renewal,
     split::{PartOf, Splits},
     training::Training,
@@ -118,6 +119,7 @@ pub(super) struct Owner {
     pub(super) catalogue: Catalogue,
     pub(super) offline: Offline,
     pub(super) stored: StoredCards,
+    pub(super) quotes: Quotes,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -169,6 +171,8 @@ pub(super) struct Order {
     pub(super) goods: Vec<Goods>,
     /// It is a part of something.
     pub(super) split: Option<PartOf>,
+    /// Core has quoted the amount.
+    pub(super) quote: Option<Quoted>,
     /// The basket is sold.
     pub(super) of_basket: bool,
     pub(super) reference: Option<Reference>,
@@ -225,6 +229,7 @@ pub(super) enum Done {
     Cashiers(Result<CashierList, HttpsError>),
     Goods(Result<GoodsChanges, HttpsError>),
     Offline(Told),
+    Quote(Box<ToldQuote>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -284,6 +289,7 @@ impl Owner {
             catalogue: Catalogue::new(known),
             offline: Offline::new(OfflineCodes::new(offline, spent)),
             stored: StoredCards::new(stored),
+            quotes: Quotes::default(),
             sales,
             training: Training::default(),
             follow_ups,
@@ -382,6 +388,7 @@ impl Owner {
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
             Command::Sell { pressed, request, reply } => self.sell_or_wait(pressed, request, reply).await,
+            Command::Quote { request, reply } => self.ask_quote(request, reply),
             Command::Press { pressed, payment, press, approval, reply } => {
                 self.press(pressed, payment, press, (approval, reply)).await;
             }

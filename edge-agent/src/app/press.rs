@@ -30,7 +30,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Sales that may wait for core's first word: a till has one cashier.
 const EARLY_MAX: usize = 8;
 /// How long a sale waits for the customer's code; then nobody stands there any more.
-const SCAN_MS_MAX: i64 = 5 * 60 * 1000;
+pub(super) const SCAN_MS_MAX: i64 = 5 * 60 * 1000;
 /// Presses without a trace in the journal that are remembered, for a page that repeats them.
 const REPLAYS_MAX: usize = 256;
 
@@ -122,7 +122,7 @@ impl Owner {
         }
         request.cashier = self.named(&pressed.key, request.cashier.take(), request.cashier_pin.take()).await?;
         let (currency, method) = (self.identity.profile.currency, request.method);
-        let (basket, split) = (request.basket, request.split);
+        let (basket, split, quote) = (request.basket, request.split, request.quote);
         let Checked { mut order, tender } = check(request, currency, self.cashier())?;
         if let Some(ask) = split {
             order.split = Some(self.part_of(ask, &order, basket.is_some())?);
@@ -133,10 +133,13 @@ impl Owner {
         {
             return Err(Refused::GoodsScanned);
         }
+        let quote = self.quotes.of(quote, &order, basket.is_some())?;
         if let Some(revision) = basket {
-            order.goods = self.basket_goods(revision, order.whole(), &order.goods)?;
+            let whole = quote.as_ref().map_or(order.whole(), |quote| quote.asked);
+            order.goods = self.basket_goods(revision, whole, &order.goods)?;
             (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
         }
+        order.quote = quote.map(|quote| quote.sold(&order.goods)).transpose()?;
         self.check_shift(method == SaleMethod::Cash)?;
         self.check_held(order.held, order.of_basket)?;
         self.check_part(&order)?;
@@ -170,12 +173,12 @@ impl Owner {
     ) -> Result<SaleView, Refused> {
         let counter = self.counted.next();
         let (split, begun) = self.begin_part(&mut order, counter)?;
-        let Order { amount, goods, of_basket, reference, cashier, held, .. } = order;
+        let Order { amount, goods, of_basket, reference, cashier, held, quote, .. } = order;
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        let keyed = Keyed { payment, counter, amount, tender, goods, reference, split, cashier };
+        let keyed = Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier };
         self.begin(keyed, intent, (held, of_basket, begun)).await
     }
 

@@ -75,6 +75,7 @@ impl Owner {
             shift: self.open_shift().map(ShiftBrief::of),
             shift_required: self.config.till.shift_required == ShiftRequired::Always
                 || (self.config.till.shift_required == ShiftRequired::OnceUsed && self.cashiers.are_known()),
+            rules: self.identity.profile.rules,
             pins: self.cashiers.are_known(),
             supervisor_needed: self.cashiers.needs_supervisor(self.open_shift().and_then(|shift| shift.cashier_id)),
             link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },

@@ -274,6 +274,7 @@ mod tests {
             goods: vec![Goods::plain("=tea, \"green\"".to_owned(), 2, 625)],
             cashier: "-Li".to_owned(),
             split: None,
+            quote: None,
         };
         let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
         let line = csv_line(&entry, "then").unwrap();

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use diesel::prelude::*;
 use saoma_protocol::{
     Amount, Money, PaymentId, RefundId, Sequence,
-    api::{Goods, PaymentState, RefundState},
+    api::{Goods, PaymentState, Quoted, RefundState},
     journal::{Entry, Method, Record, SplitPart},
 };
 
@@ -59,6 +59,7 @@ struct ToldSale {
     goods: Vec<Goods>,
     cashier: String,
     split: Option<SplitPart>,
+    quote: Option<Quoted>,
     settled: Option<(PaymentState, i64)>,
     refunds: BTreeMap<RefundId, ToldRefund>,
 }
@@ -94,24 +95,24 @@ impl Told {
         self.entries += 1;
         let at = entry.sequence;
         match entry.record()? {
-            Record::SaleKeyed { payment, counter, amount, method, goods, cashier, split } => {
+            Record::SaleKeyed { payment, counter, amount, method, goods, cashier, split, quote } => {
                 let told = ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier);
-                self.begin(payment, ToldSale { split, ..told });
+                self.begin(payment, ToldSale { split, quote, ..told });
             }
-            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split } => {
+            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
-                self.begin(payment, ToldSale { split, ..told });
+                self.begin(payment, ToldSale { split, quote, ..told });
             }
-            Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
+            Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
                 self.differences.extend(self.taken.code(at, &code, amount, entry.at));
                 let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
                 // It says itself how it ended.
-                self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), ..told });
+                self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), quote, ..told });
             }
-            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, .. } => {
+            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, quote, .. } => {
                 self.taken.card(at, digits, amount, entry.at);
                 let told = ToldSale::new(at, counter, amount, Paid::Stored, goods, cashier);
-                self.begin(payment, told);
+                self.begin(payment, ToldSale { quote, ..told });
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -182,7 +183,18 @@ impl ToldSale {
         goods: Vec<Goods>,
         cashier: String,
     ) -> Self {
-        Self { entry, counter, amount, paid, goods, cashier, split: None, settled: None, refunds: BTreeMap::new() }
+        Self {
+            entry,
+            counter,
+            amount,
+            paid,
+            goods,
+            cashier,
+            split: None,
+            quote: None,
+            settled: None,
+            refunds: BTreeMap::new(),
+        }
     }
 }
 
@@ -349,6 +361,7 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
     compared.alike("its goods", &told.goods, &kept.goods);
     compared.alike("its cashier", &told.cashier, &kept.cashier);
     compared.alike("what it is a part of", &told.split, &kept.split);
+    compared.alike("what was quoted", &told.quote, &kept.quote);
     compared.alike("how it is paid for", &told.paid, &paid(kept));
     compared.alike("how it ended, as it was last written down,", &told.settled, &kept.journaled);
     let (state, settled) = (sale.state(), told.settled.map(|(state, _)| state));

@@ -63,6 +63,7 @@ fn kept(number: u8) -> Kept {
         goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
         split: None,
+        quote: None,
         cashier: "cashier-Lin".to_owned(),
         card: None,
         keyed_at: Millis(1),
@@ -82,7 +83,7 @@ fn amount() -> saoma_protocol::Amount {
 
 fn sold(number: u8) -> Record {
     let Kept { payment, counter, amount, goods, cashier, .. } = kept(number);
-    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier, split: None }
+    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier, split: None, quote: None }
 }
 
 fn shift() -> Shift {

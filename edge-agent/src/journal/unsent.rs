@@ -120,6 +120,7 @@ mod tests {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         }
     }
 

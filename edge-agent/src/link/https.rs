@@ -12,8 +12,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header::DATE};
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, GoodsChanges, OfflineList, Page, PaymentView, Presentation, Problem, RefundView,
-        Renew, Renewed, TerminalBooks, TerminalProfile,
+        AskQuote, CreatePayment, CreateRefund, GoodsChanges, OfflineList, Page, PaymentView, Presentation, Problem,
+        QuoteView, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
     journal,
@@ -93,6 +93,7 @@ fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
         reference: kept.reference.as_ref().map(ToString::to_string),
         cashier: Some(kept.cashier.clone()),
         counter: Some(kept.counter),
+        quote: kept.quote.clone(),
     })
 }
 
@@ -250,6 +251,14 @@ impl Core {
     /// Any.
     pub async fn goods(&self, since: Sequence) -> Result<GoodsChanges, HttpsError> {
         answer(self.request(Method::GET, &format!("/v1/terminal/goods?since={since}"))).await
+    }
+
+    /// What the merchant's rules make of a sale. Nothing is written for it, so that it may be asked at any time.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn quote(&self, ask: &AskQuote) -> Result<QuoteView, HttpsError> {
+        answer(self.request(Method::POST, "/v1/quotes").json(ask)).await
     }
 
     /// Core's clock, if its answer says what time it is (RFC 9110, section 6.6.1: in whole seconds).

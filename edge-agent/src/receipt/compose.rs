@@ -2,7 +2,7 @@
 
 use saoma_protocol::{
     Amount, Millis, Money, RefundId,
-    api::{CardEntry, Goods, PaymentState},
+    api::{CardEntry, Goods, PaymentState, Quoted},
     journal::Method,
     pricing::{self, TaxPart, Totals},
 };
@@ -118,8 +118,8 @@ const fn entry(entry: CardEntry) -> &'static str {
     }
 }
 
-/// What is sold, and what all of it costs.
-pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount) {
+/// What is sold, and what all of it costs: by the merchant's rules, if core has quoted that.
+pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Option<&Quoted>) {
     let currency = total.currency();
     let money = |minor| Money::new(minor, currency).decimal();
     let sums = sums(goods);
@@ -140,20 +140,26 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount) {
                 .row(&format!("{} · {}", tax_words("加税 Plus", part), money(part.base_minor)), &money(part.tax_minor));
         }
     }
+    if let Some(quote) = quote.filter(|quote| !quote.adjustments.is_empty()) {
+        paper.row("原价 List price", &money(quote.asked_minor));
+        for adjustment in &quote.adjustments {
+            paper.row(&adjustment.name, &money(adjustment.minor));
+        }
+    }
     paper.elements.push(Element::Columns {
         left: "合计 TOTAL".to_owned(),
         right: format!("{} {currency}", total.money().decimal()),
         bold: true,
         size: Size::Double,
     });
-    for part in sums.iter().flat_map(|totals| &totals.taxes).filter(|part| part.tax.included) {
-        paper.row(&format!("{} · {}", tax_words("含税 Incl.", part), money(part.base_minor)), &money(part.tax_minor));
+    for part in sums.iter().flat_map(|totals| pricing::contained(totals, total.minor())) {
+        paper.row(&format!("{} · {}", tax_words("含税 Incl.", &part), money(part.base_minor)), &money(part.tax_minor));
     }
 }
 
 fn sold(paper: &mut Paper, sale: &Sale) {
     let money = |minor| Money::new(minor, sale.kept.amount.currency()).decimal();
-    lines(paper, &sale.kept.goods, sale.kept.amount);
+    lines(paper, &sale.kept.goods, sale.kept.amount, sale.kept.quote.as_ref());
     if let Stage::Cash { tendered_minor } = sale.kept.stage {
         paper.row("实收 Received", &money(tendered_minor));
         paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
@@ -168,6 +174,9 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     }
     if sale.refunded_minor() > 0 {
         paper.row("已退 Refunded", &money(sale.refunded_minor()));
+    }
+    for line in sale.kept.quote.iter().flat_map(|quote| &quote.receipt_lines) {
+        paper.centred(line, false, Size::Normal);
     }
 }
 
@@ -331,6 +340,7 @@ mod tests {
             goods: vec![Goods::plain("奶茶 Milk tea".to_owned(), 1, 1250)],
             reference: None,
             split: None,
+            quote: None,
             cashier: "Li".to_owned(),
         };
         key(keyed, NOW).sale
@@ -364,6 +374,26 @@ mod tests {
         sale.kept.amount = Amount::new(priced.totals.total_minor, Currency::CNY).unwrap();
         sale.kept.goods = priced.goods;
         sale.kept.stage = Stage::Cash { tendered_minor: 5_000 };
+        insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Sale, NOW)));
+    }
+
+    /// The tax that prices contain is that in what was paid.
+    #[test]
+    fn a_receipt_of_a_quoted_price() {
+        use saoma_protocol::{QuoteId, api::Adjustment};
+        let tax = Some(GoodsTax { name: "增值税 VAT".to_owned(), basis_points: 600, included: true });
+        let mut sale = cash_sale();
+        sale.kept.goods = vec![Goods { tax, ..Goods::plain("员工餐 Staff meal".to_owned(), 1, 1_000) }];
+        sale.kept.amount = Amount::new(801, Currency::CNY).unwrap();
+        sale.kept.quote = Some(Quoted {
+            id: QuoteId::from_bytes([9; 16]),
+            asked_minor: 1_000,
+            adjustments: [("Staff discount", -200), ("Bag\u{1b}@", 1)]
+                .map(|(name, minor)| Adjustment { name: name.to_owned(), minor })
+                .to_vec(),
+            receipt_lines: vec!["You saved 1.99 CNY".to_owned(), "谢谢光临 Thank you".to_owned()],
+            expires_at: NOW,
+        });
         insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Sale, NOW)));
     }
 

@@ -28,7 +28,7 @@ pub fn compose_split(heading: &Heading, whole: &Whole, is_copy: bool, printed_at
     paper.row("收银员 Cashier", &split.cashier);
     paper.row("时间 Time", &moment(split.began_at, heading.utc_offset_minutes));
     paper.rule();
-    lines(&mut paper, whole.goods(), split.total);
+    lines(&mut paper, whole.goods(), split.total, None);
     paper.rule();
     for part in whole.parts.iter().filter(|part| part.was_captured()) {
         tender(&mut paper, whole, part);

@@ -11,7 +11,7 @@ use super::{Ask, Decision, Effect, Kept, Keyed, ReceiptState, Sale, Slip, Stage,
 /// The beginning of a sale. It is sent only after this decision is on the disk.
 #[must_use]
 pub fn key(keyed: Keyed, now: Millis) -> Decision {
-    let Keyed { payment, counter, amount, tender, goods, reference, split, cashier } = keyed;
+    let Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier } = keyed;
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
             payment,
@@ -21,6 +21,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             split: split.clone(),
+            quote: quote.clone(),
         },
         Tender::Offline { code, .. } => Record::OfflineSale {
             payment,
@@ -29,6 +30,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             code: code.expose().trim().to_owned(),
             goods: goods.clone(),
             cashier: cashier.clone(),
+            quote: quote.clone(),
         },
         Tender::Stored { card, sold, channel_account } => Record::StoredCardSale {
             payment,
@@ -39,6 +41,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             digits: sold.digits.clone(),
             goods: goods.clone(),
             cashier: cashier.clone(),
+            quote: quote.clone(),
         },
         Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
@@ -48,6 +51,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             split: split.clone(),
+            quote: quote.clone(),
         },
     };
     let offline = matches!(tender, Tender::Offline { .. });
@@ -92,6 +96,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         goods,
         reference,
         split,
+        quote,
         cashier,
         card,
         keyed_at: now,

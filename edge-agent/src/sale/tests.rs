@@ -28,6 +28,7 @@ fn keyed(tender: Tender) -> Decision {
         goods,
         reference,
         split: None,
+        quote: None,
         cashier,
     };
     key(keyed, Millis(0))

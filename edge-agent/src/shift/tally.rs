@@ -354,6 +354,7 @@ mod tests {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         }
     }
 
@@ -370,6 +371,7 @@ mod tests {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         }
     }
 
@@ -444,6 +446,7 @@ mod tests {
             goods: Vec::new(),
             reference: None,
             split: None,
+            quote: None,
             cashier: "Li".to_owned(),
             card: None,
             keyed_at: Millis(0),

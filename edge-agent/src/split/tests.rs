@@ -46,6 +46,7 @@ fn part(whole: &Whole, minor: i64, tender: Tender) -> Sale {
         goods: Vec::new(),
         reference: None,
         split: Some(whole.next_part()),
+        quote: None,
         cashier: "Li".to_owned(),
     };
     let Decision { sale, effects, .. } = key(keyed, Millis(0));

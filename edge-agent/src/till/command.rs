@@ -1,6 +1,6 @@
 //! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
 
-use saoma_protocol::{PaymentId, Sequence, api::Goods, cashier::Pin};
+use saoma_protocol::{PaymentId, QuoteId, Sequence, api::Goods, cashier::Pin};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -8,6 +8,7 @@ use super::{
     basket::{BasketRequest, BasketView},
     peripherals::DevicesNow,
     problem::Refused,
+    quote::{QuoteRequest, QuoteTold},
     shift::{ShiftNow, ShiftView},
     split::{SplitAsk, SplitPress, SplitView},
     view::{AwaitingCard, AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
@@ -50,6 +51,9 @@ pub struct SaleRequest {
     /// The basket is sold: its revision as the page shows it. The goods are its lines, and the amount must be what they cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basket: Option<u64>,
+    /// The amount is what this till was quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<QuoteId>,
     /// The amount is a part of a total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitAsk>,
@@ -217,6 +221,11 @@ pub enum Command {
         request: SaleRequest,
         reply: Reply<Sold>,
     },
+    /// Answered when core has, or after a moment without.
+    Quote {
+        request: QuoteRequest,
+        reply: Reply<QuoteTold>,
+    },
     Press {
         pressed: Pressed,
         payment: PaymentId,
@@ -349,6 +358,7 @@ impl Command {
     pub const fn begins_something(&self) -> bool {
         match self {
             Self::Sell { .. }
+            | Self::Quote { .. }
             | Self::Scan { .. }
             | Self::Hold { .. }
             | Self::Basket { .. }

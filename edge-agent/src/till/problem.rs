@@ -112,6 +112,8 @@ pub enum Refused {
     GoodsScanned,
     #[error("the basket is another by now: look at the screen again")]
     BasketChanged,
+    #[error("the price that was quoted is over, or is of something else: ask for it again")]
+    QuoteOver,
     #[error("the basket cannot be changed now: sell it, put it aside or clear it first")]
     BasketBusy,
     #[error(transparent)]
@@ -226,6 +228,7 @@ impl Refused {
             Self::GoodsScanned => "goods_scanned",
             Self::BasketChanged => "basket_changed",
             Self::BasketBusy => "basket_busy",
+            Self::QuoteOver => "quote_over",
             Self::Offline(refusal) => refusal.code(),
             Self::Stored(refusal) => refusal.code(),
             Self::Basket(_) => "basket_invalid",
@@ -316,6 +319,7 @@ impl Refused {
             | Self::CardOver
             | Self::BasketChanged
             | Self::BasketBusy
+            | Self::QuoteOver
             | Self::SettingsLocked(_)
             | Self::SettingsChanged(_)
             | Self::PairingOff

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     basket::BasketView,
+    quote::PricedView,
     shift::ShiftBrief,
     split::{PartOfView, SplitView},
 };
@@ -66,6 +67,9 @@ pub struct SaleView<N = PaymentId> {
     /// What it is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PartOfView>,
+    /// What its price is made of, if core has quoted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quote: Option<PricedView>,
     pub refunds: Vec<GivenBack>,
     pub keyed_at: Millis,
     pub updated_at: Millis,
@@ -136,6 +140,7 @@ impl<N> SaleView<N> {
             reference: kept.reference.as_ref().map(ToString::to_string),
             card: kept.card.clone(),
             split: PartOfView::of(sale),
+            quote: kept.quote.as_ref().map(PricedView::of),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
@@ -186,6 +191,8 @@ pub struct StateView {
     pub shift: Option<ShiftBrief>,
     /// Whether sales need one.
     pub shift_required: bool,
+    /// The merchant has rules of its own: a price is asked for before a sale.
+    pub rules: bool,
     /// Signing on needs a PIN: core has said who may.
     pub pins: bool,
     /// Refunds and voids need a supervisor's PIN while whoever signed on stands there.

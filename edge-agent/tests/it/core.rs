@@ -3,6 +3,7 @@
 
 mod books;
 mod offline;
+pub mod quotes;
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,7 @@ use saoma_protocol::{
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
 
+use self::quotes::{Quotes, Says};
 use crate::secured::Authority;
 
 /// The customer's code that core knows as good; any other is declined.
@@ -76,6 +78,7 @@ pub struct Known {
     pub offline_asked: usize,
     /// It does not let this terminal in any more.
     pub locked: bool,
+    pub quotes: Quotes,
 }
 
 pub struct FakeCore {
@@ -169,6 +172,7 @@ impl FakeCore {
                 .route("/v1/terminal/enrol", web::post().to(enrol))
                 .route("/v1/terminal/renew", web::post().to(renew))
                 .route("/v1/payments", web::post().to(create))
+                .route("/v1/quotes", web::post().to(quotes::quote))
                 .route("/v1/payments/{id}", web::get().to(fetch))
                 .route("/v1/payments/{id}/query", web::post().to(fetch))
                 .route("/v1/payments/{id}/cancel", web::post().to(cancel))
@@ -372,6 +376,7 @@ async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) 
     let view = {
         let mut known = known.lock().unwrap();
         known.created.push(key);
+        known.quotes.sold.push(body.quote.clone());
         if let Presentation::Card { card } = &body.presentation {
             known.cards.push(card.clone());
         }
@@ -515,6 +520,7 @@ pub fn shop_profile() -> TerminalProfile {
         store_name: "Zhongshan Road".to_owned(),
         terminal_name: "Till 1".to_owned(),
         currency: Currency::CNY,
+        rules: false,
     }
 }
 
@@ -573,8 +579,9 @@ async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
     })
 }
 
-async fn profile() -> Json<TerminalProfile> {
-    Json(TerminalProfile { terminal_name: "Till 1 renamed".to_owned(), ..shop_profile() })
+async fn profile(known: Shared) -> Json<TerminalProfile> {
+    let rules = known.lock().unwrap().quotes.says != Says::NoRules;
+    Json(TerminalProfile { terminal_name: "Till 1 renamed".to_owned(), rules, ..shop_profile() })
 }
 
 async fn cashiers(known: Shared) -> Json<CashierList> {

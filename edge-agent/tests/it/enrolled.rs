@@ -27,6 +27,7 @@ pub fn enrolled(path: &Path) {
             store_name: "Zhongshan Road".to_owned(),
             terminal_name: "Till 1".to_owned(),
             currency: Currency::CNY,
+            rules: false,
         },
         ca_pem: ca.pem(),
         certificate_chain_pem: own.pem(),

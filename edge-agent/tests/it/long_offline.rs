@@ -29,6 +29,7 @@ fn sell_without_a_line(shop: &Shop) {
         goods: Vec::new(),
         cashier: "Li".to_owned(),
         split: None,
+        quote: None,
     };
     let numbers: Vec<u64> = (1..=SALES).collect();
     for part in numbers.chunks(AT_ONCE) {

@@ -29,6 +29,7 @@ mod peripherals_speaker;
 mod peripherals_wires;
 mod pins;
 mod program;
+mod quotes;
 mod read_only;
 mod releases;
 mod restart;

@@ -22,7 +22,7 @@ const AT_THE_TILL: [&str; 7] = [
     "POST /peripherals/{kind}/restart",
 ];
 /// What a device that is a till reaches: what a cashier does.
-const CASHIERS: [&str; 41] = [
+const CASHIERS: [&str; 42] = [
     "GET /basket",
     "GET /books",
     "GET /display",
@@ -44,6 +44,7 @@ const CASHIERS: [&str; 41] = [
     "POST /held",
     "POST /held/{number}/drop",
     "POST /peripherals/{kind}/self-test",
+    "POST /quotes",
     "POST /sales",
     "POST /sales/{payment}/acknowledge",
     "POST /sales/{payment}/cancel",

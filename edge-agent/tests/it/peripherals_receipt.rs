@@ -44,6 +44,7 @@ fn receipt() -> Document {
             goods("一种名字很长的限定款杨枝甘露 Mango pomelo sago, large, less ice", 1, 2_350),
         ],
         split: None,
+        quote: None,
         reference: None,
         cashier: "Li".to_owned(),
     };

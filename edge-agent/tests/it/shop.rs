@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     broker::Broker,
-    core::{FakeCore, shop_profile},
+    core::{FakeCore, quotes::Says, shop_profile},
     secured::{Authority, LONG, Life},
     weather::Sky,
 };
@@ -155,6 +155,19 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
 impl Shop {
     pub async fn open() -> Self {
         Self::open_at(FakeCore::open(), None, Extras::default()).await
+    }
+
+    /// Where core answers so whoever asks for a price.
+    pub async fn open_where_rules(says: Says) -> Self {
+        let core = FakeCore::open();
+        core.look(|known| known.quotes.says = says);
+        let shop = Self::open_at(core, None, Extras::default()).await;
+        let in_force = says != Says::NoRules;
+        until("the till to know of rules", async || {
+            (shop.till.get("/api/state").await["rules"] == in_force).then_some(())
+        })
+        .await;
+        shop
     }
 
     pub async fn open_with_broker() -> (Self, Broker) {

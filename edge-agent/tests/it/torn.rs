@@ -22,6 +22,7 @@ fn sale(number: u8) -> Commit {
         goods: Vec::new(),
         cashier: "Li".to_owned(),
         split: None,
+        quote: None,
     };
     Commit { records: vec![record], ..Commit::default() }
 }

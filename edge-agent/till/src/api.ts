@@ -58,6 +58,8 @@ export interface Sale {
   card?: { entry: string; masked: string; label: string; aid: string };
   /** What it is a part of. */
   split?: { number: number; part: number; total_minor: number };
+  /** What its price is made of, if the shop's rules named it. */
+  quote?: { list_minor: number; adjustments: { name: string; minor: number }[]; receipt_lines: string[] };
   refunds: RefundOfSale[];
   keyed_at: number;
   updated_at: number;
@@ -286,6 +288,8 @@ export interface TillState {
   cashier: string;
   shift: { batch: number; cashier: string; opened_at: number } | null;
   shift_required: boolean;
+  /** The shop has rules of its own: a price is asked for before a sale. */
+  rules?: boolean;
   /** Signing on needs a PIN. */
   pins?: boolean;
   /** Refunds and voids need a supervisor's PIN. */

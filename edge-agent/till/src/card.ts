@@ -1,13 +1,14 @@
 // While a card is awaited: where the page stands, and what a key does there. Pure.
 
 import { type Order, orderTold } from './held';
+import { withQuote } from './quote';
 import type { Press, Screen, Step } from './screen';
 
 export type AwaitedCard = { kind: 'card'; minor: number; order?: Order };
 
 /** `asked`: the request for it, if this page knows it. */
-export function awaitingCard(minor: number, asked: unknown): AwaitedCard {
-  const order = orderTold(asked);
+export function awaitingCard(screen: Screen, minor: number, asked: unknown): AwaitedCard {
+  const order = withQuote(screen, minor, asked, orderTold(asked));
   return order === undefined ? { kind: 'card', minor } : { kind: 'card', minor, order };
 }
 

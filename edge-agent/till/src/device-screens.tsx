@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Device, DevicesPage } from './api';
 import { type DeviceScreen, type Draft, driverOf, KINDS, suggestions, shownValue, takesKeys, withDriver } from './devices';
 import { useModel, useText, when } from './hooks';
-import { fillIn, SEARCH, watchDevices } from './store';
+import { fillIn, SEARCH, watchDevices } from './device-store';
 import { fill, type Texts } from './text';
 import { Key, YesOrNo } from './till';
 

@@ -2,6 +2,7 @@
 // (取单). Pure.
 
 import type { Held } from './api';
+import { atList, type Quote } from './quote';
 import { type PartOf, partAgain } from './split';
 import { HOME, type Press, type Screen, type Step } from './screen';
 
@@ -18,6 +19,8 @@ export interface Order {
   basket?: number;
   /** The amount is a part of a total. */
   split?: PartOf;
+  /** The amount is what was quoted. */
+  quote?: Quote;
 }
 
 export type HeldScreen =
@@ -83,10 +86,10 @@ export function orderOf(reference: string, held: number | null, basket?: number)
 }
 
 /** What a request says of it. */
-export function told(order: Order | undefined): { reference?: string; held?: number; basket?: number; split?: PartOf } {
+export function told(order: Order | undefined): { reference?: string; held?: number; basket?: number; split?: PartOf; quote?: string } {
   if (order === undefined) return {};
   const reference = order.reference.trim();
-  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }), ...(order.basket === undefined ? {} : { basket: order.basket }), ...(order.split === undefined ? {} : { split: order.split }) };
+  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }), ...(order.basket === undefined ? {} : { basket: order.basket }), ...(order.split === undefined ? {} : { split: order.split }), ...(order.quote === undefined ? {} : { quote: order.quote.id }) };
 }
 
 /** What a request said of it, whoever kept it. */
@@ -98,7 +101,8 @@ export function orderTold(body: unknown): Order | undefined {
 }
 
 /** The amount that is keyed, with what goes with it. */
-export function keyedAgain(minor: number, order: Order | undefined): Screen {
+export function keyedAgain(quoted: number, before: Order | undefined): Screen {
+  const { minor, order } = atList(quoted, before);
   if (order?.split !== undefined) return partAgain(minor, order, order.split);
   if (order?.basket !== undefined) return { kind: 'basket', at: 0, keyed: '' };
   const keyed = minor > 0 ? String(minor) : '';
@@ -106,7 +110,8 @@ export function keyedAgain(minor: number, order: Order | undefined): Screen {
 }
 
 /** Where the number is keyed. */
-export function askReference(minor: number, order: Order | undefined, to: 'hold' | 'method'): Screen {
+export function askReference(quoted: number, before: Order | undefined, to: 'hold' | 'method'): Screen {
+  const { minor, order } = atList(quoted, before);
   const screen = { kind: 'reference' as const, minor, keyed: order?.reference ?? '', held: order?.held ?? null, to };
   return order?.basket === undefined ? screen : { ...screen, basket: order.basket };
 }

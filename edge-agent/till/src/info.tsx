@@ -3,7 +3,8 @@
 import { shown } from './amount';
 import { clock, useModel, useText } from './hooks';
 import { IS_PAIRED } from './paired';
-import { compareBooks, openDrawer, selfTest } from './store';
+import { selfTest } from './device-store';
+import { compareBooks, openDrawer } from './store';
 import { fill } from './text';
 import { updateLine } from './text-update';
 import { Key } from './till';

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Draft } from './devices';
 import { listen } from './keyboard';
 import { HOME, type Press, type Screen, step, type Wish } from './screen';
 import { GAP_MS_MAX } from './wedge';
@@ -8,8 +7,8 @@ import { GAP_MS_MAX } from './wedge';
 const till = vi.hoisted(() => ({ screen: undefined as unknown, wishes: [] as unknown[] }));
 vi.mock('./store', () => ({
   current: () => till,
-  fillIn: (draft: Draft) => {
-    till.screen = { ...(till.screen as Screen), draft };
+  set: (change: { screen: Screen }) => {
+    till.screen = change.screen;
   },
   press: (what: Press) => {
     const { screen, wish } = step(till.screen as Screen, what, []);

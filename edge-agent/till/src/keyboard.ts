@@ -2,7 +2,8 @@
 
 import type { Draft } from './devices';
 import type { FunctionKey, Press } from './screen';
-import { current, fillIn, press } from './store';
+import { fillIn } from './device-store';
+import { current, press } from './store';
 import { CODE_LEN_MAX, CODE_LEN_MIN, type Wedge, wedge } from './wedge';
 
 export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [

@@ -2,7 +2,9 @@
 
 import type { Sale } from './api';
 import { clock, useModel, useNow, useText } from './hooks';
-import { type Texts, whyFailed } from './text';
+import { whyFailed } from './plain-words';
+import { SoldPrice } from './quote-lines';
+import type { Texts } from './text';
 import { Key, useShown } from './till';
 
 /** How it looks: money is here, is not, or nobody knows yet. */
@@ -59,6 +61,7 @@ export function SaleScreen({ payment }: { payment: string }) {
       <section>
         <p class={`state ${tone(sale)}`} role="status">{stateWords(t, sale)}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
+        {sale.quote !== undefined && <SoldPrice quote={sale.quote} />}
         {sale.card !== undefined && <p data-card>{sale.card.masked} <small>{sale.card.label}</small></p>}
         {sale.split !== undefined && (
           <p data-part={sale.split.part}>{t.split.title} #{sale.split.number} · {t.split.total} <strong>{show(sale.split.total_minor)}</strong></p>

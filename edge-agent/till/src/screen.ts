@@ -8,6 +8,7 @@ import { type AwaitedCard, cardStep } from './card';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { type PairedScreen, type PairedWish, pairedStep } from './paired';
+import { withQuote } from './quote';
 import { beginSplit, type PartOf, type SplitScreen, splitScreen, splitStep, type SplitWish, unfinished, wholeOf } from './split';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervisor';
@@ -59,7 +60,7 @@ export type Press =
   | { kind: 'scanned'; text: string };
 
 export type Wish =
-  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number; split?: PartOf } }
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number; split?: PartOf; quote?: string } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' | 'stop-card' }
@@ -73,7 +74,7 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed';
 
 export interface Step {
   screen: Screen;
@@ -337,7 +338,7 @@ function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
 /** Where the page stands once the agent waits for a scan. `asked`: the request for it, if this page knows it. A code that is half typed stays. */
 export function awaiting(screen: Screen, minor: number, asked: unknown): Screen {
   const keyed = screen.kind === 'scan' && screen.minor === minor ? screen.keyed : '';
-  const order = orderTold(asked);
+  const order = withQuote(screen, minor, asked, orderTold(asked));
   return order === undefined ? { kind: 'scan', minor, keyed } : { kind: 'scan', minor, keyed, order };
 }
 

@@ -9,7 +9,8 @@ import { knownSplits } from './store';
 import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
 export function SplitRoom({ screen }: { screen: SplitScreen }) {
-  const split = splitOf(knownSplits(useModel()), screen.number);
+  const model = useModel();
+  const split = splitOf(knownSplits(model), screen.number);
   const t = useText();
   const show = useShown();
   if (screen.kind === 'split-back') {
@@ -39,6 +40,7 @@ export function SplitRoom({ screen }: { screen: SplitScreen }) {
         </p>
         {split !== null && <p class="state-line" role="status">{t.split.states[split.state]}</p>}
         <p>{collects ? (split === null ? t.split.firstHint : t.split.hint) : split.in_the_way !== undefined ? t.split.inTheWay : ''}</p>
+        {split === null && model.state?.rules === true && <p data-price="list">{t.quote.splitAtList}</p>}
         {split !== null && <Parts split={split} />}
       </section>
       {collects ? <Collecting split={split} /> : <Looking split={split} />}

@@ -4,6 +4,7 @@
 import type { Sale, Split } from './api';
 import { minorOf, withDigits } from './amount';
 import type { Order } from './held';
+import { atList } from './quote';
 import { HOME, type Press, type Screen, type Step } from './screen';
 import type { SupervisorScreen } from './supervisor';
 
@@ -31,7 +32,8 @@ export function splitScreen(number: number, keyed = ''): Screen {
 }
 
 /** Where the first part of a total is keyed. */
-export function beginSplit(minor: number, order: Order | undefined, keyed = ''): Screen {
+export function beginSplit(quoted: number, before: Order | undefined, keyed = ''): Screen {
+  const { minor, order } = atList(quoted, before);
   const screen = { kind: 'split' as const, number: null, minor, keyed };
   return order === undefined ? screen : { ...screen, order };
 }

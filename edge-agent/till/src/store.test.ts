@@ -33,6 +33,7 @@ class Page {
   private source: { onopen?: () => void } = {};
   private pressedAt = performance.now();
   store!: Store;
+  devices!: typeof import('./device-store');
 
   private constructor(private readonly shelf: Map<string, string>) {}
 
@@ -50,6 +51,7 @@ class Page {
     vi.stubGlobal('EventSource', page.eventSource());
     vi.stubGlobal('fetch', (path: string, init: RequestInit) => page.fetch(path, init));
     page.store = await import('./store');
+    page.devices = await import('./device-store');
     page.store.start();
     return page;
   }
@@ -255,12 +257,12 @@ const DEVICES = {
 test('a keyboard becomes the scanner only after a question, and is sent once', async () => {
   const page = await Page.open();
   await page.connect();
-  const stop = page.store.watchDevices();
+  const stop = page.devices.watchDevices();
   await page.last('/api/peripherals').answer(DEVICES);
   stop();
   page.keys('F9', '1', '2', '3');
   const draft = { scanner: 'evdev', scanner_device: '/dev/input/by-id/usb-H-event-kbd' };
-  page.store.fillIn(draft);
+  page.devices.fillIn(draft);
   page.keys('Enter');
   expect(page.model.screen).toEqual({ kind: 'device-form', of: 'scanner', draft, sure: true });
   page.keys('Enter');
@@ -437,4 +439,100 @@ test('a sale of long ago is found by its number, and stays though newer ones com
   expect(page.model.sales.length).toBe(101);
   page.keys('Enter');
   expect(page.model.screen).toMatchObject({ kind: 'refund', payment: 'pay_12' });
+});
+
+const QUOTE = {
+  id: 'quo_1', amount_minor: 3880, amount: '38.80', list_minor: 4850,
+  adjustments: [{ name: 'Staff discount', minor: -970 }], receipt_lines: ['You saved 9.70 CNY'], failed: [],
+};
+const LISTED = { ...QUOTE, id: 'quo_2', amount_minor: 4850, amount: '48.50', adjustments: [] };
+
+/** A shop with rules, and 48.50 keyed up to how it is paid. */
+async function atMethod(): Promise<Page> {
+  const page = await Page.open();
+  await page.connect(state({ rules: true, held: [] }));
+  page.keys('4', '8', '5', '0', 'Enter');
+  expect(page.last('/api/quotes').body).toEqual({ amount_minor: 4850 });
+  expect(page.model.price).toBe('asking');
+  return page;
+}
+
+test('the price by the shop’s rules is on the screen, is what is sold, and goes when the amount is keyed again', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  expect(page.model.screen).toEqual({ kind: 'method', minor: 3880, order: { reference: '', held: null, quote: QUOTE } });
+  page.keys('Esc');
+  expect(page.model.screen).toEqual({ kind: 'home', keyed: '4850' });
+  // The same again is not asked anew; what it said is back.
+  page.keys('Enter');
+  await settled();
+  expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(1);
+  page.keys('1', '4', '0', '0', '0', 'Enter');
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'cash', tendered_minor: 4000, quote: 'quo_1' });
+});
+
+test('a sale that is pressed before the price is there waits for it, and shows another one before it goes out', async () => {
+  const page = await atMethod();
+  page.keys('3');
+  // It is one press, however often a key bounces.
+  page.keys('3');
+  expect(page.paths()).not.toContain('/api/sales');
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  expect(page.paths()).not.toContain('/api/sales');
+  expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' }, busy: [] });
+  page.keys('3');
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_1' });
+});
+
+test('where the price is the list price, or there is none, the sale goes out at once', async () => {
+  for (const [answer, quote] of [[{ quote: LISTED, why: null }, { quote: 'quo_2' }], [{ quote: null, why: 'slow' }, {}], [{ quote: null, why: 'offline' }, {}]] as const) {
+    const page = await atMethod();
+    page.keys('3');
+    await page.last('/api/quotes').answer(answer);
+    expect(page.last('/api/sales').body).toEqual({ amount_minor: 4850, method: 'code', ...quote });
+  }
+  const page = await atMethod();
+  await page.last('/api/quotes').refuse('basket_changed');
+  expect(page.model).toMatchObject({ price: 'failed', screen: { kind: 'method', minor: 4850 } });
+});
+
+test('nothing is asked without rules, in training, and for a part of a total, which is of the list price', async () => {
+  for (const facts of [{ rules: false }, { rules: true, training: { since: 1, cashier: '1' } }]) {
+    const page = await Page.open();
+    await page.connect(state(facts));
+    page.keys('4', '8', '5', '0', 'Enter', '3');
+    expect(page.paths()).not.toContain('/api/quotes');
+  }
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  page.keys('5');
+  expect(page.model.screen).toMatchObject({ kind: 'split', minor: 4850 });
+  page.keys('1', '0', '0', '0', 'Enter', '3');
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 1000, method: 'code', split: { begin: { total_minor: 4850 } } });
+  expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(1);
+});
+
+test('a price that is over is asked for again', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  page.keys('3');
+  await page.last('/api/sales').refuse('quote_over');
+  expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 4850 }, notice: { kind: 'problem' }, price: 'asking' });
+  await page.last('/api/quotes').answer({ quote: { ...QUOTE, id: 'quo_9' }, why: null });
+  page.keys('3');
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_9' });
+});
+
+test('a scan that is given up leads back to the list price, and to nothing where that is not known any more', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  page.keys('2');
+  await page.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
+  expect(page.model.screen).toMatchObject({ kind: 'scan', minor: 3880, order: { quote: QUOTE } });
+  const again = await page.reload();
+  await again.connect(state({ rules: true, held: [], awaiting_scan: { amount_minor: 3880, since: 1 } }));
+  expect(again.model.screen).toMatchObject({ kind: 'scan', minor: 3880 });
+  await again.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
+  again.keys('Esc');
+  expect(again.model.screen).toMatchObject({ kind: 'home', keyed: '' });
 });

@@ -6,11 +6,13 @@ import {
 } from './api';
 import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
-import { changesOf, type Draft, takesKeys } from './devices';
+import { configure, restartDevice, search, selfTest } from './device-store';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
 import { withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
+import { over, type Unquoted } from './quote';
+import { forgetPrice, priceBefore, priceOf } from './quote-store';
 import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -48,6 +50,8 @@ export interface Model {
   /** As last told, while their page is open, and the code that was made there. */
   paired: PairedPage | null;
   pairing: PairingCode | null;
+  /** What became of the price that was asked for last; null once it is on the screen, or nothing is asked. */
+  price: 'asking' | Unquoted | null;
   /** The code on show, drawn by the agent. */
   code: { payment: string; svg: string } | null;
   notice: Notice | null;
@@ -67,7 +71,7 @@ const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
-  devices: null, paired: null, pairing: null, code: null,
+  devices: null, paired: null, pairing: null, price: null, code: null,
   notice: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
@@ -116,6 +120,9 @@ function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
+  // A price that is not the list price is another question: whoever pressed on meant the one before.
+  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
+  if (quote !== undefined && quote.amount_minor !== quote.list_minor) return `${screen.kind}-priced`;
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -169,12 +176,17 @@ function take({ screen, wish, hint }: Step, pressedAt?: number): void {
   set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } }, pressedAt);
   if (screen.kind === 'split' && screen.number !== null) void lookAt(screen.number);
   if (wish !== undefined) void carry(wish);
+  else void priceOf(screen);
 }
 
 async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
-    case 'sell':
-      return begin(salesPath(), wish.body);
+    case 'sell': {
+      const price = priceBefore(wish.body);
+      // Where nothing is asked, it goes out with the press.
+      const body = price instanceof Promise ? await price : price;
+      return body === null ? undefined : begin(salesPath(), body);
+    }
     case 'act':
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
     case 'basket':
@@ -192,7 +204,7 @@ async function carry(wish: Wish): Promise<void> {
     case 'device':
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'search':
-      return once(SEARCH, {}, ({ found }: { found: number }) => ({ notice: { kind: 'searched', found } }));
+      return search();
     case 'configure':
       return configure(wish.of, wish.draft, wish.sure);
     case 'pair':
@@ -285,7 +297,7 @@ async function carriedOut(intent: Intent): Promise<void> {
     if ('awaiting_scan' in answer) {
       return set({ ...rest, screen: awaiting(model.screen, answer.awaiting_scan.amount_minor, intent.body) });
     }
-    if ('awaiting_card' in answer) return set({ ...rest, screen: awaitingCard(answer.awaiting_card.amount_minor, intent.body) });
+    if ('awaiting_card' in answer) return set({ ...rest, screen: awaitingCard(model.screen, answer.awaiting_card.amount_minor, intent.body) });
     const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
@@ -296,6 +308,11 @@ async function carriedOut(intent: Intent): Promise<void> {
     const text = isNewSale(intent.path) && code === 'goods_scanned' ? (intent.body as { code?: string }).code : undefined;
     if (text !== undefined) return carry({ kind: 'scan', text });
     tell(error);
+    if (code === 'quote_over') {
+      forgetPrice();
+      set({ screen: over(model.screen) });
+      void priceOf(model.screen);
+    }
     const again = askedAgain(intent, code);
     if (again !== null) set({ screen: again });
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
@@ -450,7 +467,7 @@ function cardAwaited(state: TillState, isFirst: boolean): void {
   const awaited = state.awaiting_card ?? null;
   const isOver = (): boolean => model.screen.kind === 'card' && !model.busy.some(isNewSale);
   if (awaited !== null && isFirst && model.screen.kind === 'home') {
-    set({ screen: awaitingCard(awaited.amount_minor, awaitedBody(awaited.amount_minor)) });
+    set({ screen: awaitingCard(model.screen, awaited.amount_minor, awaitedBody(awaited.amount_minor)) });
   } else if (awaited === null && isOver()) {
     setTimeout(() => {
       if (!isOver() || (model.state?.awaiting_card ?? null) !== null) return;
@@ -481,64 +498,6 @@ async function readSales(): Promise<void> {
   const path = salesPath();
   const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
   if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
-}
-
-export function selfTest(kind: string): Promise<void> {
-  const key = freshKey();
-  return ask(async () => {
-    const { saw } = await post<{ saw: string }>(`/api/peripherals/${kind}/self-test`, {}, key);
-    set({ notice: { kind: 'saw', words: saw } });
-  });
-}
-
-/** How often the devices are asked about while their page is open. */
-const DEVICES_EVERY_MS = 2_000;
-
-/** Asks about the devices until it is told to stop. */
-export function watchDevices(): () => void {
-  const look = (): Promise<void> => ask(async () => set({ devices: await get<DevicesPage>('/api/peripherals') }));
-  void look();
-  const timer = setInterval(() => void look(), DEVICES_EVERY_MS);
-  return () => clearInterval(timer);
-}
-
-export function fillIn(draft: Draft): void {
-  if (model.screen.kind === 'device-form') set({ screen: { ...model.screen, draft } });
-}
-
-/** One at a time: a device that hangs takes its time. */
-async function once(path: string, body: unknown, took: (answer: never) => Partial<Model>): Promise<void> {
-  if (model.busy.includes(path)) return;
-  set({ busy: [...model.busy, path] });
-  await ask(async () => {
-    const change = took(await post<never>(path, body, freshKey()));
-    set({ ...change, devices: await get<DevicesPage>('/api/peripherals') });
-  });
-  set({ busy: model.busy.filter((other) => other !== path) });
-}
-
-function restartDevice(of: string): Promise<void> {
-  return once(`/api/peripherals/${of}/restart`, {}, ({ state }: { state: Device['state'] }) => ({
-    notice: { kind: 'restarted', of, health: state },
-  }));
-}
-
-export const SEARCH = '/api/peripherals/search';
-const SETTINGS = '/api/peripherals/settings';
-
-async function configure(of: string, draft: Draft, sure: boolean): Promise<void> {
-  const { devices } = model;
-  // What was said yes to and is under way is not asked about again.
-  if (devices === null || model.busy.includes(SETTINGS)) return;
-  const changes = changesOf(devices, of, draft);
-  if (!sure && takesKeys(devices, of, draft) && Object.keys(changes).length > 0) {
-    return set({ screen: { kind: 'device-form', of, draft, sure: true } });
-  }
-  const body = { version: devices.settings.version, changes };
-  await once(SETTINGS, body, (answer: { applied: string[]; hanging: string[] }) => ({
-    notice: { kind: 'configured', ...answer },
-    screen: model.screen.kind === 'device-form' ? { kind: 'device', of } : model.screen,
-  }));
 }
 
 export function openDrawer(): void {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Problem } from './api';
 import { WITH_A_SUM } from './text-offline';
-import { plainWords, TEXTS, whyFailed } from './text';
+import { plainWords, whyFailed } from './plain-words';
+import { TEXTS } from './text';
 import { withoutCore } from './without-core';
 
 /** The codes of a table in Rust: every text that an arm leads to. */
@@ -21,7 +22,7 @@ const THE_PAGES_FAULT = [
 const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
-  'terminal_revoked', 'rule_failed', 'batch_closing',
+  'terminal_revoked', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
 ];
 
 test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words in %s', (language) => {

@@ -1,12 +1,13 @@
 // Every word the cashier reads, in both languages.
 
-import type { Action, Failure, Method, PaidBy, Problem, SaleState } from './api';
+import type { Action, Method, PaidBy, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
-import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts, WITH_A_SUM } from './text-offline';
+import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts } from './text-offline';
 import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
+import { QUOTE, QUOTE_HINTS, QUOTE_PROBLEMS, type QuoteTexts } from './text-quote';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
 
@@ -126,6 +127,7 @@ export interface Texts {
   basket: BasketTexts;
   card: CardTexts;
   split: SplitTexts;
+  quote: QuoteTexts;
   offline: OfflineTexts;
   devices: DeviceTexts;
   paired: PairedTexts;
@@ -244,6 +246,7 @@ const zh: Texts = {
     receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
     training_over: '培训已结束，之后都是真实交易。',
     ...SPLIT_HINTS.zh,
+    ...QUOTE_HINTS.zh,
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -275,6 +278,7 @@ const zh: Texts = {
   basket: BASKET.zh,
   card: CARD.zh,
   split: SPLIT.zh,
+  quote: QUOTE.zh,
   offline: OFFLINE.zh,
   devices: DEVICES.zh,
   paired: PAIRED.zh,
@@ -284,6 +288,7 @@ const zh: Texts = {
   journalSent: '流水已上送 {0}/{1}',
   problems: {
     ...SPLIT_PROBLEMS.zh,
+    ...QUOTE_PROBLEMS.zh,
     ...PAIRED_PROBLEMS.zh,
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
@@ -462,6 +467,7 @@ const en: Texts = {
     receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
     training_over: 'Training is over. Whatever is keyed now is real.',
     ...SPLIT_HINTS.en,
+    ...QUOTE_HINTS.en,
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
@@ -493,6 +499,7 @@ const en: Texts = {
   basket: BASKET.en,
   card: CARD.en,
   split: SPLIT.en,
+  quote: QUOTE.en,
   offline: OFFLINE.en,
   devices: DEVICES.en,
   paired: PAIRED.en,
@@ -502,6 +509,7 @@ const en: Texts = {
   journalSent: 'journal sent: {0} of {1}',
   problems: {
     ...SPLIT_PROBLEMS.en,
+    ...QUOTE_PROBLEMS.en,
     ...PAIRED_PROBLEMS.en,
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
@@ -576,24 +584,4 @@ export const TEXTS: Readonly<Record<Language, Texts>> = { zh, en };
 
 export function fill(text: string, ...values: (string | number)[]): string {
   return text.replace(/\{(\d)\}/g, (_, idx: string) => String(values[Number(idx)] ?? ''));
-}
-
-/** Why a payment or a refund failed, in plain words; the channel's own if there are no better ones. */
-export function whyFailed(t: Texts, failure: Failure): string {
-  return t.problems[failure.code] ?? failure.message;
-}
-
-/** What went wrong, in plain words; the agent's own sentence if there are no better ones. */
-export function plainWords(t: Texts, problem: Pick<Problem, 'code' | 'detail' | 'traceId'>): string {
-  const words = t.problems[problem.code];
-  // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid', 'split_busy'].includes(problem.code);
-  // The end of what was scanned, if it looks like a barcode.
-  if (words !== undefined && problem.code === 'barcode_unknown') return fill(words, /\d{4}/.exec(problem.detail)?.[0] ?? '');
-  // How many tries are left stands in its sentence alone.
-  if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
-  if (words !== undefined && WITH_A_SUM.includes(problem.code)) return fill(words, /\d[\d.]*/.exec(problem.detail)?.[0] ?? '…');
-  if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
-  const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
-  return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
 }

@@ -13,13 +13,15 @@ import { InfoScreen } from './info';
 import { isAlone } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { PairedRoom } from './paired-screens';
+import { plainWords } from './plain-words';
+import { Price } from './quote-lines';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
 import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
-import { fill, plainWords, TEXTS } from './text';
+import { fill, TEXTS } from './text';
 import { withoutCore } from './without-core';
 
 export function Till() {
@@ -47,7 +49,7 @@ function roomOf(screen: Screen) {
     case 'method':
       return <MethodScreen minor={screen.minor} order={screen.order} />;
     case 'cash':
-      return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
+      return <CashScreen minor={screen.minor} keyed={screen.keyed} order={screen.order} />;
     case 'scan':
       return <ScanScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'card':
@@ -238,6 +240,7 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
   return (
     <div class="one">
       <Sum label={t.chooseMethod} text={show(minor)} />
+      <Price order={order} />
       <OrderLine order={order} />
       <div class="choices">
         {([['1', 'cash'], ['2', 'scan'], ['3', 'code'], ['6', 'card']] as const).map(([key, method]) => (
@@ -267,7 +270,7 @@ function WithoutCore() {
   return words === null ? null : <p class="why" data-without-core>{words}</p>;
 }
 
-function CashScreen({ minor, keyed }: { minor: number; keyed: string }) {
+function CashScreen({ minor, keyed, order }: { minor: number; keyed: string; order: Order | undefined }) {
   const { state } = useModel();
   const t = useText();
   const show = useShown();
@@ -276,6 +279,7 @@ function CashScreen({ minor, keyed }: { minor: number; keyed: string }) {
     <div class="two">
       <section>
         <Sum label={t.amount} text={show(minor)} />
+        <Price order={order} />
         <Sum label={keyed === '' ? `${t.tendered} (${t.exact})` : t.tendered} text={show(tendered)} class="tendered" />
         <Sum label={t.change} text={show(Math.max(tendered - minor, 0))} class="change" />
         <div class="notes">

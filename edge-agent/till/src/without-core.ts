@@ -2,7 +2,8 @@
 
 import { shown } from './amount';
 import type { TillState } from './api';
-import { fill, plainWords, type Texts } from './text';
+import { plainWords } from './plain-words';
+import { fill, type Texts } from './text';
 
 /** Why none is taken at this moment: no offline code, or no card. */
 export function whyClosed(t: Texts, offline: { why: string | null; detail: string | null }): string {

@@ -19,6 +19,7 @@ export async function agent(dist) {
   const link = { online: true, mqtt: true, https: true };
   /** Put aside, by number: on the disk, unlike training, which ends with the agent. */
   const held = new Map();
+  const quotes = new Map();
   let heldNumber = 0;
   let training = null;
   const played = new Map();
@@ -35,7 +36,7 @@ export async function agent(dist) {
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
     minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
-    training, held: [...held.values()], ...desk.state(),
+    training, held: [...held.values()], rules: true, ...desk.state(),
     open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
   });
   const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
@@ -108,6 +109,7 @@ export async function agent(dist) {
       keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : body.method === 'scan' && isSilent && training === null ? 'unknown' : 'succeeded',
     };
     if (body.reference !== undefined) sale.reference = body.reference;
+    if (body.quote !== undefined) sale.quote = quotes.get(body.quote);
     held.delete(body.held);
     if (body.method === 'cash') {
       sale.tendered_minor = body.tendered_minor ?? body.amount_minor;
@@ -120,6 +122,17 @@ export async function agent(dist) {
     (training === null ? sales : played).set(sale.payment, sale);
     if (training === null) desk.keyed(view(sale), body);
     return change(sale, {});
+  };
+  /** The shop's rules: a fifth off one amount, no answer to another, and the list price for all else. */
+  const quoted = ({ amount_minor }) => {
+    if (amount_minor === 6666) return { quote: null, why: 'slow' };
+    const off = amount_minor === 5555 ? 1111 : 0;
+    const quote = {
+      id: `quo_${String(amount_minor).padStart(26, 'a')}`, amount_minor: amount_minor - off, amount: decimal(amount_minor - off), list_minor: amount_minor,
+      adjustments: off === 0 ? [] : [{ name: 'Staff discount', minor: -off }], receipt_lines: ['谢谢光临 Thank you'], failed: [],
+    };
+    quotes.set(quote.id, quote);
+    return { quote, why: null };
   };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
 
@@ -178,6 +191,7 @@ export async function agent(dist) {
       emit('state', state());
       return [200, state()];
     }
+    if (path === '/api/quotes') return [200, quoted(body)];
     if (path === '/api/held') return training === null ? hold(body) : problem(409, 'training');
     const [, dropped] = /^\/api\/held\/(\d+)\/drop$/.exec(path) ?? [];
     if (dropped !== undefined) {
@@ -190,6 +204,7 @@ export async function agent(dist) {
       if (body.held !== undefined && !held.has(body.held)) return problem(409, 'held_not_found');
       const refusal = training === null ? desk.refuses(body) : null;
       if (refusal !== null) return refusal;
+      if (body.quote !== undefined && quotes.get(body.quote)?.amount_minor !== body.amount_minor) return problem(409, 'quote_over');
       if (body.code !== undefined && !isCode(body.code)) return problem(422, 'code_invalid');
       if (body.code !== undefined && desk.isGoods(body.code)) return problem(409, 'goods_scanned');
       if (body.method === 'card' && training === null) return desk.awaitCard(body);

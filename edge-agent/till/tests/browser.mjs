@@ -9,6 +9,7 @@ import { agent } from './agent.mjs';
 import { counterStories } from './counter.mjs';
 import { counterScreenStories } from './counter-screens.mjs';
 import { pairedStories } from './paired.mjs';
+import { quoteStories } from './quotes.mjs';
 import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
@@ -614,14 +615,15 @@ if (standIn !== null) {
     await press('Escape');
   };
 
-  Object.assign(STORIES, counterScreenStories({
+  // Before the counter's: they leave a till that wants a shift.
+  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, type, sees, screen, saleState, outside, sales, amount }), counterScreenStories({
     page, base: TILL, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, paste, rattle, customerCode,
   }));
 }
 
 if (standIn === null) {
   const hands = { page, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, customerCode, until, launch };
-  Object.assign(STORIES, splitStories(hands), counterStories(hands), pairedStories(hands));
+  Object.assign(STORIES, splitStories(hands), counterStories(hands), quoteStories({ ...hands, isStandIn: false }), pairedStories(hands));
 
   STORIES['what a customer opens fits a telephone'] = async () => {
     await type('1120');

@@ -8,7 +8,7 @@ const CASHIER = { staff_code: '07', pin: '2580', name: '李娜 Li Na', role: 'ca
 const SUPERVISOR = { staff_code: '90', pin: '7391', name: '王芳 Wang Fang', role: 'supervisor' };
 
 /** Core's API as the owner. */
-async function office(base) {
+export async function office(base) {
   const call = async (method, path, body, token) => {
     const headers = { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID(), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
     const answer = await fetch(`${base}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });

@@ -209,10 +209,11 @@ declare module 'saoma:channel/channel@0.2.0' {
  * arguments must give the same answer.
  * 
  * Whoever sells may ask core for a quote before anybody is asked to pay: `price` and `receipt-lines` are called for that, and whoever
- * asked makes the sale of the amount that was quoted. Nothing is written for it, and nothing holds them to it: core never changes
- * the amount of a sale, which the customer has seen. For the sale itself `risk` is called, and `route` where core would choose among
- * several channel accounts, both before anything of the payment is written or sent; what they decided is kept with the payment.
- * Cash is sold at the terminal, with or without a network, and is not asked about. An instance lives for one call, which may wait
+ * asked makes the sale of the amount that was quoted. Nothing is written for it, and nobody must make that sale; one that names the
+ * quote is held to it: core never changes the amount of a sale, which the customer has seen. For the sale itself `risk` is called, and
+ * `route` where core would choose among several channel accounts, both before anything of the payment is written or sent; what they
+ * decided is kept with the payment. Cash is sold at the terminal, with or without a network: `price` and `receipt-lines` are called for
+ * it where core can be asked, `risk` and `route` never. An instance lives for one call, which may wait
  * half a second for its place, run for 50 ms, and end within a second once it has begun: a customer waits.
  * 
  * A trap, a call past its deadline, an `err`, and an answer that breaks a bound stated here are one and the same to core: the rule

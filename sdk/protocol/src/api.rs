@@ -6,6 +6,7 @@ mod card;
 mod goods;
 #[cfg(feature = "offline-codes")]
 mod offline;
+mod quote;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub use self::offline::{CardLimits, OfflineLimits, OfflineList};
 pub use self::{
     card::{CardDigits, CardEntry, PresentedCard, PresentedPin},
     goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},
+    quote::{Adjustment, AskQuote, QUOTE_LINES_MAX, QUOTE_LIVES_MS, QuoteMethod, QuoteView, Quoted},
 };
 use crate::{
     Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StaticCodeId, StoreId, TenantId,
@@ -68,6 +70,9 @@ pub struct CreatePayment {
     /// The terminal's number of this sale, printed on the receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter: Option<Sequence>,
+    /// The quote that it is made of: the amount is then what was quoted, and the goods come to what was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quoted>,
 }
 
 /// Who shows the code, or which card pays.
@@ -352,6 +357,9 @@ pub struct TerminalProfile {
     pub terminal_name: String,
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "CNY"))]
     pub currency: crate::Currency,
+    /// The merchant has rules of its own: the till asks for a quote before a sale. A core of before had none for tills.
+    #[serde(default)]
+    pub rules: bool,
 }
 
 /// `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic.

@@ -131,6 +131,8 @@ ids! {
     ApiKeyId = "key";
     /// A tenant's contract with one payment channel.
     ChannelAccountId = "cha";
+    /// What a merchant's rules made of a sale. Nobody can make one but core: it is the proof of what was quoted.
+    QuoteId = "quo";
     /// What is being sold.
     OrderId = "ord";
     /// One attempt to collect an order; also the order number that the channel sees.

@@ -13,16 +13,16 @@ use sha2::{Digest, Sha256};
 pub use self::split::SplitPart;
 use crate::{
     Amount, CashierId, ChannelAccountId, Millis, Money, PaymentId, RefundId, Sequence,
-    api::{CardDigits, Goods, PaymentState, PresentedCard, RefundState},
+    api::{CardDigits, Goods, PaymentState, PresentedCard, Quoted, RefundState},
 };
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
 /// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
-/// sale that an offline code paid, version 6 the card sale that waits to be forwarded. Each record is written in the oldest
+/// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 6;
+pub const RECORD_VERSION: u16 = 7;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -67,6 +67,9 @@ pub enum Record {
         /// As in [`Self::CashSale`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<SplitPart>,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quote: Option<Quoted>,
     },
     /// What core said of that sale, when the till learned it.
     SaleSettled { payment: PaymentId, state: PaymentState, amount_refunded_minor: i64 },
@@ -82,6 +85,9 @@ pub enum Record {
         /// What it is a part of, if a total is paid in parts. Readers of before pass over it, and take the part for a sale.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<SplitPart>,
+        /// The price that core quoted by the merchant's rules: the goods come to what was asked about, the amount is what was quoted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quote: Option<Quoted>,
     },
     /// Cash given back for a cash sale.
     CashRefund {
@@ -142,6 +148,9 @@ pub enum Record {
         code: String,
         goods: Vec<Goods>,
         cashier: String,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quote: Option<Quoted>,
     },
     /// A sale by card without a network, at the merchant's risk: done once this entry is on the disk, and not paid before the
     /// acquirer, to whom core forwards it, has said so.
@@ -156,6 +165,9 @@ pub enum Record {
         digits: CardDigits,
         goods: Vec<Goods>,
         cashier: String,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quote: Option<Quoted>,
     },
 }
 
@@ -164,6 +176,10 @@ impl Record {
     #[must_use]
     pub fn version(&self) -> u16 {
         match self {
+            Self::SaleKeyed { quote: Some(_), .. }
+            | Self::CashSale { quote: Some(_), .. }
+            | Self::OfflineSale { quote: Some(_), .. }
+            | Self::StoredCardSale { quote: Some(_), .. } => 7,
             Self::SaleKeyed { method: Method::Card, .. } => 4,
             Self::SaleKeyed { goods, .. } | Self::CashSale { goods, .. } => {
                 if goods.iter().all(Goods::is_plain) {
@@ -244,14 +260,24 @@ impl Entry {
     /// The payload, in which a [`Record::StoredCardSale`] has only how its card was read. The hash is not this text's.
     #[must_use]
     pub fn payload_without_card(&self) -> Cow<'_, str> {
-        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier }) =
-            self.record()
+        let Ok(Record::StoredCardSale {
+            payment,
+            counter,
+            amount,
+            channel_account,
+            card,
+            digits,
+            goods,
+            cashier,
+            quote,
+        }) = self.record()
         else {
             return Cow::Borrowed(&self.payload);
         };
         let (ksn, number) = (String::new(), String::new());
         let card = PresentedCard { ksn, number, sequence_number: None, track_2: None, pin: None, emv: None, ..card };
-        let record = Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier };
+        let record =
+            Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier, quote };
         // Plain texts and numbers: writing them cannot fail.
         Cow::Owned(serde_json::to_string(&Versioned { v: record.version(), record }).unwrap_or_default())
     }

@@ -18,8 +18,8 @@ pub mod topic;
 
 pub use id::{
     ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, GoodsId, HandSettlementId, OrderId,
-    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, SettlementBatchId, StaticCodeId, StoreId,
-    StoredValueAccountId, StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId,
+    PaymentId, PayoutId, QuoteId, ReconciliationId, RefundId, Sequence, SessionId, SettlementBatchId, StaticCodeId,
+    StoreId, StoredValueAccountId, StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId,
     WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};

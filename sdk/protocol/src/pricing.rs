@@ -183,6 +183,22 @@ pub fn totals(goods: &[Goods]) -> Result<Totals, PricingError> {
     })
 }
 
+/// The taxes that prices contain, in what is paid in the place of what the lines come to: all of it shrinks or grows alike, each tax's
+/// base rounded half up. With `paid_minor` the total they are those of `totals`.
+#[must_use]
+pub fn contained(totals: &Totals, paid_minor: i64) -> Vec<TaxPart> {
+    let parts = totals.taxes.iter().filter(|part| part.tax.included);
+    if paid_minor == totals.total_minor {
+        return parts.cloned().collect();
+    }
+    let scaled = |part: &TaxPart| {
+        let base = i128::from(part.base_minor) * i128::from(paid_minor.max(0));
+        let base_minor = half_up(base, i128::from(totals.total_minor.max(1)));
+        TaxPart { tax: part.tax.clone(), base_minor, tax_minor: part.tax.on(base_minor) }
+    };
+    parts.map(scaled).collect()
+}
+
 /// Whether the lines come to what is paid for them. Lines that are all plain are not counted: they may stand beside an amount that
 /// was agreed otherwise, as they could before there were discounts.
 ///

@@ -27,7 +27,7 @@ fn journal_vector() -> JournalVector {
 fn the_hash_of_an_entry_is_what_an_independent_implementation_computed() {
     let JournalVector { entry, hash } = journal_vector();
     assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
-    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split: None } =
+    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split: None, quote: None } =
         entry.checked(GENESIS).unwrap()
     else {
         panic!("the vector is a cash sale")
@@ -123,6 +123,18 @@ fn a_card_sale_that_waits_to_be_forwarded_is_of_format_6() {
     let secrets = [Some(card.number), Some(card.ksn), card.track_2, card.emv];
     assert!(secrets.iter().flatten().all(|secret| !kept.contains(secret.as_str())), "{kept}");
     assert!(matches!(Entry { payload: kept.into_owned(), ..entry }.record(), Ok(Record::StoredCardSale { .. })));
+}
+
+#[test]
+fn a_sale_of_a_quoted_amount_is_of_format_7_and_its_goods_come_to_what_was_asked_about() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-7.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (7, entry));
+    let Record::CashSale { amount, goods, quote: Some(quote), .. } = record else { panic!("the vector is quoted") };
+    assert_eq!((amount.minor(), quote.asked_minor, quote.adjustments[0].minor), (800, 1_000, -200));
+    assert!(saoma_protocol::pricing::check_amount(&goods, quote.asked_minor).is_ok());
+    assert!(saoma_protocol::pricing::check_amount(&goods, amount.minor()).is_err());
 }
 
 #[test]

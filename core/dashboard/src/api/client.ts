@@ -58,6 +58,8 @@ export type StoredCardRules = Schemas['StoredCardRules'];
 export type StoredCardSale = Schemas['StoredCardSaleView'];
 export type HeldEntry = Schemas['HeldEntry'];
 export type ApiKey = Schemas['ApiKeyView'];
+export type Extension = Schemas['ExtensionView'];
+export type MerchantRules = Schemas['MerchantRulesView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */
 export async function authorized(request: Request): Promise<Response> {

@@ -12,6 +12,7 @@ mod stored;
 
 use std::collections::HashMap;
 
+use ring::hmac;
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
     payment::{Method, Payment, State},
@@ -19,7 +20,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TerminalId,
-    api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
+    api::{Goods, GoodsTax, Quoted, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::{Record, SplitPart},
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
     pricing,
@@ -43,7 +44,7 @@ use self::{
 };
 use crate::{
     app::App,
-    payments::kind,
+    payments::{QuotedTo, check_quote, kind, quote_told, record},
     webhooks::{tell_payment, tell_refund},
 };
 
@@ -80,7 +81,8 @@ pub async fn take_journal(
         return Err(SyncError::TooMany(batch.entries.len()));
     }
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
-    let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
+    let key = app.vault().own().fingerprint.clone();
+    let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch, &key)).await?;
     for payment in &outcome.sales {
         let channel = match payment.method {
             Method::Cash => CASH,
@@ -124,7 +126,13 @@ struct Outcome {
     refunds: Vec<Refund>,
 }
 
-fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBatch) -> Result<Outcome, StoreError> {
+fn take(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    batch: &JournalBatch,
+    key: &hmac::Key,
+) -> Result<Outcome, StoreError> {
     let terminal = source.terminal;
     let known = terminals::load(tx, scope, terminal)?;
     // It may still be connected, to a node that has not heard of it yet.
@@ -145,6 +153,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             verdicts.extend(stored.verdict);
         }
     }
+    let quoted_to = QuotedTo { tenant: source.tenant, store, terminal: Some(terminal) };
     let plan = chain::plan(head, &known, &batch.entries);
     let mut shifts = Shifts::load(tx, scope, source, store)?;
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
@@ -170,7 +179,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
         };
         // What was sold and is doubted was sold in its shift all the same.
         let held = if held.is_none() { shifts.follow(tx, scope, taken, stored)? } else { held };
-        let held = held.or(doubted).or_else(|| lines_differ(&taken.record));
+        let held = held.or(doubted).or_else(|| lines_differ(&taken.record, (key, quoted_to)));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
@@ -197,17 +206,26 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
 
 /// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its lines
 /// say something else.
-fn lines_differ(record: &Record) -> Option<String> {
-    let (what, amount, goods, split) = match record {
-        Record::CashSale { amount, goods, split, .. } => ("cash", amount, goods, split.as_ref()),
-        Record::OfflineSale { amount, goods, .. } => ("offline code", amount, goods, None),
-        Record::StoredCardSale { amount, goods, .. } => ("stored card sale", amount, goods, None),
+fn lines_differ(record: &Record, (key, to): (&hmac::Key, QuotedTo)) -> Option<String> {
+    let (what, amount, goods, split, quote) = match record {
+        Record::CashSale { amount, goods, split, quote, .. } => ("cash", amount, goods, split.as_ref(), quote),
+        Record::OfflineSale { amount, goods, quote, .. } => ("offline code", amount, goods, None, quote),
+        Record::StoredCardSale { amount, goods, quote, .. } => ("stored card sale", amount, goods, None, quote),
         _ => return None,
+    };
+    let differs = |why: &dyn std::fmt::Display| {
+        format!("the {what} is booked as {amount}, but what was sold does not fit it: {why}")
+    };
+    let quoted = quote.as_ref().map(|quote| check_quote(key, to, quote, *amount, goods, None).map(|()| quote));
+    let lines_minor = match quoted {
+        Some(Err(why)) => return Some(differs(&why)),
+        Some(Ok(quote)) => quote.asked_minor,
+        None => amount.minor(),
     };
     // What is sold in parts comes to the total of all of them.
     let whole = split.and_then(|part| pricing::check_amount(&part.goods, part.total.minor()).err());
-    let why = pricing::check_amount(goods, amount.minor()).err().or(whole)?;
-    Some(format!("the {what} is booked as {amount}, but what was sold does not fit it: {why}"))
+    let why = pricing::check_amount(goods, lines_minor).err().or(whole)?;
+    Some(differs(&why))
 }
 
 /// Books what the entry says of what was sold at the till itself, and of cash that was given back. `None` for other entries:
@@ -221,7 +239,7 @@ fn book_entry(
 ) -> Result<Option<Booking>, StoreError> {
     let at = taken.entry.at;
     match &taken.record {
-        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split } => {
+        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
             let sale =
                 CashSale { payment: *payment, counter: *counter, amount: *amount, tendered_minor: *tendered_minor, at };
             let existing = found(payments::load(tx, scope, *payment))?;
@@ -235,6 +253,7 @@ fn book_entry(
                     channel_reference: None,
                     fee_plan: None,
                     at: order.created_at,
+                    quote: quote.clone(),
                 };
                 insert_sale(tx, scope, source, order, after, postings, sold)?;
             }
@@ -256,14 +275,16 @@ fn book_entry(
             }
             Ok(Some(booking))
         }
-        Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
-            let sale = OfflineSale { payment: *payment, counter: *counter, amount: *amount, code, goods, cashier, at };
+        Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
+            let (payment, counter, amount, quote) = (*payment, *counter, *amount, quote.as_ref());
+            let sale = OfflineSale { payment, counter, amount, code, goods, cashier, quote, at };
             offline::take(tx, scope, source, store, &sale).map(Some)
         }
-        Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier } => {
+        Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier, quote } => {
             let of = (*payment, *counter, *amount);
             let entry = taken.entry.hash();
-            let sale = stored::Sale { entry, of, account: *channel_account, card, digits, goods, cashier, at };
+            let (account, quote) = (*channel_account, quote.as_ref());
+            let sale = stored::Sale { entry, of, account, card, digits, goods, cashier, quote, at };
             stored::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
@@ -283,6 +304,10 @@ fn readable(text: &str) -> String {
         .take(TEXT_LEN_MAX)
         .map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER })
         .collect()
+}
+
+fn readable_whole(text: &str) -> String {
+    text.chars().map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 fn readable_line(line: &Goods) -> Goods {
@@ -322,6 +347,8 @@ struct Sold {
     fee_plan: Option<u64>,
     /// When it was paid; of what is to be, when core took it.
     at: Millis,
+    /// The quote that it is made of.
+    quote: Option<Quoted>,
 }
 
 /// Writes a payment with its order; the caller says what happened, and books.
@@ -354,6 +381,11 @@ fn insert_payment(
         updated_at: source.now,
     };
     payments::insert_new(tx, scope, &stored)?;
+    // What the till says. Whether core quoted it is said with the entry.
+    if let Some(quote) = &sold.quote {
+        let told = readable_whole(&quote_told(quote, stored.payment.amount));
+        record(tx, scope, &stored, None, kind::QUOTED, &told, &source.terminal.to_string(), source.now)?;
+    }
     Ok(stored)
 }
 

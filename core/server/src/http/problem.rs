@@ -19,7 +19,10 @@ use saoma_protocol::api;
 use saoma_store::StoreError;
 
 use crate::{
-    limits::TooOften, packages::PackageError, payments::PaymentError, secrets::SecretsError,
+    limits::TooOften,
+    packages::PackageError,
+    payments::{NotQuoted, PaymentError},
+    secrets::SecretsError,
     stored_value::StoredValueError,
 };
 
@@ -79,6 +82,8 @@ codes! {
     CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
     SALE_REFUSED = "sale_refused", 409, "The merchant's rules refuse this sale";
     RULE_FAILED = "rule_failed", 409, "A rule of the merchant's gave no decision";
+    QUOTE_OVER = "quote_over", 409, "The quote is over";
+    QUOTE_REFUSED = "quote_refused", 422, "This was not quoted";
     RULE_BUSY = "rule_busy", 503, "A rule of the merchant's cannot be asked just now";
     CARD_USED = "card_used", 409, "The card was read for another payment";
     FORWARDING = "forwarding", 409, "The acquirer has not answered for this sale";
@@ -227,6 +232,21 @@ impl From<StoreError> for Problem {
             }
             StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::Internal { .. } => {
                 Self::internal(&error)
+            }
+        }
+    }
+}
+
+impl From<NotQuoted> for Problem {
+    fn from(error: NotQuoted) -> Self {
+        match error {
+            NotQuoted::Over => {
+                Self::new(QUOTE_OVER, "The price was quoted too long ago; ask for a new quote.").at("/quote")
+            }
+            NotQuoted::Other => {
+                let detail = "Core has not quoted this amount for these goods, in this store and to whoever asks; send what \
+                              /v1/quotes said, unchanged.";
+                Self::new(QUOTE_REFUSED, detail).at("/quote")
             }
         }
     }

@@ -11,7 +11,10 @@ use saoma_domain::{
     pay_code::PayCodeId,
     payment::{Event, Method, Pace, Payment, Source, State, decide},
 };
-use saoma_protocol::{Amount, ChannelAccountId, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::Goods};
+use saoma_protocol::{
+    Amount, ChannelAccountId, OrderId, PaymentId, Sequence, StoreId, TerminalId,
+    api::{Goods, Quoted},
+};
 use saoma_store::{
     Insertion, StoreError, TenantScope,
     idempotency::{self, Fingerprint, Kind},
@@ -28,7 +31,7 @@ use super::{
     call::{Channel, not_sent, order_of, ready},
     cards,
     close::answered,
-    kind,
+    kind, quoted,
     routing::{Route, route},
     rules::{Rules, Wish, ground},
     settle::{push, record, settle},
@@ -57,6 +60,8 @@ pub struct Collect {
     pub cashier: Option<String>,
     pub reference: Option<String>,
     pub goods: Vec<Goods>,
+    /// The quote that the amount is, checked to be core's own.
+    pub quote: Option<Quoted>,
     /// The printed code that the customer scanned, if there is one.
     pub origin: Option<Origin>,
     pub actor: String,
@@ -259,6 +264,7 @@ async fn write_down(
         How::Card { card } => Some(cards::to_store(&card.kept)),
         How::Present { .. } | How::InApp { .. } | How::Charge { .. } => None,
     };
+    let quoted = collect.quote.as_ref().map(|quote| quoted::told(quote, collect.amount));
     let (is_first, package, origin) = (collect.order.is_none(), channel.account.package, collect.origin.clone());
     let (account, settles) = (account.id, channel.manifest.settlement.is_some());
     app.store()
@@ -300,6 +306,9 @@ async fn write_down(
             for (idx, kind) in kinds.iter().enumerate() {
                 let detail = if idx == 0 { passed_over.as_str() } else { "" };
                 record(tx, &scope, &stored, None, kind, detail, &actor, now)?;
+                if let (0, Some(told)) = (idx, &quoted) {
+                    record(tx, &scope, &stored, None, kind::QUOTED, told, &actor, now)?;
+                }
                 if let (0, Some(told)) = (idx, &rules) {
                     record(tx, &scope, &stored, None, kind::RULES_ASKED, told, &actor, now)?;
                 }

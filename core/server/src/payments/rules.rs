@@ -41,6 +41,8 @@ pub struct Quote {
     pub receipt_lines: Vec<String>,
     /// In words, the rules that gave no answer and were passed over.
     pub failed: Vec<String>,
+    /// Rules are in force, whatever they said.
+    pub by_rules: bool,
 }
 
 /// A merchant's rules in one sale.
@@ -153,7 +155,7 @@ impl Rules {
                 self.heard(Rule::ReceiptLines, told)?
             }
         };
-        Ok(Quote { priced, receipt_lines: receipt_lines.unwrap_or_default(), failed: self.failed })
+        Ok(Quote { priced, receipt_lines: receipt_lines.unwrap_or_default(), failed: self.failed, by_rules: true })
     }
 
     /// What they decided, in words for the payment's timeline.
@@ -237,6 +239,7 @@ pub async fn quote(app: &App, scope: TenantScope, wish: Wish) -> Result<Quote, P
             priced: Priced { amount, adjustments: Vec::new() },
             receipt_lines: Vec::new(),
             failed: Vec::new(),
+            by_rules: false,
         }),
     }
 }

@@ -147,6 +147,7 @@ pub async fn begin(
         cashier: None,
         reference: None,
         goods: Vec::new(),
+        quote: None,
         origin: Some(Origin { code: code.id, app: served }),
         actor: ACTOR.to_owned(),
     };

@@ -219,6 +219,7 @@ async fn signed_on(merchant: &Merchant, till: &Till) -> String {
         goods: Vec::new(),
         cashier: format!("{OURS} cashier"),
         split: None,
+        quote: None,
     };
     let opened = Record::ShiftOpened {
         batch: Sequence(1),

@@ -66,6 +66,7 @@ impl Desk {
             goods: Vec::new(),
             cashier: "李雷".to_owned(),
             split: None,
+            quote: None,
         });
         payment
     }
@@ -91,6 +92,7 @@ impl Desk {
             goods: Vec::new(),
             cashier: "李雷".to_owned(),
             split: None,
+            quote: None,
         });
     }
 

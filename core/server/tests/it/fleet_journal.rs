@@ -46,6 +46,7 @@ impl Journal {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         });
         payment
     }
@@ -245,6 +246,7 @@ async fn what_does_not_fit_is_held_and_books_nothing() {
         goods: Vec::new(),
         cashier: "Li".to_owned(),
         split: None,
+        quote: None,
     });
     journal.refund(sale, 4, 400);
 
@@ -285,6 +287,7 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
             goods: goods.clone(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         });
     }
     let ack = over_https(&till, &journal.all()).await;
@@ -328,6 +331,7 @@ async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_tota
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split,
+            quote: None,
         });
     }
     let ack = over_https(&till, &journal.all()).await;
@@ -361,6 +365,7 @@ async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing(
         goods: Vec::new(),
         cashier: cashier(),
         split: None,
+        quote: None,
     });
     journal.write(Record::SaleSettled { payment, state: PaymentState::Failed, amount_refunded_minor: 0 });
     journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier(), approved_by: None });
@@ -385,6 +390,7 @@ async fn a_text_that_cannot_be_kept_holds_up_no_cash() {
         goods: Vec::new(),
         cashier: format!("Li\0\u{202e}{}", "x".repeat(400)),
         split: None,
+        quote: None,
     });
     assert_eq!(over_https(&till, &journal.all()).await, clean(1));
     assert_eq!(books(&till).await.0, 1);

@@ -58,6 +58,7 @@ mod plugin_tools;
 #[allow(dead_code, reason = "stories here need a migrated database alone")]
 #[path = "../../../store/tests/it/postgres.rs"]
 mod postgres;
+mod quotes;
 mod receiver;
 mod reconcile;
 mod reconcile_days;

@@ -21,14 +21,14 @@ fn copy(name: &str, into: &Path) {
     std::fs::copy(from, into.join(&file)).unwrap();
 }
 
-struct Canteen {
-    town: Town,
-    merchant: Merchant,
+pub struct Canteen {
+    pub town: Town,
+    pub merchant: Merchant,
     folder: tempfile::TempDir,
 }
 
 impl Canteen {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["sandbox", "canteen-rules", "hostile-rules"] {
             copy(name, folder.path());
@@ -43,7 +43,7 @@ impl Canteen {
     }
 
     /// Sets them as they are seen now.
-    async fn sets(&self, mut wish: Value) -> Value {
+    pub async fn sets(&self, mut wish: Value) -> Value {
         wish["version"] = self.rules().await["version"].clone();
         self.merchant.owner.ask("PUT", RULES).json(&wish).await.json(200)
     }
@@ -68,8 +68,12 @@ impl Canteen {
     }
 }
 
+/// What was quoted, but for its id, which nobody else can make, and its end.
 async fn quoted(door: &Door, ask: Value) -> Value {
-    door.post("/v1/quotes").json(&ask).await.json(200)
+    let mut quote: Value = door.post("/v1/quotes").json(&ask).await.json(200);
+    let quote_of = quote.as_object_mut().unwrap();
+    assert_eq!(quote_of.remove("id").is_some(), quote_of.remove("expires_at").is_some());
+    quote
 }
 
 fn amount(minor: i64) -> Value {

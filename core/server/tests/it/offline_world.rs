@@ -85,6 +85,7 @@ impl<'a> Journal<'a> {
             code: code.to_owned(),
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            quote: None,
         };
         let before = self.entries.last().map_or(GENESIS, Entry::hash);
         self.entries.push(Entry::new(Sequence(counter), now().plus(self.ahead_ms), before, record).unwrap());

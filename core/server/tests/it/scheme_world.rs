@@ -499,6 +499,7 @@ impl Counter {
             cashier: None,
             reference: None,
             goods: Vec::new(),
+            quote: None,
             origin: None,
             actor: "usr_cashier".to_owned(),
         };

@@ -113,6 +113,7 @@ impl<'a> Journal<'a> {
             digits: sold.digits,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            quote: None,
         });
         payment
     }

@@ -53,6 +53,22 @@ impl Cashier {
         self.sell(json!({"amount_minor": amount_minor, "method": "cash", "tendered_minor": tendered_minor})).await
     }
 
+    /// Asks what that costs by the merchant's rules.
+    pub async fn asks_price(&self, amount_minor: i64, goods: &Value) -> Result<Value> {
+        let wish = json!({"amount_minor": amount_minor, "goods": goods});
+        let told = self.till.post("/api/quotes", &wish, &fresh_key("price")).await?;
+        ensure!(told["why"].is_null(), "no price, and the sale would go on at its list price: {told}");
+        Ok(told["quote"].clone())
+    }
+
+    /// Keys a sale at the price that was quoted for these goods, by `more` (its method and what goes with it).
+    pub async fn sell_at(&self, quote: &Value, goods: &Value, mut more: Value) -> Result<String> {
+        more["amount_minor"] = quote["amount_minor"].clone();
+        more["quote"] = quote["id"].clone();
+        more["goods"] = goods.clone();
+        self.sell(more).await
+    }
+
     /// Keys a sale that a card will pay; it has no number before the card is read.
     pub async fn keys_card(&self, amount_minor: i64) -> Result<()> {
         let body = json!({"amount_minor": amount_minor, "method": "card"});
@@ -221,8 +237,11 @@ impl Office {
 
     /// The names of the events that a payment went through, in order.
     pub async fn events(&self, id: &str) -> Result<Vec<String>> {
+        self.timeline(id).await?.iter().map(|event| text(event, "/kind")).collect()
+    }
+
+    pub async fn timeline(&self, id: &str) -> Result<Vec<Value>> {
         let timeline = self.core.get(&format!("/v1/payments/{id}/timeline")).await?;
-        let events = timeline["events"].as_array().cloned().unwrap_or_default();
-        events.iter().map(|event| text(event, "/kind")).collect()
+        Ok(timeline["events"].as_array().cloned().unwrap_or_default())
     }
 }

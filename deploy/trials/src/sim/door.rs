@@ -250,6 +250,7 @@ async fn create(hall: &Hall, terminal: TerminalId, payment: PaymentId, body: Cre
         cashier: body.cashier,
         reference: body.reference,
         goods: body.goods,
+        quote: None,
         origin: None,
         actor: terminal.to_string(),
     };
@@ -316,6 +317,7 @@ async fn other_way(
         cashier: None,
         reference: None,
         goods: Vec::new(),
+        quote: None,
         origin: None,
         actor: "the desk".to_owned(),
     };

@@ -196,6 +196,7 @@ impl Terminal {
             goods: Vec::new(),
             reference: None,
             split: None,
+            quote: None,
             cashier: "1".to_owned(),
         };
         let decision = sale::key(keyed, keyed_at(&beside, self.now()));

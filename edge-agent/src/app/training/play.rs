@@ -32,8 +32,10 @@ impl Play {
         let Order { amount, goods, reference, cashier, .. } = order;
         let payment = PaymentId::from_bytes(bytes(*b"training", number, 0));
         let counter = Sequence(u64::from(number.get()));
-        let Decision { sale, effects, records: _ } =
-            sale::key(Keyed { payment, counter, amount, tender, goods, reference, split: None, cashier }, now);
+        let Decision { sale, effects, records: _ } = sale::key(
+            Keyed { payment, counter, amount, tender, goods, reference, split: None, quote: None, cashier },
+            now,
+        );
         let scene = Scene::of(&sale, code_ms);
         let mut play = Self { number, sale, scene, given_back: 0, slips: Vec::new() };
         play.act(effects, now);
@@ -174,8 +176,16 @@ mod tests {
 
     fn play(minor: i64, tender: Tender) -> Play {
         let (goods, cashier) = (Vec::new(), "Li".to_owned());
-        let order =
-            Order { amount: amount(minor), goods, split: None, of_basket: false, reference: None, cashier, held: None };
+        let order = Order {
+            amount: amount(minor),
+            goods,
+            split: None,
+            quote: None,
+            of_basket: false,
+            reference: None,
+            cashier,
+            held: None,
+        };
         Play::begin(TrainingNumber::new(7), order, tender, CODE_MS, Millis(0))
     }
 

@@ -54,6 +54,7 @@ impl Known {
             reference: None,
             cashier: Some(cashier),
             counter: Some(counter),
+            quote: None,
         };
         let state = PaymentState::Pending;
         let view = PaymentView { state, stored_at: Some(entry.at), ..new_payment(payment, &body) };
@@ -63,7 +64,7 @@ impl Known {
 
     /// Books what an offline code paid, once, if the code is good at the moment of its entry.
     fn book_offline(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier }) = entry.record() else {
+        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote }) = entry.record() else {
             return Ok(());
         };
         let code = Code::parse(&code).map_err(|error| error.to_string())?;
@@ -79,6 +80,7 @@ impl Known {
             reference: None,
             cashier: Some(cashier),
             counter: Some(counter),
+            quote,
         };
         self.payments.entry(payment).or_insert_with(|| new_payment(payment, &body));
         Ok(())

@@ -212,6 +212,7 @@ mod tests {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         };
         let good = Entry::new(Sequence(1), Millis(1), GENESIS, sale).unwrap();
         let mut cheaper = good.clone();

@@ -5,7 +5,11 @@
 //! books nothing.
 
 use saoma_domain::payment::Payment;
-use saoma_protocol::{Amount, PaymentId, Sequence, StoreId, api::Goods, code::offline::Code};
+use saoma_protocol::{
+    Amount, PaymentId, Sequence, StoreId,
+    api::{Goods, Quoted},
+    code::offline::Code,
+};
 use saoma_store::{StoreError, TenantScope, Tx, channel_accounts, ledger, payments, plugin_packages, plugin_rollouts};
 
 use super::{
@@ -27,6 +31,7 @@ pub(super) struct OfflineSale<'a> {
     pub(super) code: &'a str,
     pub(super) goods: &'a [Goods],
     pub(super) cashier: &'a str,
+    pub(super) quote: Option<&'a Quoted>,
     pub(super) at: saoma_protocol::Millis,
 }
 
@@ -64,6 +69,7 @@ pub(super) fn take(
         channel_reference: Some(movement_of(*payment).to_string()),
         fee_plan: Some(account.fee_version),
         at: at_core,
+        quote: sale.quote.cloned(),
     };
     insert_sale(tx, scope, source, order, after, postings, sold)?;
     if let Some(package) = plugin_rollouts::choice_for(tx, scope, &account.plugin)?.package() {

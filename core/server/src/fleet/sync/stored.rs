@@ -16,7 +16,7 @@
 use saoma_channels::Card;
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, PaymentId, Sequence, StoreId,
-    api::{CardDigits, Goods, PresentedCard},
+    api::{CardDigits, Goods, PresentedCard, Quoted},
 };
 use saoma_store::{
     StoreError, TenantScope, Tx, cards,
@@ -49,6 +49,7 @@ pub(super) struct Sale<'a> {
     pub(super) digits: &'a CardDigits,
     pub(super) goods: &'a [Goods],
     pub(super) cashier: &'a str,
+    pub(super) quote: Option<&'a Quoted>,
     pub(super) at: Millis,
 }
 
@@ -114,6 +115,7 @@ pub(super) fn take(
         channel_reference: None,
         fee_plan: Some(account.fee_version),
         at: source.now,
+        quote: sale.quote.cloned(),
     };
     let mut stored = insert_payment(tx, scope, source, &order, after, &collected)?;
     bind(tx, scope, &stored)?;

@@ -36,7 +36,10 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, repeated},
+    payments::{
+        Collect, How, PaymentError, QuotedTo, ask, cancel as cancel_payment, check_quote, collect, payment_view,
+        repeated,
+    },
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -172,7 +175,16 @@ pub async fn create(
         },
     };
     check_goods(&body.goods)?;
-    pricing::check_amount(&body.goods, body.amount.minor()).map_err(|error| {
+    // What was quoted is asked for; the lines come to what that was asked about.
+    let lines_minor = match &body.quote {
+        None => body.amount.minor(),
+        Some(quote) => {
+            let to = QuotedTo { tenant: scope.tenant(), store, terminal };
+            check_quote(&app.vault().own().fingerprint, to, quote, body.amount, &body.goods, Some(app.now()))?;
+            quote.asked_minor
+        }
+    };
+    pricing::check_amount(&body.goods, lines_minor).map_err(|error| {
         Problem::new(INVALID, format!("The goods do not come to the amount: {error}.")).at("/goods")
     })?;
     if body.counter.is_some_and(|counter| !(1..=COUNTER_MAX).contains(&counter.0)) {
@@ -191,6 +203,7 @@ pub async fn create(
         cashier: text::optional(body.cashier, "/cashier")?,
         reference: text::optional(body.reference, "/reference")?,
         goods: body.goods,
+        quote: body.quote,
         origin: None,
         actor: caller.actor(),
     };

@@ -1,10 +1,11 @@
 //! `/v1/quotes`: what a merchant's own rules make of a sale before anybody is asked to pay.
 
 use actix_web::web;
-use saoma_channels::extension::{Adjustment, DraftMethod};
-use saoma_protocol::{Amount, StoreId, api::Goods};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use saoma_channels::extension::DraftMethod;
+use saoma_protocol::{
+    QuoteId,
+    api::{Adjustment, AskQuote, QUOTE_LIVES_MS, QuoteMethod, QuoteView, Quoted},
+};
 
 use super::payments::{check_goods, seller};
 use crate::{
@@ -15,72 +16,17 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::{Quote, Wish, quote},
+    payments::{Quote, QuotedTo, Wish, quote, signed_quote},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/quotes").route(web::post().to(ask)).default_service(web::to(other_method)));
 }
 
-/// A sale that is about to be made.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AskQuote {
-    amount: Amount,
-    /// The store that sells. A terminal leaves it out: its own store is taken.
-    #[serde(default)]
-    store: Option<StoreId>,
-    #[serde(default)]
-    goods: Vec<Goods>,
-    /// Who sells, as the till knows them.
-    #[serde(default)]
-    cashier: Option<String>,
-    /// How the customer is going to pay, if that is known.
-    #[serde(default)]
-    method: QuoteMethod,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum QuoteMethod {
-    MerchantPresented,
-    CustomerPresented,
-    Card,
-    #[default]
-    Undecided,
-}
-
-/// What to ask for. The sale is then made of this amount: core never changes the amount of a sale.
-#[derive(Serialize, ToSchema)]
-pub struct QuoteView {
-    amount: Amount,
-    /// Why it is not what was asked about: that and all of these are together exactly the amount.
-    adjustments: Vec<AdjustmentView>,
-    /// What the receipt says besides.
-    receipt_lines: Vec<String>,
-    /// Rules that gave no answer and were passed over, as the merchant has set.
-    failed: Vec<String>,
-}
-
-/// A discount (less than 0) or a surcharge.
-#[derive(Serialize, ToSchema)]
-pub struct AdjustmentView {
-    /// For the customer.
-    name: String,
-    /// In minor units of the amount's currency; never 0.
-    minor: i64,
-}
-
-impl From<Quote> for QuoteView {
-    fn from(quote: Quote) -> Self {
-        let Quote { priced, receipt_lines, failed } = quote;
-        let view = |Adjustment { name, minor }| AdjustmentView { name, minor };
-        let adjustments = priced.adjustments.into_iter().map(view).collect();
-        Self { amount: priced.amount, adjustments, receipt_lines, failed }
-    }
-}
-
 /// Asks the merchant's rules for the price and the receipt's lines of a sale. Writes nothing; without rules the amount is as it was.
+///
+/// A sale of what was quoted names the quote (`quote` of `POST /v1/payments`) until it expires, in the store and at the terminal that
+/// asked. A terminal asks for its own store alone.
 #[utoipa::path(post, path = "/v1/quotes", tag = "payments", request_body = AskQuote,
     responses((status = 200, body = QuoteView)))]
 pub async fn ask(
@@ -93,7 +39,7 @@ pub async fn ask(
     let (store, terminal) = seller(&app, scope, caller.principal(), body.store).await?;
     let wish = Wish {
         amount: body.amount,
-        goods: body.goods,
+        goods: body.goods.clone(),
         store,
         terminal,
         cashier: text::optional(body.cashier, "/cashier")?,
@@ -104,5 +50,27 @@ pub async fn ask(
             QuoteMethod::Undecided => DraftMethod::Undecided,
         },
     };
-    Ok(web::Json(quote(&app, scope, wish).await?.into()))
+    let Quote { priced, receipt_lines, failed, by_rules } = quote(&app, scope, wish).await?;
+    let adjustments: Vec<Adjustment> =
+        priced.adjustments.into_iter().map(|one| Adjustment { name: one.name, minor: one.minor }).collect();
+    let expires_at = app.now().plus(QUOTE_LIVES_MS);
+    let bond = by_rules.then(|| {
+        let quoted = Quoted {
+            id: QuoteId::from_bytes([0; 16]),
+            asked_minor: body.amount.minor(),
+            adjustments: adjustments.clone(),
+            receipt_lines: receipt_lines.clone(),
+            expires_at,
+        };
+        let to = QuotedTo { tenant: scope.tenant(), store, terminal };
+        signed_quote(&app.vault().own().fingerprint, to, quoted, priced.amount, &body.goods)
+    });
+    Ok(web::Json(QuoteView {
+        id: bond.as_ref().map(|bond| bond.id),
+        amount: priced.amount,
+        adjustments,
+        receipt_lines,
+        failed,
+        expires_at: bond.map(|bond| bond.expires_at),
+    }))
 }

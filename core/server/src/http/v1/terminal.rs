@@ -12,7 +12,8 @@ use saoma_protocol::{
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
 use saoma_store::{
-    Principal, StoreError, TenantScope, Tx, books, outbox, stored_value::offline, stores, tenants, terminals,
+    Principal, StoreError, TenantScope, Tx, books, merchant_rules, outbox, stored_value::offline, stores, tenants,
+    terminals,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -139,6 +140,7 @@ async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Resu
                 store_name: stores::load(tx, &scope, terminal.store)?.name,
                 terminal_name: terminal.name,
                 currency: tenant.currency,
+                rules: merchant_rules::load(tx, &scope)?.is_some_and(|rules| rules.enabled),
             })
         })
         .await?;

@@ -1,0 +1,188 @@
+//! What the merchant's own rules make of a sale, asked of core before it is keyed.
+//!
+//! Nothing waits for it but the page that asks, and that for [`ASK_MAX`] at most: without a network, without an answer, or where a rule
+//! fails, the sale goes on at its list price. What was quoted is sold for a while only, and only of what was asked about; a restart
+//! forgets it, and the page asks again.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use saoma_protocol::{
+    Amount, QuoteId,
+    api::{AskQuote, Goods, QUOTE_LIVES_MS, QuoteMethod, QuoteView, Quoted},
+};
+
+use super::{
+    keyed::{amount_of, check_goods},
+    owner::{Done, Order, Owner},
+    press::SCAN_MS_MAX,
+};
+use crate::{
+    link::https::HttpsError,
+    till::{
+        command::Reply,
+        problem::Refused,
+        quote::{QuoteRequest, QuoteShown, QuoteTold, Unquoted},
+    },
+};
+
+/// How long a cashier waits for a price.
+const ASK_MAX: Duration = Duration::from_secs(2);
+/// How long a sale of a quote can be begun: whoever shows a code or a card then still has the time for that.
+const SELLS_MS: i64 = 4 * 60 * 1_000;
+const _: () =
+    assert!(SELLS_MS + SCAN_MS_MAX < QUOTE_LIVES_MS, "core takes it until the customer's code can be scanned no more");
+/// Quotes that are remembered: a till has one cashier, who may look at several prices.
+const HELD_MAX: usize = 16;
+
+/// What was quoted lately, the newest last.
+#[derive(Default)]
+pub(super) struct Quotes(VecDeque<HeldQuote>);
+
+/// A quote, and what it is of.
+#[derive(Clone)]
+pub(super) struct HeldQuote {
+    quote: Quoted,
+    amount: Amount,
+    /// What it was asked about.
+    pub(super) asked: Amount,
+    goods: Vec<Goods>,
+    until: Instant,
+}
+
+/// How asking ended.
+pub(super) struct Told {
+    asked: AskQuote,
+    /// `None`: not in time.
+    answer: Option<Result<QuoteView, HttpsError>>,
+    reply: Reply<QuoteTold>,
+}
+
+impl Quotes {
+    fn hold(&mut self, held: HeldQuote) {
+        if self.0.len() == HELD_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(held);
+    }
+
+    /// The quote that a sale names, if it is of that amount and can still be sold.
+    ///
+    /// # Errors
+    /// `QuoteOver`, `Method` for a part of a total.
+    pub(super) fn of(
+        &self,
+        named: Option<QuoteId>,
+        order: &Order,
+        of_basket: bool,
+    ) -> Result<Option<HeldQuote>, Refused> {
+        let Some(id) = named else { return Ok(None) };
+        if order.split.is_some() {
+            return Err(Refused::Method("what is paid in parts is sold at its list price"));
+        }
+        let now = Instant::now();
+        let is_it = |held: &&HeldQuote| held.quote.id == id && held.amount == order.amount && held.until > now;
+        let held = self.0.iter().rev().find(is_it).ok_or(Refused::QuoteOver)?;
+        // The lines of a basket follow; those that are named are compared with the same.
+        if !of_basket && held.goods != order.goods {
+            return Err(Refused::QuoteOver);
+        }
+        Ok(Some(held.clone()))
+    }
+}
+
+impl HeldQuote {
+    /// What the sale of these lines names.
+    ///
+    /// # Errors
+    /// `QuoteOver`: others were asked about.
+    pub(super) fn sold(self, goods: &[Goods]) -> Result<Quoted, Refused> {
+        if self.goods == goods { Ok(self.quote) } else { Err(Refused::QuoteOver) }
+    }
+}
+
+impl Owner {
+    /// `POST /api/quotes`. Answered at once where core is not asked.
+    pub(super) fn ask_quote(&mut self, request: QuoteRequest, reply: Reply<QuoteTold>) {
+        match self.question(request) {
+            Err(refused) => drop(reply.send(Err(refused))),
+            Ok(Err(why)) => drop(reply.send(Ok(Err(why).into()))),
+            Ok(Ok(asked)) => {
+                let core = self.core.clone();
+                let span = tracing::info_span!(
+                    "core.request",
+                    otel.kind = "client",
+                    ask = "quote",
+                    trace_id = tracing::field::Empty
+                );
+                crate::telemetry::continue_trace(&span, None);
+                let asking = async move {
+                    let answer = tokio::time::timeout(ASK_MAX, core.quote(&asked)).await.ok();
+                    Done::Quote(Box::new(Told { asked, answer, reply }))
+                };
+                self.calls.spawn(tracing::Instrument::instrument(asking, span));
+            }
+        }
+    }
+
+    /// What core is asked, or why it is not.
+    ///
+    /// # Errors
+    /// `Amount`, `Goods`, `BasketChanged`.
+    fn question(&self, request: QuoteRequest) -> Result<Result<AskQuote, Unquoted>, Refused> {
+        let QuoteRequest { amount_minor, goods, basket } = request;
+        let amount = amount_of(amount_minor, self.identity.profile.currency)?;
+        check_goods(&goods)?;
+        if self.training.is_on() {
+            return Ok(Err(Unquoted::Training));
+        }
+        if !self.identity.profile.rules {
+            return Ok(Err(Unquoted::NoRules));
+        }
+        let goods = match basket {
+            Some(revision) => self.basket_goods(revision, amount, &goods)?,
+            None => goods,
+        };
+        if !self.line.is_online() {
+            return Ok(Err(Unquoted::Offline));
+        }
+        let cashier = Some(self.cashier().to_owned());
+        Ok(Ok(AskQuote { amount, store: None, goods, cashier, method: QuoteMethod::Undecided }))
+    }
+
+    pub(super) async fn quote_told(&mut self, told: Told) {
+        let Told { asked, answer, reply } = told;
+        let unquoted = match &answer {
+            None => Unquoted::Slow,
+            Some(Err(HttpsError::Unreachable(_))) => Unquoted::Offline,
+            Some(_) => Unquoted::Failed,
+        };
+        let answered = match answer {
+            None => {
+                tracing::info!("core named no price in time: the sale goes on at its list price");
+                None
+            }
+            Some(answer) => self.answered_beside("quote", answer).await,
+        };
+        let shown = answered.ok_or(unquoted).and_then(|view| self.quoted(asked, view));
+        // A page that is gone asks again.
+        drop(reply.send(Ok(shown.into())));
+    }
+
+    fn quoted(&mut self, asked: AskQuote, view: QuoteView) -> Result<QuoteShown, Unquoted> {
+        // They were switched off since the profile was read.
+        if view.id.is_none() {
+            return Err(Unquoted::NoRules);
+        }
+        let Some(quote) = view.quoted(asked.amount) else {
+            tracing::warn!("core's quote does not add up: the sale goes on at its list price");
+            return Err(Unquoted::Failed);
+        };
+        let shown = QuoteShown::of(&quote, view.amount.money(), view.failed);
+        let until = Instant::now() + Duration::from_millis(SELLS_MS.unsigned_abs());
+        self.quotes.hold(HeldQuote { quote, amount: view.amount, asked: asked.amount, goods: asked.goods, until });
+        Ok(shown)
+    }
+}
