@@ -10,6 +10,7 @@ mod basket;
 mod cards;
 mod cashiers;
 mod catalogue;
+mod command;
 mod devices;
 mod happen;
 mod held;

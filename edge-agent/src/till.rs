@@ -201,6 +201,7 @@ fn cashiers(scope: Scope) -> Scope {
         .service(only("/peripherals/{kind}/self-test").route(web::post().to(state::self_test)))
         .service(only("/scale").route(web::get().to(state::weigh)))
         .service(only("/drawer/open").route(web::post().to(state::open_drawer)))
+        .service(only("/sync-now").route(web::post().to(state::sync_now)))
         .service(only("/events").route(web::get().to(events::events)))
 }
 

@@ -290,6 +290,21 @@ impl Owner {
         }
     }
 
+    /// Somebody looks at this terminal: all that core and it tell each other is told anew, whatever was stopped.
+    async fn sync_all(&mut self) {
+        self.fetch.wanted(false);
+        self.offline.connected();
+        self.sync_event(sync::Event::Asked).await;
+    }
+
+    /// `POST /api/sync-now`.
+    pub(super) async fn sync_now(&mut self, pressed: Pressed) -> Result<(), Refused> {
+        self.seen(&pressed).await?;
+        self.remember(pressed, None);
+        self.sync_all().await;
+        Ok(())
+    }
+
     async fn push_taken(&mut self, push: &Push) -> Result<(), Refused> {
         let id = push.id;
         if self.journal.run(move |store| store.is_push_seen(id)).await? {
@@ -305,9 +320,7 @@ impl Owner {
             }
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
-                self.fetch.wanted(false);
-                self.offline.connected();
-                self.sync_event(sync::Event::Asked).await;
+                self.sync_all().await;
                 return Ok(());
             }
             PushBody::OfflineListChanged => {

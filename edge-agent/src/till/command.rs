@@ -303,6 +303,11 @@ pub enum Command {
         pressed: Pressed,
         reply: Reply<()>,
     },
+    /// Sends what core does not have, also what was stopped.
+    SyncNow {
+        pressed: Pressed,
+        reply: Reply<()>,
+    },
     SelfTest {
         pressed: Pressed,
         kind: Kind,
@@ -377,6 +382,7 @@ impl Command {
             | Self::StopScan { .. }
             | Self::StopCard { .. }
             | Self::DropHeld { .. }
+            | Self::SyncNow { .. }
             | Self::Training { press: TrainingPress::Leave, .. }
             | Self::TrainingSales { .. }
             | Self::Split { .. }

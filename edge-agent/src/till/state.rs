@@ -84,6 +84,12 @@ pub(super) async fn answer_of<T>(kind: Kind, answer: Receiver<Result<T, Peripher
     }
 }
 
+pub(super) async fn sync_now(room: Data<Room>, post: Post<Nothing>) -> Result<HttpResponse, Refused> {
+    let pressed = post.pressed;
+    room.commands.ask(|reply| Command::SyncNow { pressed, reply }).await?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
 pub(super) async fn open_drawer(room: Data<Room>, post: Post<Nothing>) -> Result<HttpResponse, Refused> {
     let pressed = post.pressed;
     room.commands.ask(|reply| Command::OpenDrawer { pressed, reply }).await?;

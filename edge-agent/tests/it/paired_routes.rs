@@ -61,6 +61,7 @@ const CASHIERS: [&str; 42] = [
     "POST /shift/reprint",
     "POST /splits/{number}/give-back",
     "POST /splits/{number}/reprint",
+    "POST /sync-now",
     "POST /training/enter",
     "POST /training/leave",
     "POST /training/sales",

@@ -57,6 +57,7 @@ export function InfoScreen() {
             <Key what={{ kind: 'digits', digits: '2' }} id="paired"><kbd>2</kbd>{t.paired.title}</Key>
           </>
         )}
+        {!IS_PAIRED && <Key what={{ kind: 'digits', digits: '3' }} id="sync-now"><kbd>3</kbd>{t.syncNow}</Key>}
         <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>

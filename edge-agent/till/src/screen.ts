@@ -66,6 +66,8 @@ export type Wish =
   | { kind: 'stop-scan' | 'stop-card' }
   /** The sale with that number, which this page does not have. */
   | { kind: 'look-up'; counter: string }
+  /** Sends what core does not have. */
+  | { kind: 'sync-now' }
   | DeviceWish
   | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
@@ -230,6 +232,7 @@ export function step(
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
+      if (press.kind === 'digits' && press.digits === '3') return { screen, wish: { kind: 'sync-now' } };
       if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

@@ -30,6 +30,7 @@ export type Notice =
   | { kind: 'paired'; name: string }
   | { kind: 'restarted'; of: string; health: Device['state'] }
   | { kind: 'searched'; found: number }
+  | { kind: 'syncing'; offline: boolean }
   | { kind: 'configured'; applied: string[]; hanging: string[] };
 
 export interface Model {
@@ -203,6 +204,8 @@ async function carry(wish: Wish): Promise<void> {
       return turnTraining(wish.to);
     case 'device':
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
+    case 'sync-now':
+      return syncNow();
     case 'search':
       return search();
     case 'configure':
@@ -498,6 +501,15 @@ async function readSales(): Promise<void> {
   const path = salesPath();
   const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
   if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
+}
+
+/** With how many waiting, as they stand now. */
+function syncNow(): Promise<void> {
+  const key = freshKey();
+  return ask(async () => {
+    await post('/api/sync-now', {}, key);
+    set({ notice: { kind: 'syncing', offline: model.state?.link.https !== true && model.state?.link.mqtt !== true } });
+  });
 }
 
 export function openDrawer(): void {

@@ -124,6 +124,9 @@ export interface Texts {
   booksAgree: string;
   booksDisagree: string;
   booksUnknown: string;
+  syncNow: string;
+  syncsNow: string;
+  syncsLater: string;
   basket: BasketTexts;
   card: CardTexts;
   split: SplitTexts;
@@ -275,6 +278,9 @@ const zh: Texts = {
   booksAgree: '本机与中心账目一致',
   booksDisagree: '本机与中心账目不一致',
   booksUnknown: '中心没有应答，暂时无法核对',
+  syncNow: '立即同步',
+  syncsNow: '正在把未上传的交易发往中心',
+  syncsLater: '现在没有网络：联网后会自动上传，不会丢失',
   basket: BASKET.zh,
   card: CARD.zh,
   split: SPLIT.zh,
@@ -496,6 +502,9 @@ const en: Texts = {
   booksAgree: 'This terminal’s and core’s books agree',
   booksDisagree: 'This terminal’s and core’s books differ',
   booksUnknown: 'Core does not answer: cannot compare now',
+  syncNow: 'Send unsent sales now',
+  syncsNow: 'What core does not have is being sent',
+  syncsLater: 'There is no network now: it is sent by itself once there is, and nothing is lost',
   basket: BASKET.en,
   card: CARD.en,
   split: SPLIT.en,

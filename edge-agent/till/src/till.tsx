@@ -125,7 +125,7 @@ function Notice() {
   }
   const isGood =
     notice.kind === 'saw' || notice.kind === 'paired' || (notice.kind === 'books' && notice.agree === true)
-    || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'searched' && notice.found > 0) || (notice.kind === 'configured' && notice.hanging.length === 0);
+    || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'searched' && notice.found > 0) || (notice.kind === 'syncing' && !notice.offline) || (notice.kind === 'configured' && notice.hanging.length === 0);
   return (
     <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
       {wordsOf(notice, t)}
@@ -158,6 +158,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       return fill(t.paired.done, notice.name);
     case 'restarted':
       return `${t.devices.restarted}: ${t.peripheralKinds[notice.of] ?? notice.of} · ${t.devices.states[notice.health]}`;
+    case 'syncing':
+      return notice.offline ? t.syncsLater : t.syncsNow;
     case 'searched':
       return fill(t.devices.searched, String(notice.found));
     case 'configured': {

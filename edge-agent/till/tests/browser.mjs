@@ -441,6 +441,13 @@ STORIES['every screen can be read with poor sight'] = async () => {
   assert.deepEqual(found, []);
 };
 
+STORIES['what is unsent is sent when somebody asks'] = async () => {
+  await press('F9', '3');
+  await sees('.notice.good[data-notice="syncing"]');
+  await press('Escape');
+  await screen('home');
+};
+
 STORIES['devices are looked after by keys alone'] = async () => {
   await press('F9', '1');
   await screen('devices');

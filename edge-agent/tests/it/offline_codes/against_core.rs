@@ -82,9 +82,9 @@ async fn while_core_takes_no_entries_no_code_is_taken() {
     assert_eq!(shop.refuses(100, &phone.code(2)).await, "offline_stopped");
     assert_eq!(shop.till.get("/api/state").await["offline"]["why"], "offline_stopped");
     shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
-    // Core is updated, and somebody lets the till send again.
+    // Core is updated, and somebody at the till lets it send again.
     shop.core.look(|known| known.knows_no_baskets = false);
-    shop.core.look(|known| known.tell(PushBody::SyncNow));
+    assert_eq!(shop.till.post("/api/sync-now", &json!({}), &fresh_key()).await.status, 200);
     shop.nothing_unsent().await;
     shop.takes(100, &phone.code(2)).await;
 }
