@@ -46,7 +46,7 @@ pub fn account(channel: String, settings_json: String) -> Account {
         channel,
         package: None,
         settings_json,
-        secrets: Secrets::none().with("merchant-key", KEY),
+        secrets: Secrets::none().with("merchant-key", KEY).with("api-key", KEY),
         notify_url: String::new(),
     }
 }
