@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::Schedule;
 
-/// Digits of a PIN (ISO 9564-1, section 7.1).
+/// Digits of a PIN (ISO 9564-1:2017, section 8.1).
 const PIN_LEN_MIN: usize = 4;
 const PIN_LEN_MAX: usize = 12;
 
@@ -12,7 +12,7 @@ const PIN_LEN_MAX: usize = 12;
 pub(crate) struct Pin(Zeroizing<Vec<u8>>);
 
 impl Pin {
-    /// Out of a format 0 block (section 9.3.1) in the clear, which was made for this card number. `None` if it was not.
+    /// Out of a format 0 block (ISO 9564-1:2017, section 9.3.2) in the clear, which was made for this card number. `None` if it was not.
     pub(crate) fn of_format_0(block: &[u8; 8], number: &str) -> Option<Self> {
         let mut field = Zeroizing::new(*block);
         field.iter_mut().zip(account_field(number)?.iter()).for_each(|(byte, account)| *byte ^= account);
@@ -35,7 +35,7 @@ impl Pin {
         Some(field)
     }
 
-    /// A format 4 block (section 9.3.5), encrypted under a key of AES. `random`: what no other block has.
+    /// A format 4 block (section 9.4.2), encrypted under a key of AES. `random`: what no other block has.
     pub(crate) fn to_format_4(&self, number: &str, random: &[u8; 8], key: &Schedule) -> Option<[u8; 16]> {
         let mut field = Zeroizing::new([0; 16]);
         self.write(&mut field[..8], 4, 0xa);
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// Opened again as section 9.3.5 says; the PAN field of the standard's example.
+    /// Opened again as section 9.4.2 says, and by `psec` 1.3.0; the PAN field of the standard's example.
     #[test]
     fn format_4() {
         let field = long_account_field("432198765432109870").expect("a field");

@@ -52,7 +52,7 @@ pub enum Length {
     DecimalWithItself,
 }
 
-/// What field 52 has (ISO 9564-1:2017, 9.3.2 and 9.3.5).
+/// What field 52 has (ISO 9564-1:2017, sections 9.3.2 and 9.4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum PinFormat {
     #[default]
