@@ -9,7 +9,7 @@ use std::{
 
 use saoma_channels::{
     DeclineCode::{Declined, InsufficientFunds, Other},
-    conformance::{Command, Kit, Only, Verdict, Wrap, rows},
+    conformance::{Command, Inspected, Kit, Only, Verdict, Wrap, rows},
 };
 use tokio::task::JoinSet;
 
@@ -201,6 +201,9 @@ const SHOWN_AND_COUNTED: &[Canary] = canaries! {
 /// Rows that no lie is found by, by their first case, and why. May only shrink.
 const WITHOUT_A_LIE: &[(&str, &str)] = &[];
 
+/// What a case that never came to its own lines ends with. Of a subject the order itself is what it is about.
+const BEFORE_ITS_LINES: [&str; 2] = ["an order that is paid", "the far side to play its part"];
+
 /// Lies that are told at once: they wait for far sides to start.
 const AT_ONCE: usize = 4;
 
@@ -245,6 +248,8 @@ fn each_row_has_a_lie_that_it_finds() {
 async fn are_found(canaries: &'static [Canary], channel: &'static str, far_side: &Command) {
     let (_dir, cache) = scratch();
     let component = component(channel);
+    // Compiled once, and found so by all.
+    Inspected::of(&component, &cache).await.expect("a component");
     let queue = Arc::new(Mutex::new(canaries.iter().collect::<VecDeque<_>>()));
     let mut liars = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -258,9 +263,11 @@ async fn are_found(canaries: &'static [Canary], channel: &'static str, far_side:
                 let report = kit.run().await.expect("it runs");
                 let is_found = |case: &str| {
                     let found = report.cases.iter().find(|played| played.case == case);
-                    found.is_some_and(|played| played.verdict == Verdict::Failed && played.finding.is_some())
+                    let finding = found.filter(|played| played.verdict == Verdict::Failed)?.finding.as_ref()?;
+                    let is_own = !BEFORE_ITS_LINES.iter().any(|before| finding.expected.starts_with(before));
+                    (is_own || case.starts_with("subject-")).then_some(())
                 };
-                let passed = cases.iter().filter(|case| !is_found(case));
+                let passed = cases.iter().filter(|case| is_found(case).is_none());
                 unfound.extend(passed.map(|case| {
                     let played = report.cases.iter().find(|played| played.case == **case);
                     format!("{lie} by {case}: {played:#?}")
