@@ -11,6 +11,7 @@ mod extension;
 mod guests;
 mod hostile;
 mod install;
+mod log_flood;
 mod network;
 mod packages;
 mod sandbox;
