@@ -19,11 +19,10 @@ pub(crate) mod v0_2 {
         path: "../../sdk/wit/0.2.0",
         world: "payment-channel",
         imports: {
-            // These wait for the network, a database or a processor, so they suspend the guest instead of holding a thread.
+            // These wait for the network or a database, so they suspend the guest instead of holding a thread.
             "saoma:channel/http.send": async | trappable,
             "saoma:channel/http.send-with-query": async | trappable,
             "saoma:channel/kv": async | trappable,
-            "saoma:channel/secrets.rsa-sha256-sign": async | trappable,
             "saoma:channel/tcp.exchange": async | trappable,
             "saoma:channel/keys.load": async | trappable,
             default: trappable,

@@ -27,10 +27,11 @@ use crate::{
     engine::TICK_MS,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
+    guests::Flow,
     host::{
         CallState, Given, Host, Loaded,
         http::{self, Reach},
-        turns::FREE_TICKS,
+        log::Lines,
     },
     in_app::{self, Step as InAppStep},
     manifest::{Capability, Manifest},
@@ -40,6 +41,7 @@ use crate::{
         RefundOrder,
     },
     package::Vetted,
+    places::Held,
     ports::ChannelCaller,
     registry::{ContentHash, Plugin},
     settlement::{self, Batch, Row},
@@ -59,10 +61,13 @@ pub const NOTIFICATION_BYTES_MAX: usize = 256 << 10;
 type Running<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// One of the contract's functions with its arguments, to be run on whatever instance it is given.
-trait Ask<T>: for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send {}
+trait Ask<T>:
+    for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send + 'static
+{
+}
 
 impl<T, F> Ask<T> for F where
-    F: for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send
+    F: for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send + 'static
 {
 }
 
@@ -396,7 +401,7 @@ impl Host {
         check: impl FnOnce(W) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure>
     where
-        W: Send,
+        W: Send + 'static,
     {
         let span = tracing::info_span!(
             "plugin_call",
@@ -440,7 +445,7 @@ impl Host {
         run.instrument(span).await
     }
 
-    async fn place_and_run<T: Send>(
+    async fn place_and_run<T: Send + 'static>(
         &self,
         plugin: &Plugin,
         account: &Account,
@@ -460,8 +465,8 @@ impl Host {
             .check(&account.settings_json)
             .map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
-        let _held = plugin.share.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
-        self.run(plugin, account, &settings, call, ask).await
+        let held = plugin.share.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
+        self.run(plugin, account, &settings, call, held, ask)?.await
     }
 
     /// Whoever calls an account's package that is not here (any more) must hear so: another version of the plugin may not know
@@ -483,14 +488,15 @@ impl Host {
         })
     }
 
-    async fn run<T: Send>(
+    fn run<T: Send + 'static, A: Ask<T>>(
         &self,
         plugin: &Plugin,
         account: &Account,
         settings: &Map<String, Value>,
         call: Call<'_>,
-        ask: impl Ask<T>,
-    ) -> Result<Said<T>, Failure> {
+        held: Held,
+        ask: A,
+    ) -> Result<impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A>, Failure> {
         let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
         let given = Given {
             plugin: Arc::clone(&plugin.manifest),
@@ -507,12 +513,10 @@ impl Host {
             asked: false,
             unanswered: false,
             kv_operations: 0,
-            log_lines: 0,
-            log_dropped: 0,
+            log: Lines::of_this_call(),
         };
-        let wit = convert::account(account);
         let state = self.state(Arc::clone(&plugin.share.memory), Some(given));
-        self.run_fresh(&plugin.pre, state, timeout_ms, &wit, ask).await
+        Ok(self.run_fresh(&plugin.pre, state, timeout_ms, convert::account(account), Some(held), ask))
     }
 
     fn state(&self, budget: Arc<Budget>, given: Option<Given>) -> CallState {
@@ -525,43 +529,47 @@ impl Host {
         Ok(in_app::Sites::of(&plugin.manifest, app, &account.settings_json, plain))
     }
 
-    /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.
-    async fn run_fresh<T>(
+    /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped. They
+    /// live on the guests' threads, and what the call holds is given back there, after them.
+    fn run_fresh<T: Send + 'static, A: Ask<T>>(
         &self,
-        pre: &Pre,
+        pre: &Arc<Pre>,
         state: CallState,
         timeout_ms: u64,
-        account: &types::Account,
-        ask: impl Ask<T>,
-    ) -> Result<Said<T>, Failure> {
+        account: types::Account,
+        held: Option<Held>,
+        ask: A,
+    ) -> impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A> {
+        let flow = held.as_ref().map_or_else(Flow::new, Held::flow);
+        let (pre, ticks_max) = (Arc::clone(pre), self.config.running_ms_max / TICK_MS);
         let mut store = state.into_store(self.engine());
-        // Running code gives way to other tasks at every tick. The deadline itself is the timeout below, which covers waiting
-        // for the network as well as running: it is looked at each time the guest gives way.
-        store.set_epoch_deadline(1);
-        let ticks_max = self.config.running_ms_max / TICK_MS;
-        let turns = Arc::clone(&self.turns);
+        // At every tick running code goes back in line.
         store.epoch_deadline_callback(move |mut context| {
             let state = context.data_mut();
             state.ticks_running += 1;
-            Ok(match state.ticks_running {
-                ticks if ticks > ticks_max => UpdateDeadline::Interrupt,
-                ticks if ticks > FREE_TICKS => UpdateDeadline::YieldCustom(1, Box::pin(state.turn.wait(&turns))),
-                _ => UpdateDeadline::Yield(1),
-            })
+            let is_over = state.ticks_running > ticks_max;
+            Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
-        let running = async {
-            let guest = pre.instantiate(&mut store).await.map_err(|error| (Step::Start, error))?;
-            ask(&guest, &mut store, account).await.map_err(|error| (Step::Answer, error))
-        };
-        let outcome = timeout(Duration::from_millis(timeout_ms), running).await;
-        let dropped = store.data().log_dropped();
-        if dropped > 0 {
-            Span::current().record("log_dropped", dropped);
-        }
-        match outcome {
-            Ok(Ok(words)) => Ok(Said { words, has_unanswered: store.data().has_unanswered() }),
-            Ok(Err((step, error))) => Err(classify(step, &error, store.data())),
-            Err(_) => Err(Failure::TimedOut { after_ms: timeout_ms }),
+        let running = self.guests.run(flow, async move {
+            let (_held, mut store) = (held, store);
+            store.set_epoch_deadline(1);
+            let guest = match pre.instantiate(&mut store).await {
+                Ok(guest) => guest,
+                Err(error) => return Err(classify(Step::Start, &error, store.data())),
+            };
+            match ask(&guest, &mut store, &account).await {
+                Ok(words) => Ok(Said { words, has_unanswered: store.data().has_unanswered() }),
+                Err(error) => Err(classify(Step::Answer, &error, store.data())),
+            }
+        });
+        // Kept on the caller's side, where nobody's turn is waited for.
+        let within = timeout(Duration::from_millis(timeout_ms), running);
+        async move {
+            match within.await {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => Err(Failure::Trapped { why: "the host has ended".to_owned() }),
+                Err(_) => Err(Failure::TimedOut { after_ms: timeout_ms }),
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
+use tracing::{Instrument as _, field::Empty};
 use wasmtime::{
     Engine, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline,
     component::{Component, Linker},
@@ -28,8 +29,10 @@ use crate::{
     convert::{WORDS_CHARS_MAX, cut},
     engine::TICK_MS,
     failure::InstallError,
+    guests::{Flow, Guests},
     manifest::{is_plugin_id, semver},
     memory::MemoryLimit,
+    places::Held,
     ports::Clock,
     registry::{ContentHash, Share},
     settings::SettingsSchema,
@@ -197,6 +200,7 @@ pub struct Extension {
 /// What a call needs of the host.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
+    pub(crate) guests: Arc<Guests>,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) share: Arc<Share>,
     pub(crate) memory_bytes_max: usize,
@@ -207,9 +211,12 @@ pub(crate) struct Running {
 type Asked<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// One function with its arguments, to be run on whatever instance it is given.
-trait Ask<T>: for<'a> FnOnce(&'a wit::Guest, &'a mut Store<RuleState>) -> Asked<'a, T> + Send {}
+trait Ask<T>: for<'a> FnOnce(&'a wit::Guest, &'a mut Store<RuleState>) -> Asked<'a, T> + Send + 'static {}
 
-impl<T, F> Ask<T> for F where F: for<'a> FnOnce(&'a wit::Guest, &'a mut Store<RuleState>) -> Asked<'a, T> + Send {}
+impl<T, F> Ask<T> for F where
+    F: for<'a> FnOnce(&'a wit::Guest, &'a mut Store<RuleState>) -> Asked<'a, T> + Send + 'static
+{
+}
 
 impl Extension {
     /// Links a component and asks it for its description.
@@ -226,7 +233,7 @@ impl Extension {
         let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
         let pre = linker.instantiate_pre(component).and_then(MerchantExtensionPre::new).map_err(unfit)?;
         let state = RuleState::new(describing.limit(), Arc::clone(&describing.clock), false);
-        let told = run_fresh(&describing.engine, &pre, state, |guest: &_, store: &mut _| -> Asked<'_, _> {
+        let told = describing.fresh(&pre, state, None, |guest: &_, store: &mut _| -> Asked<'_, _> {
             Box::pin(async move { guest.call_describe(store).await })
         });
         let description = check(told.await.map_err(InstallError::DescribeRules)?)?;
@@ -347,7 +354,7 @@ impl Extension {
         .await
     }
 
-    async fn call<W: Send, T>(
+    async fn call<W: Send + 'static, T>(
         &self,
         tenant: TenantId,
         rule: Rule,
@@ -359,7 +366,12 @@ impl Extension {
             return Err(RuleFailure::NotOffered);
         }
         let began = Instant::now();
-        let outcome = match self.place_and_run(tenant, settings_json, ask).await {
+        let span = tracing::info_span!(
+            "rule_call",
+            plugin.id = %self.description.id, plugin.version = %self.description.version, plugin.function = rule.text(),
+            %tenant, log_dropped = Empty,
+        );
+        let outcome = match self.place_and_run(tenant, settings_json, ask).instrument(span).await {
             Ok(Ok(told)) => check(told),
             Ok(Err(why)) => Err(RuleFailure::Undecided { why: cut(&why, WORDS_CHARS_MAX) }),
             Err(failure) => Err(failure),
@@ -375,7 +387,7 @@ impl Extension {
         outcome
     }
 
-    async fn place_and_run<T>(
+    async fn place_and_run<T: Send + 'static>(
         &self,
         tenant: TenantId,
         settings_json: &str,
@@ -385,9 +397,9 @@ impl Extension {
         schema.check(settings_json).map_err(|error| RuleFailure::Settings { why: error.to_string() })?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
         let held = self.run.share.places.take(tenant, &self.run.places, until).await;
-        let _held = held.ok_or(RuleFailure::Overloaded)?;
+        let held = held.ok_or(RuleFailure::Overloaded)?;
         let state = RuleState::new(self.run.limit(), Arc::clone(&self.run.clock), true);
-        run_fresh(&self.run.engine, &self.pre, state, ask).await
+        self.run.fresh(&self.pre, state, Some(held), ask).await
     }
 }
 
@@ -401,31 +413,41 @@ impl Running {
     fn limit(&self) -> MemoryLimit {
         MemoryLimit::new(self.memory_bytes_max, Arc::clone(&self.share.memory))
     }
-}
 
-/// A fresh store and instance, one function, and both are gone again, on every way out.
-async fn run_fresh<T>(
-    engine: &Engine,
-    pre: &MerchantExtensionPre<RuleState>,
-    state: RuleState,
-    ask: impl Ask<T>,
-) -> Result<T, RuleFailure> {
-    let mut store = state.into_store(engine);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| {
-        let state = context.data_mut();
-        state.ticks_running += 1;
-        let is_over = state.ticks_running > RULE_RUNNING_MS_MAX / TICK_MS;
-        Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
-    });
-    let running = async {
-        let guest: MerchantExtension = pre.instantiate_async(&mut store).await?;
-        ask(guest.saoma_channel_extension(), &mut store).await
-    };
-    match timeout(Duration::from_millis(RULE_CALL_MS_MAX), running).await {
-        Ok(Ok(told)) => Ok(told),
-        Ok(Err(error)) => Err(classify(&error, store.data())),
-        Err(_) => Err(RuleFailure::TimedOut { after_ms: RULE_CALL_MS_MAX }),
+    /// A fresh store and instance, one function, and both are gone again, on every way out; on the guests' threads, as channels'.
+    fn fresh<T: Send + 'static, A: Ask<T>>(
+        &self,
+        pre: &MerchantExtensionPre<RuleState>,
+        state: RuleState,
+        held: Option<Held>,
+        ask: A,
+    ) -> impl Future<Output = Result<T, RuleFailure>> + Send + use<T, A> {
+        let flow = held.as_ref().map_or_else(Flow::new, Held::flow);
+        let (pre, mut store) = (pre.clone(), state.into_store(&self.engine));
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            state.ticks_running += 1;
+            let is_over = state.ticks_running > RULE_RUNNING_MS_MAX / TICK_MS;
+            Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        });
+        let running = self.guests.run(flow, async move {
+            let (_held, mut store) = (held, store);
+            store.set_epoch_deadline(1);
+            let guest: MerchantExtension = match pre.instantiate_async(&mut store).await {
+                Ok(guest) => guest,
+                Err(error) => return Err(classify(&error, store.data())),
+            };
+            let told = ask(guest.saoma_channel_extension(), &mut store).await;
+            told.map_err(|error| classify(&error, store.data()))
+        });
+        let within = timeout(Duration::from_millis(RULE_CALL_MS_MAX), running);
+        async move {
+            match within.await {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => Err(RuleFailure::Trapped { why: "the host has ended".to_owned() }),
+                Err(_) => Err(RuleFailure::TimedOut { after_ms: RULE_CALL_MS_MAX }),
+            }
+        }
     }
 }
 

@@ -10,7 +10,6 @@ pub(crate) mod package;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod tcp;
-pub(crate) mod turns;
 mod waiting;
 
 use std::{
@@ -41,6 +40,7 @@ use crate::{
     },
     extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
+    guests::Guests,
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::Account,
@@ -139,8 +139,7 @@ pub struct Host {
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
     pub(crate) places: Arc<Semaphore>,
-    /// Turns of guests that run for long.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) guests: Arc<Guests>,
     pub(crate) calls: Histogram<f64>,
     engine: Engine,
     linker: Linker<CallState>,
@@ -204,7 +203,7 @@ impl Host {
             config,
             ports,
             places,
-            turns: turns::of_this_machine(),
+            guests: Arc::new(Guests::start()?),
             calls,
             engine,
             linker,
@@ -259,6 +258,7 @@ impl Host {
     async fn take_in_rules(&self, component: &Component, hash: ContentHash) -> Result<Arc<Extension>, InstallError> {
         let running = |share| Running {
             engine: self.engine.clone(),
+            guests: Arc::clone(&self.guests),
             places: Arc::clone(&self.places),
             share,
             memory_bytes_max: self.config.memory_bytes_max,
@@ -308,7 +308,7 @@ impl Host {
         origin: Origin,
         content_hash: ContentHash,
     ) -> Result<Arc<Plugin>, InstallError> {
-        let pre = Pre::new(&self.engine, &self.linker, component)?;
+        let pre = Arc::new(Pre::new(&self.engine, &self.linker, component)?);
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
         let mut manifest = Manifest::check(described)?.with_apps(apps)?;
@@ -384,7 +384,6 @@ pub(crate) struct CallState {
     pub(crate) memory: MemoryLimit,
     /// Ticks at which its code was found running.
     pub(crate) ticks_running: u64,
-    pub(crate) turn: turns::Turn,
     /// `None` while a plugin describes itself: then every import of ours is a trap.
     given: Option<Given>,
 }
@@ -411,8 +410,7 @@ pub(crate) struct Given {
     /// A request of this call may have been received, and no answer came back whole.
     pub(crate) unanswered: bool,
     pub(crate) kv_operations: u32,
-    pub(crate) log_lines: u32,
-    pub(crate) log_dropped: u32,
+    pub(crate) log: log::Lines,
 }
 
 /// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
@@ -439,7 +437,7 @@ pub(crate) fn empty_world(clock: Arc<dyn Clock>) -> (WasiCtx, ResourceTable) {
 impl CallState {
     pub(crate) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
         let (wasi, table) = empty_world(clock);
-        Self { wasi, table, memory, ticks_running: 0, turn: turns::Turn::default(), given }
+        Self { wasi, table, memory, ticks_running: 0, given }
     }
 
     /// A store that keeps to the limits of this call.
@@ -457,11 +455,6 @@ impl CallState {
 
     pub(crate) fn given_mut(&mut self) -> wasmtime::Result<&mut Given> {
         self.given.as_mut().ok_or_else(called_while_describing)
-    }
-
-    /// How many log lines over the limit were dropped.
-    pub(crate) fn log_dropped(&self) -> u32 {
-        self.given.as_ref().map_or(0, |given| given.log_dropped)
     }
 
     /// Whether a request was handed to the network.
@@ -533,8 +526,7 @@ pub(crate) mod tests {
             asked: false,
             unanswered: false,
             kv_operations: 0,
-            log_lines: 0,
-            log_dropped: 0,
+            log: log::Lines::of_this_call(),
         };
         CallState::new(MemoryLimit::new(0, Budget::new(0)), Arc::new(SystemClock), Some(given))
     }

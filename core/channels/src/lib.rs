@@ -32,6 +32,7 @@ mod convert;
 mod engine;
 pub mod extension;
 mod failure;
+mod guests;
 mod host;
 pub mod in_app;
 mod manifest;

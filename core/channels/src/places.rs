@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use saoma_protocol::TenantId;
@@ -16,18 +16,28 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Tenants remembered before those without a call under way are forgotten.
+use crate::guests::Flow;
+
+/// Tenants remembered before those are forgotten that have no call under way and owe no running.
 const TENANTS_KEPT: usize = 1_024;
 
 /// The places of one plugin.
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     per_tenant: usize,
-    tenants: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+    tenants: Mutex<HashMap<TenantId, Share>>,
+}
+
+/// One tenant's share of a plugin.
+#[derive(Clone)]
+struct Share {
+    places: Arc<Semaphore>,
+    flow: Arc<Flow>,
 }
 
 /// The places that one call holds; given back when dropped.
 pub(crate) struct Held {
+    flow: Arc<Flow>,
     _of_tenant: OwnedSemaphorePermit,
     _of_plugin: OwnedSemaphorePermit,
     _of_host: OwnedSemaphorePermit,
@@ -41,25 +51,31 @@ impl Places {
     /// A place of the tenant's share, then one of the plugin's, then one of the host's: whoever has used up a share waits
     /// without holding what others could use. `None` if that takes longer than `until`.
     pub(crate) async fn take(&self, tenant: TenantId, host: &Arc<Semaphore>, until: Instant) -> Option<Held> {
+        let Share { places, flow } = self.share_of(tenant);
         Some(Held {
-            _of_tenant: one(self.share_of(tenant), until).await?,
+            flow,
+            _of_tenant: one(places, until).await?,
             _of_plugin: one(Arc::clone(&self.all), until).await?,
             _of_host: one(Arc::clone(host), until).await?,
         })
     }
 
-    /// Lives as long as somebody waits for it or holds a place of it.
-    fn share_of(&self, tenant: TenantId) -> Arc<Semaphore> {
+    /// Lives as long as somebody waits for a place of it, holds one, or owes what a call has burnt.
+    fn share_of(&self, tenant: TenantId) -> Share {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = tenants.get(&tenant).and_then(Weak::upgrade) {
-            return share;
+        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
+            let now = std::time::Instant::now();
+            tenants.retain(|_, share| Arc::strong_count(&share.places) > 1 || share.flow.owes(now));
         }
-        if tenants.len() >= TENANTS_KEPT {
-            tenants.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.per_tenant));
-        tenants.insert(tenant, Arc::downgrade(&share));
-        share
+        let fresh = || Share { places: Arc::new(Semaphore::new(self.per_tenant)), flow: Flow::new() };
+        tenants.entry(tenant).or_insert_with(fresh).clone()
+    }
+}
+
+impl Held {
+    /// What the call's turns are counted to.
+    pub(crate) fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 }
 

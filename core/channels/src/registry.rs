@@ -39,7 +39,7 @@ pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) content_hash: ContentHash,
     pub(crate) origin: Origin,
-    pub(crate) pre: Pre,
+    pub(crate) pre: Arc<Pre>,
     pub(crate) share: Arc<Share>,
 }
 

@@ -1,5 +1,7 @@
 //! What a plugin says of itself when it is taken in: with no account, and nothing to call.
 
+use std::sync::Arc;
+
 use super::{Ask, DESCRIBE_TIMEOUT_MS, Running};
 use crate::{
     bindings::{in_app::exports::saoma::channel::in_app::App, settlement as wit_settlement, types},
@@ -11,7 +13,7 @@ use crate::{
 
 impl Host {
     /// Asks a plugin for its manifest, with nothing to call.
-    pub(crate) async fn describe(&self, pre: &Pre) -> Result<types::Manifest, Failure> {
+    pub(crate) async fn describe(&self, pre: &Arc<Pre>) -> Result<types::Manifest, Failure> {
         self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
             Box::pin(async move { guest.describe(store).await })
         })
@@ -19,7 +21,10 @@ impl Host {
     }
 
     /// Asks what its settlement has room for, with nothing to call; `None` if it does not settle.
-    pub(crate) async fn settlement_terms(&self, pre: &Pre) -> Result<Option<wit_settlement::SettlementTerms>, Failure> {
+    pub(crate) async fn settlement_terms(
+        &self,
+        pre: &Arc<Pre>,
+    ) -> Result<Option<wit_settlement::SettlementTerms>, Failure> {
         self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
             Box::pin(async move { guest.settlement_terms(store).await })
         })
@@ -27,14 +32,14 @@ impl Host {
     }
 
     /// What a plugin says of itself: no account, no capability.
-    async fn ask_of_nobody<T: Send>(&self, pre: &Pre, ask: impl Ask<T>) -> Result<T, Failure> {
+    async fn ask_of_nobody<T: Send + 'static>(&self, pre: &Arc<Pre>, ask: impl Ask<T>) -> Result<T, Failure> {
         let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
         let state = self.state(Budget::new(self.config.memory_bytes_max), None);
-        Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, &nobody, ask).await?.words)
+        Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, nobody, None, ask).await?.words)
     }
 
     /// Asks it which apps it serves, in the same way.
-    pub(crate) async fn apps(&self, pre: &Pre) -> Result<Vec<App>, Failure> {
+    pub(crate) async fn apps(&self, pre: &Arc<Pre>) -> Result<Vec<App>, Failure> {
         self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
             Box::pin(async move { guest.apps(store).await })
         })

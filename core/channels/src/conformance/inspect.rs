@@ -90,7 +90,7 @@ impl Inspection {
 }
 
 fn component_of(plugin: &Plugin) -> &Component {
-    match &plugin.pre {
+    match &*plugin.pre {
         Pre::V0_1(pre) => pre.instance_pre().component(),
         Pre::V0_2(newest) => newest.pre.component(),
     }

@@ -10,10 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
     bindings::{log, rules::MerchantExtension},
-    host::{
-        HANDLES_MAX, Misuse, empty_world,
-        log::{LINES_MAX, say},
-    },
+    host::{HANDLES_MAX, Misuse, empty_world, log::Lines},
     memory::MemoryLimit,
     ports::Clock,
 };
@@ -29,13 +26,13 @@ pub(crate) struct RuleState {
     pub(super) ticks_running: u64,
     /// Not while it describes itself.
     may_log: bool,
-    log_lines: u32,
+    log: Lines,
 }
 
 impl RuleState {
     pub(super) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, may_log: bool) -> Self {
         let (wasi, table) = empty_world(clock);
-        Self { wasi, table, memory, ticks_running: 0, may_log, log_lines: 0 }
+        Self { wasi, table, memory, ticks_running: 0, may_log, log: Lines::of_this_call() }
     }
 
     /// A store that keeps to the limits of this call.
@@ -61,10 +58,7 @@ impl log::Host for RuleState {
         if !self.may_log {
             return Err(wasmtime::Error::new(Misuse("`describe` must not call any import".to_owned())));
         }
-        if self.log_lines < LINES_MAX {
-            self.log_lines += 1;
-            say(level, message, None);
-        }
+        self.log.write(level, message, None);
         Ok(())
     }
 }

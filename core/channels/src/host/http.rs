@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
-use super::CallState;
+use super::{CallState, waiting::off_the_stack};
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
@@ -141,7 +141,7 @@ impl CallState {
             }
             outcome
         };
-        let outcome = self.off_the_stack(send.instrument(span)).await?;
+        let outcome = off_the_stack(send.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }

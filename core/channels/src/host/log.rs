@@ -1,5 +1,7 @@
 //! `log`: what a plugin has to say, within bounds, in core's own log.
 
+use tracing::Span;
+
 use super::CallState;
 use crate::{
     bindings::log::{Host, Level},
@@ -7,23 +9,48 @@ use crate::{
 };
 
 /// Limits of the contract (`sdk/wit`, interface `log`).
-pub(crate) const LINES_MAX: u32 = 50;
+const LINES_MAX: u32 = 50;
 const LINE_CHARS_MAX: usize = 1_000;
 
 impl Host for CallState {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         let given = self.given_mut()?;
-        if given.log_lines >= LINES_MAX {
-            given.log_dropped += 1;
-            return Ok(());
-        }
-        given.log_lines += 1;
-        say(level, message, given.code.as_deref());
+        given.log.write(level, message, given.code.as_deref());
         Ok(())
     }
 }
 
-pub(crate) fn say(level: Level, message: String, code: Option<&str>) {
+/// The lines of one call. However it ends, its span says (`log_dropped`) how many more it wanted to write than it may.
+pub(crate) struct Lines {
+    written: u32,
+    dropped: u32,
+    span: Span,
+}
+
+impl Lines {
+    pub(crate) fn of_this_call() -> Self {
+        Self { written: 0, dropped: 0, span: Span::current() }
+    }
+
+    pub(crate) fn write(&mut self, level: Level, message: String, code: Option<&str>) {
+        if self.written < LINES_MAX {
+            self.written += 1;
+            say(level, message, code);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            self.span.record("log_dropped", self.dropped);
+        }
+    }
+}
+
+fn say(level: Level, message: String, code: Option<&str>) {
     let text = printable(message, code);
     match level {
         Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),

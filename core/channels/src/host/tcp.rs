@@ -19,6 +19,7 @@ use self::fields::Mac;
 use super::{
     CallState, Given, Ports,
     http::{CONNECT_TIMEOUT, Endpoint, REQUESTS_MAX, identity::Identity},
+    waiting::off_the_stack,
 };
 use crate::{
     bindings::{
@@ -66,7 +67,7 @@ impl Host for CallState {
             }
             outcome
         };
-        let outcome = self.off_the_stack(exchange.instrument(span)).await?;
+        let outcome = off_the_stack(exchange.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }

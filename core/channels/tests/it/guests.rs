@@ -1,6 +1,7 @@
 //! The components, a host to run them in, and accounts and orders to call them with.
 
 use std::{
+    io::Read as _,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -21,6 +22,15 @@ pub fn component(name: &str) -> Vec<u8> {
         None => built().join(format!("saoma_{}.wasm", name.replace('-', "_"))),
     };
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A component that is kept as it was built.
+pub fn stored_component(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/components/{name}.wasm.gz"));
+    let packed = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("it is unpacked");
+    bytes
 }
 
 fn built() -> &'static Path {

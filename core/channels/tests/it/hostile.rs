@@ -91,7 +91,7 @@ async fn running_is_bounded_apart_from_waiting() {
     assert_eq!(charged(&host, "sleep").await, Err(Failure::TimedOut { after_ms: 1_000 }));
 }
 
-/// One thread for everything: if running guests did not give way, the neighbour could not go on at all.
+/// If running guests did not give way, the neighbour could not go on at all.
 #[tokio::test(flavor = "current_thread")]
 async fn a_neighbour_goes_on_while_others_loop_crash_and_hoard() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
@@ -201,7 +201,7 @@ async fn signatures_have_an_end() {
     }
 }
 
-/// Signing holds no thread that serves others: with one thread for everything, a neighbour is served in between.
+/// Signing burns the plugin's own turns: a neighbour is served in between.
 #[tokio::test(flavor = "current_thread")]
 async fn a_neighbour_goes_on_while_others_sign() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
@@ -271,6 +271,43 @@ async fn a_dropped_call_frees_its_place() {
         assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
     }
     assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded));
+}
+
+/// Wherever a plugin asks to go: who sends it on is not followed, and a name is judged by where it leads.
+#[tokio::test]
+async fn a_plugin_is_led_nowhere_that_it_may_not_go() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    elsewhere.set_nonblocking(true).expect("it need not wait");
+    let inside = elsewhere.local_addr().expect("an address");
+    let nobody_came = || elsewhere.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    let visits = async |host: &Host, base_url: String| {
+        let settings_json = format!(r#"{{"mode":"private-address","base_url":"{base_url}"}}"#);
+        let account = Account { settings_json, ..hostile_account("") };
+        host.charge(&account, &order(1, 1_000), "770000000000000000").await.expect_err("no payment")
+    };
+    let sending_on = format!("HTTP/1.1 307 there\r\nlocation: http://{inside}/\r\ncontent-length: 0\r\n\r\n");
+    let failure = visits(&host(config()).await, says(sending_on).await).await;
+    assert_eq!(failure, Failure::NoAnswer { why: "it got out: status 307".to_owned() });
+    assert!(nobody_came());
+    let outside_alone = host(HostConfig { allow_private_addresses: false, ..config() }).await;
+    for name in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "2130706433"] {
+        let failure = visits(&outside_alone, format!("https://{name}:{}/", inside.port())).await;
+        assert!(matches!(&failure, Failure::NotSent { why } if why.contains("private")), "{name}: {failure:?}");
+        assert!(nobody_came(), "{name}");
+    }
+}
+
+/// A server that says this to everybody.
+async fn says(reply: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let _ = stream.write_all(reply.as_bytes()).await;
+        }
+    });
+    format!("http://{address}")
 }
 
 /// The flood of 100 operations leaves the store with room.

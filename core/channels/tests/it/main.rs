@@ -17,6 +17,7 @@ mod install;
 mod liar;
 mod liar_news;
 mod liar_says;
+mod log_flood;
 mod network;
 mod packages;
 mod sandbox;

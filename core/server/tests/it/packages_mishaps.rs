@@ -1,6 +1,7 @@
 //! Packages of plugins when something is amiss: a canary that does not load, a publisher who is not trusted any more, a way back
 //! to nothing, settings that have come to fit no more.
 
+use saoma_server::packages::PACKAGES_PER_TENANT_MAX;
 use serde_json::{Value, json};
 
 use crate::{
@@ -115,4 +116,34 @@ async fn an_account_that_fits_no_more_is_not_switched_on() {
     assert_eq!(switch(true).await.refusal(), (422, "invalid".to_owned()));
     step(&town.admin, "rollback", 1, json!({})).await;
     switch(true).await.json::<Value>(200);
+}
+
+/// What merchants publish takes up the platform's disk, so there is an end to it: also for two that want the last place at once.
+#[actix_web::test]
+async fn a_merchant_publishes_so_many_packages_and_no_more() {
+    let town = Town::found().await;
+    let (jade, rust) = (town.merchant("jade").await, town.merchant("rust").await);
+    let author = Author::trusted_by(&jade.owner).await;
+    author.has_published(&jade.owner, &sandbox_called("teapays", "0.2.0")).await;
+    // All but one of what it may have; copies will do.
+    for n in 2..PACKAGES_PER_TENANT_MAX {
+        town.force(&format!(
+            "INSERT INTO plugin_packages (tenant_id, content_hash, plugin, version, contract, publisher, component_bytes, published_at, \
+             published_by, envelope, component) SELECT tenant_id, '{n:064x}', plugin, '0.1.{n}', contract, publisher, component_bytes, \
+             published_at, published_by, envelope, component FROM plugin_packages WHERE tenant_id = '{}' AND version = '0.2.0'",
+            jade.id
+        ));
+    }
+    let [third, fourth] = ["0.3.0", "0.4.0"].map(|version| sandbox_called("teapays", version));
+    let (one, other) = tokio::join!(author.publishes(&jade.owner, &third), author.publishes(&jade.owner, &fourth));
+    let (taken, refused, component) = if one.status == 201 { (one, other, &third) } else { (other, one, &fourth) };
+    assert_eq!(taken.status, 201, "{}", taken.text);
+    assert_eq!(refused.refusal(), (422, "invalid".to_owned()));
+    let most = PACKAGES_PER_TENANT_MAX.to_string();
+    assert!(refused.text.contains(&format!("at most {most} packages")), "{}", refused.text);
+    assert_eq!(town.column("SELECT CAST(COUNT(*) AS TEXT) AS text FROM plugin_packages"), [most]);
+    // The same once more is no more; and whoever has room is not concerned.
+    author.publishes(&jade.owner, component).await.json::<Value>(200);
+    author.is_trusted_by(&rust.owner).await;
+    author.has_published(&rust.owner, &sandbox_called("teapays", "0.5.0")).await;
 }
