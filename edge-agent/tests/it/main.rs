@@ -11,6 +11,7 @@ mod door;
 mod enrolled;
 mod field;
 mod full_disk;
+mod hand;
 mod held;
 mod long_offline;
 mod mqtt;
