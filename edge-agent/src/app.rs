@@ -52,6 +52,7 @@ use crate::{
     paired::keeper::Paired,
     peripherals::{Devices, PeripheralError, registry},
     private_file::GROUP_AND_OTHERS,
+    signer::{Signer, SignerError},
     till::{
         self, Room, Till,
         command::{Command, Commands},
@@ -95,6 +96,8 @@ pub enum StartError {
     Thread(#[source] io::Error),
     #[error(transparent)]
     Update(#[from] DiskError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
 }
 
 /// What the agent is made of.
@@ -102,6 +105,8 @@ pub struct Parts {
     pub config: Config,
     pub folder: DataDir,
     pub identity: Identity,
+    /// With the identity's key.
+    pub signer: Signer,
     pub core: Core,
     /// Without it, everything goes over HTTPS.
     pub mqtt: Option<Mqtt>,
@@ -116,17 +121,19 @@ impl Parts {
     /// From the configuration, and from what enrolment left in the data directory.
     ///
     /// # Errors
-    /// `Identity` if this terminal is not enrolled, then `Tls`, `Https`, `Mqtt`, `Devices`.
+    /// `Identity` if this terminal is not enrolled, then `Tls`, `Signer`, `Https`, `Mqtt`, `Devices`.
     pub fn from_config(config: Config) -> Result<Self, StartError> {
         let folder = DataDir::open(&config.data_dir)?;
         let identity = folder.identity()?;
         let key_pem = folder.key_pem(&identity, GROUP_AND_OTHERS)?;
         let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &key_pem)?;
+        let signer = Signer::new(identity.tenant, identity.terminal, &identity.certificate_chain_pem, &key_pem)?;
         let answer_max = Duration::from_millis(config.link.answer_timeout_ms);
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);
         let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
-        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default(), updates: None })
+        let (mqtt, source) = (Some(mqtt), Source::default());
+        Ok(Self { config, folder, identity, signer, core, mqtt, devices, source, updates: None })
     }
 }
 
@@ -147,7 +154,7 @@ pub struct Running {
 /// # Errors
 /// `Identity` if another agent runs on this data directory, then `Journal`, `Listen`, `Thread`.
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { config, folder, identity, core, mqtt, devices, source, updates } = parts;
+    let Parts { config, folder, identity, signer, core, mqtt, devices, source, updates } = parts;
     let lock = folder.lock()?;
     folder.forget_other_keys(&identity);
     let settings = Settings {
@@ -155,7 +162,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         free_bytes_min: config.journal.free_bytes_min,
         pages_max: config.journal.pages_max,
     };
-    let (journal, opened) = Journal::open(&settings, identity.terminal, now())?;
+    let (journal, opened) = Journal::open(&settings, identity.terminal, signer, now())?;
     if let Some(updates) = &updates {
         updates.before_open(&core).await?;
     }

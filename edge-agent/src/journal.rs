@@ -2,7 +2,7 @@
 //!
 //! One thread owns the file. A commit is one transaction and is on the disk (WAL, `synchronous=FULL`) when it returns; the
 //! till answers and core is told only after that. Survives: a crash at any moment (SQLite's own recovery), a full disk (the
-//! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened), a disk that
+//! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened, and each entry is signed: [`signatures`]), a disk that
 //! somebody took away (what tells of money or people is encrypted: [`rows`], [`seal`]). Does not survive the loss of its key
 //! ([`keys`]), and says so.
 
@@ -21,6 +21,7 @@ mod rows;
 mod schema;
 mod seal;
 mod shifts;
+mod signatures;
 mod splits;
 mod standing;
 mod store;
@@ -34,7 +35,8 @@ use std::{error::Error as _, path::PathBuf, thread};
 use saoma_protocol::{
     CashierId, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     cashier::CashierList,
-    journal::{Entry, EntryError, Record},
+    journal::{EntryError, Record},
+    message::JournalBatch,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -45,13 +47,14 @@ use crate::{
     offline::{Known, Spent},
     sale::{Kept, LeftToDo},
     shift::Shift,
+    signer::{Signer, SignerError},
     split::{Split, Whole},
     stored::SoldCard,
 };
 pub use beside::Beside;
 pub use goods::BasketMark;
 pub use keys::KeyError;
-pub use open::{Lock, Settings, Verified, lock, look, verify};
+pub use open::{Lock, Settings, Verified, lock, look, verify, verify_chain};
 pub use rekey::{Rekeyed, rekey};
 pub use replay::Replayed;
 pub use seal::SealError;
@@ -81,6 +84,8 @@ pub enum JournalError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Sealed(#[from] SealError),
+    #[error(transparent)]
+    Sign(#[from] SignerError),
     #[error(
         "read the journal {path}: it is not encrypted yet, an agent before this one wrote it. Start the agent once \
          (`saoma-edge run`): it encrypts it"
@@ -232,12 +237,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens (or makes) the journal of `terminal` and starts its thread.
+    /// Opens (or makes) the journal of `terminal`, which `signer` signs, and starts its thread.
     ///
     /// # Errors
     /// `Open` if the file cannot be used, `Damaged` if its chain is broken or it is another terminal's.
-    pub fn open(settings: &Settings, terminal: TerminalId, now: Millis) -> Result<(Self, Opened), JournalError> {
+    pub fn open(
+        settings: &Settings,
+        terminal: TerminalId,
+        signer: Signer,
+        now: Millis,
+    ) -> Result<(Self, Opened), JournalError> {
         let (mut store, opened) = Store::open(settings, terminal, now)?;
+        store.sign_by(signer)?;
         let (jobs, mut work) = mpsc::channel::<Job>(JOBS_MAX);
         thread::Builder::new()
             .name("journal".to_owned())
@@ -294,12 +305,12 @@ impl Journal {
         self.run(move |store| store.commit(&commit, now)).await
     }
 
-    /// The entries after `after`, in order, as many as one batch takes.
+    /// The entries after `after`, in order and signed, as many as one batch takes.
     ///
     /// # Errors
-    /// `Database`, `Unreadable`.
-    pub async fn entries_after(&self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
-        self.run(move |store| store.entries_after(after)).await
+    /// As [`Store::batch_after`].
+    pub async fn batch_after(&self, after: Sequence) -> Result<JournalBatch, JournalError> {
+        self.run(move |store| store.batch_after(after)).await
     }
 
     /// # Errors

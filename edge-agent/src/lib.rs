@@ -21,6 +21,7 @@ pub mod private_file;
 pub mod receipt;
 pub mod sale;
 pub mod shift;
+pub mod signer;
 pub mod simulate;
 pub mod split;
 pub mod stored;

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use saoma_protocol::{
     Millis, Sequence, TerminalId,
-    journal::{Entry, GENESIS},
+    journal::{Entry, EntrySignature, GENESIS},
     message::{JournalVerdict, Verdict},
 };
 
@@ -22,6 +22,8 @@ pub struct Through {
     pub sequence: Sequence,
     /// Its hash; [`saoma_protocol::journal::GENESIS`] before the first.
     pub hash: [u8; 32],
+    /// Whether it is signed.
+    pub is_signed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,17 +38,19 @@ pub struct StoredEntry {
 /// # Errors
 /// None of its own: a terminal without entries is at [`Sequence`] 0.
 pub fn through(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Through, StoreError> {
-    let last: Option<(i64, String)> = tx.run(scope, |conn| {
+    let last: Option<(i64, String, Option<String>)> = tx.run(scope, |conn| {
         journal_entries::table
             .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
             .filter(journal_entries::terminal_id.eq(Txt(terminal)))
             .order(journal_entries::sequence.desc())
-            .select((journal_entries::sequence, journal_entries::hash))
+            .select((journal_entries::sequence, journal_entries::hash, journal_entries::signature))
             .first(conn)
             .optional()
     })?;
-    let Some((number, hash)) = last else { return Ok(Through { sequence: Sequence(0), hash: GENESIS }) };
-    Ok(Through { sequence: sequence(number)?, hash: read_hash(&hash)? })
+    let Some((number, hash, signature)) = last else {
+        return Ok(Through { sequence: Sequence(0), hash: GENESIS, is_signed: false });
+    };
+    Ok(Through { sequence: sequence(number)?, hash: read_hash(&hash)?, is_signed: signature.is_some() })
 }
 
 fn read_hash(text: &str) -> Result<[u8; 32], StoreError> {
@@ -71,7 +75,7 @@ pub fn last_at(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Re
     Ok(last.map(|(at, received_at)| Millis(at.min(received_at))))
 }
 
-/// Stores the next entry, but for the card of a stored sale: what is sealed in it may not outlast the acquirer's answer, and is kept elsewhere
+/// Stores the next entry with its signature, but for the card of a stored sale: what is sealed in it may not outlast the acquirer's answer, and is kept elsewhere
 /// until then. `verdict` is for an entry that waits for a person; [`Verdict::Rejected`] is not stored by its
 /// meaning, so it is refused here.
 ///
@@ -107,6 +111,8 @@ pub fn append(
         journal_entries::received_at.eq(received_at.0),
         journal_entries::verdict.eq(verdict.map(|(verdict, _)| Tag(verdict))),
         journal_entries::why.eq(verdict.map(|(_, why)| why)),
+        journal_entries::signed_by.eq(entry.signature.as_ref().map(|signature| &signature.certificate)),
+        journal_entries::signature.eq(entry.signature.as_ref().map(|signature| &signature.value)),
     );
     // Of two that bring the same entry at once, one finds it stored.
     match insert_or_ignore!(tx, scope, journal_entries::table, row)? {
@@ -177,6 +183,8 @@ struct EntryRow {
     received_at: i64,
     verdict: Option<Tag<Verdict>>,
     why: Option<String>,
+    signed_by: Option<String>,
+    signature: Option<String>,
 }
 
 impl TryFrom<EntryRow> for StoredEntry {
@@ -184,7 +192,10 @@ impl TryFrom<EntryRow> for StoredEntry {
 
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {
         let (number, hash) = (sequence(row.sequence)?, read_hash(&row.hash)?);
-        let entry = Entry { sequence: number, at: Millis(row.at), prev_hash: row.prev_hash, payload: row.payload };
+        let signature = row.signed_by.zip(row.signature);
+        let signature = signature.map(|(certificate, value)| EntrySignature { certificate, value });
+        let entry =
+            Entry { sequence: number, at: Millis(row.at), prev_hash: row.prev_hash, payload: row.payload, signature };
         let why = row.why.unwrap_or_default();
         let verdict =
             row.verdict.map(|verdict| JournalVerdict { sequence: number, verdict: verdict.0, why, newer: false });

@@ -439,6 +439,8 @@ diesel::table! {
         received_at -> BigInt,
         verdict -> Nullable<Text>,
         why -> Nullable<Text>,
+        signed_by -> Nullable<Text>,
+        signature -> Nullable<Text>,
     }
 }
 

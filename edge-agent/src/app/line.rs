@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use saoma_protocol::{
     Millis, Sequence,
-    message::{Health, JournalAck, JournalBatch, Push, PushAck, PushBody},
+    message::{Health, JournalAck, Push, PushAck, PushBody},
     topic::Leaf,
 };
 use tracing::{Instrument as _, field::Empty};
@@ -455,14 +455,13 @@ impl Owner {
     }
 
     async fn send_journal(&mut self, after: Sequence) {
-        let entries = match self.journal.entries_after(after).await {
-            Ok(entries) => entries,
+        let batch = match self.journal.batch_after(after).await {
+            Ok(batch) => batch,
             Err(error) => {
                 self.alarm("journal_failed", format!("the journal cannot be sent: {error}"));
                 return;
             }
         };
-        let batch = JournalBatch { entries };
         // A batch and all that comes of it are in one trace: the press's that it follows at once, or else its own.
         let span = tracing::info_span!(
             "journal.batch",

@@ -6,10 +6,13 @@ use super::{
     now,
     owner::{Done, Owner},
 };
-use crate::link::{
-    certificate::Validity,
-    mqtt,
-    renew::{self, Next, RenewError},
+use crate::{
+    link::{
+        certificate::Validity,
+        mqtt,
+        renew::{self, Next, RenewError},
+    },
+    signer::Signer,
 };
 
 /// What is known of the certificate in use.
@@ -61,6 +64,7 @@ impl Owner {
         };
         let Next { certificate_chain_pem, key_pem, validity, tls, core } = next;
         let (mut identity, folder) = (self.identity.clone(), self.held.folder.clone());
+        let signer = Signer::new(identity.tenant, identity.terminal, &certificate_chain_pem, &key_pem);
         identity.certificate_chain_pem = certificate_chain_pem;
         let written = tokio::task::spawn_blocking(move || folder.switch_to(identity, &key_pem)).await;
         self.identity = match written {
@@ -78,6 +82,14 @@ impl Owner {
                 return;
             }
         };
+        let signed_on = match signer {
+            Ok(signer) => self.journal.run(move |store| store.sign_on_by(signer)).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = signed_on {
+            // Core takes the old key's word until the next renewal, and the next start signs with the new one.
+            tracing::error!(error = error.chain(), "the journal is signed with the old key");
+        }
         self.core.switch_to(&core);
         if let Some(mqtt) = &self.mqtt {
             match mqtt::options(&self.identity, tls, &self.config.link) {

@@ -23,7 +23,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Journal {
-    /// Check every entry against the chain of hashes. Changes nothing; may run beside the agent.
+    /// Check every entry against the chain of hashes, and its signature. Changes nothing; may run beside the agent.
     Verify,
     /// Write entries to standard output, as JSON Lines or CSV. Changes nothing; may run beside the agent.
     ///
@@ -86,6 +86,7 @@ impl Journal {
                     serde_json::json!({
                         "whole": true,
                         "entries": verified.entries,
+                        "signed": verified.signed,
                         "synced_through": verified.synced_through,
                     })
                 );
@@ -138,7 +139,7 @@ impl Export {
         }
         let mut after = Sequence(self.from.saturating_sub(1));
         'all: loop {
-            let page = store.entries_after(after)?;
+            let page = store.signed_after(after)?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
             for entry in page {

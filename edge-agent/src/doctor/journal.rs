@@ -6,7 +6,7 @@ use super::{Finding, span};
 use crate::{
     cashiers::Tries,
     config::Config,
-    journal::{JournalError, Lock, Settings, UnsentEntries, lock, look as look_at, verify},
+    journal::{JournalError, Lock, Settings, UnsentEntries, lock, look as look_at, verify_chain},
     link::identity::DataDir,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
         // What is wrong is not the key, and told below.
         Err(_) => Vec::new(),
     };
-    match verify(&path) {
+    match verify_chain(&path) {
         Ok(verified) => {
             let found =
                 format!("all {} entries are whole; core has those up to {}", verified.entries, verified.synced_through);

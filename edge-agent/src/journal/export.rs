@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 28] = [
+pub const COLUMNS: [&str; 30] = [
     "sequence",
     "at",
     "kind",
@@ -43,6 +43,8 @@ pub const COLUMNS: [&str; 28] = [
     "split_part",
     "split_total_minor",
     "hash",
+    "signed_by",
+    "signature",
 ];
 
 /// Shortest and longest number of a card (ISO/IEC 7812-1, section 4: up to 19; schemes begin at 12).
@@ -64,6 +66,7 @@ pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
         "record": record(entry)?,
         "prev_hash": entry.prev_hash,
         "hash": hex::encode(entry.hash()),
+        "signature": entry.signature,
     }))
 }
 
@@ -73,10 +76,13 @@ pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
 /// As [`Entry::record`].
 pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
     let record = record(entry)?;
+    let signature = entry.signature.as_ref();
     let cells = COLUMNS.map(|column| match column {
         "sequence" => entry.sequence.to_string(),
         "at" => at.to_owned(),
         "hash" => hex::encode(entry.hash()),
+        "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),
+        "signature" => signature.map_or_else(String::new, |signature| quoted(&signature.value)),
         column => quoted(&cell(&record, column)),
     });
     Ok(cells.join(","))

@@ -29,6 +29,8 @@ pub struct Settings {
 pub struct Verified {
     /// Entries whose chain is whole.
     pub entries: u64,
+    /// Those of them whose signatures were looked at, and fit; the others are of before there were any.
+    pub signed: u64,
     pub synced_through: Sequence,
 }
 
@@ -101,14 +103,36 @@ pub fn lock(settings: &Settings) -> Result<Lock, JournalError> {
     })
 }
 
-/// Checks every entry of the journal in `path` against its chain. Changes nothing but what SQLite repairs by itself.
+/// Checks every entry of the journal in `path` against its chain, and its signature. Changes nothing but what SQLite repairs by itself.
 ///
 /// # Errors
 /// As [`look`]; `Damaged` or `Sealed` at the first entry that is not whole.
 pub fn verify(path: &Path) -> Result<Verified, JournalError> {
+    let verified = verify_chain(path)?;
+    let mut store = look(&Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 })?;
+    let signers = store.signers()?;
+    let (mut checked, mut signed) = (Sequence(0), 0);
+    // What an agent has added meanwhile is for the next look.
+    while checked.0 < verified.entries {
+        let page = store.signed_after(checked)?;
+        let Some(last) = page.last() else { break };
+        checked = last.sequence;
+        if let Some(why) = page.iter().find_map(|entry| signers.fault(entry)) {
+            return Err(JournalError::Damaged { path: path.to_owned(), why });
+        }
+        signed += page.iter().filter(|entry| entry.signature.is_some()).count() as u64;
+    }
+    Ok(Verified { signed, ..verified })
+}
+
+/// The same without the signatures, each of which takes some ten times as long as a hash.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_chain(path: &Path) -> Result<Verified, JournalError> {
     let mut store = look(&Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 })?;
     let entries = check_chain(&mut store, Sequence(0))?;
-    Ok(Verified { entries, synced_through: store.synced_through()? })
+    Ok(Verified { entries, signed: 0, synced_through: store.synced_through()? })
 }
 
 /// A journal that is there, to look at and not to write to: beside the agent, and whosever it is. Its chain is not checked.
@@ -151,7 +175,7 @@ pub(super) fn connect(settings: &Settings) -> Result<Store, JournalError> {
     let shown = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
     let connection = SqliteConnection::establish(shown).map_err(|error| failed(error.to_string()))?;
     let (seals, tally) = (Seals::default(), Tally::none_after(Sequence(0)));
-    let mut store = Store { connection, settings: settings.clone(), seals, tally };
+    let mut store = Store { connection, settings: settings.clone(), seals, tally, signer: None };
     let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                    PRAGMA foreign_keys = ON; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 1048576; \
                    PRAGMA trusted_schema = OFF;";

@@ -197,7 +197,7 @@ fn seal_entries(tx: &mut SqliteConnection, seals: &Seals) -> Result<usize, Journ
     let moved: Vec<i64> = plain.iter().map(|row| row.sequence).collect();
     for row in plain {
         let PlainEntry { sequence, at, prev_hash, payload, hash, cash_minor, currency } = row;
-        let entry = Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload };
+        let entry = Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload, signature: None };
         let cash = cash_minor.zip(currency.as_deref());
         diesel::insert_into(entries::table).values(EntryRow::seal(seals, &entry, &hash, cash)?).execute(tx)?;
     }

@@ -243,12 +243,16 @@ impl Store {
 
     fn told_again(&mut self) -> Result<Replayed, JournalError> {
         let mut told = Told::default();
+        let signers = self.signers()?;
         let mut after = Sequence(0);
         loop {
-            let page = self.entries_after(after)?;
+            let page = self.signed_after(after)?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
-            page.iter().try_for_each(|entry| told.take(entry))?;
+            for entry in &page {
+                told.differences.extend(signers.fault(entry));
+                told.take(entry)?;
+            }
         }
         let Told { entries, sales, shifts, taken, mut differences } = told;
         let parts = splits::parts_told(sales.iter().map(|(payment, sale)| (*payment, sale.split.as_ref())));

@@ -1,11 +1,11 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
 //! Sealed: every amount, what a sale, a shift, a split payment or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
-//! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes too, and the fingerprints of what was
+//! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes and signature too, and the fingerprints of what was
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
 //! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
-//! keys, core's ids of cashiers and marks of offline codes (random), times, states, and which entries are cash, paid by an offline code, or by card without a network. Whoever takes the disk learns how many sales there were, and when.
+//! keys, core's ids of cashiers and marks of offline codes (random), the terminal's certificates, times, states, and which entries are cash, paid by an offline code, or by card without a network. Whoever takes the disk learns how many sales there were, and when.
 
 use diesel::prelude::*;
 use saoma_protocol::{Millis, journal::Entry};
@@ -32,11 +32,11 @@ pub(super) const CASHIERS_KEPT: Place = Place { table: "cashiers", column: "kept
 pub(super) const TRIES_KEPT: Place = Place { table: "pin_tries", column: "kept", key: "cashier" };
 pub(super) const OFFLINE_LIST_KEPT: Place = Place { table: "offline_list", column: "kept", key: "name" };
 pub(super) const OFFLINE_SPEND_KEPT: Place = Place { table: "offline_spends", column: "kept", key: "code" };
-
 pub(super) const STORED_CARD_KEPT: Place = Place { table: "stored_cards", column: "kept", key: "entry" };
+pub(super) const SIGNATURE_KEPT: Place = Place { table: "signatures", column: "kept", key: "entry" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 15] = [
+pub(super) const SEALED: [Place; 16] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
@@ -52,6 +52,7 @@ pub(super) const SEALED: [Place; 15] = [
     OFFLINE_LIST_KEPT,
     OFFLINE_SPEND_KEPT,
     STORED_CARD_KEPT,
+    SIGNATURE_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]
@@ -82,7 +83,7 @@ impl EntryRow {
         let (Some(prev_hash), Some(hash), Some(payload)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(unreadable("an entry", "it has no payload"));
         };
-        Ok((Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload }, hash))
+        Ok((Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload, signature: None }, hash))
     }
 }
 

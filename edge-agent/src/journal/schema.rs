@@ -138,6 +138,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    signatures (entry) {
+        entry -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
+    signers (certificate) {
+        certificate -> Text,
+        tenant -> Text,
+        der -> Text,
+        taken -> BigInt,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

@@ -18,10 +18,10 @@ use super::{
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
-    shifts, splits, stored as stored_cards,
+    shifts, signatures, splits, stored as stored_cards,
     unsent::Tally,
 };
-use crate::sale::Kept;
+use crate::{sale::Kept, signer::Signer};
 
 /// How long an intent of the page is remembered. Pages retry for minutes; a week covers a till that was switched off.
 const INTENT_DAYS: i64 = 30;
@@ -43,6 +43,8 @@ pub struct Store {
     pub(super) seals: Seals,
     /// How far what core does not have is counted.
     pub(super) tally: Tally,
+    /// Who signs what is written; nobody where a tool looks at the journal.
+    pub(super) signer: Option<Signer>,
 }
 
 /// SQLite has no unsigned 64 bits; a sequence past 2^63 would take a sale every nanosecond for 292 years.
@@ -118,7 +120,7 @@ impl Store {
     }
 
     fn write(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
-        let Self { connection, seals, .. } = self;
+        let Self { connection, seals, signer, .. } = self;
         connection.immediate_transaction(|tx| {
             let (mut head, mut prev_hash) = last(tx, seals)?;
             let first = head.next();
@@ -129,6 +131,9 @@ impl Store {
                 (head, prev_hash) = (entry.sequence, entry.hash());
                 let row = EntryRow::seal(seals, &entry, &hex::encode(prev_hash), cash_of(record))?;
                 diesel::insert_into(entries::table).values(row).execute(tx)?;
+                if let Some(signer) = signer {
+                    signatures::keep(tx, seals, signer, head, &prev_hash)?;
+                }
             }
             if let Some(kept) = &commit.sale {
                 keep_sale(tx, seals, commit, kept, first)?;
@@ -241,8 +246,10 @@ impl Store {
         forget_meta(&mut self.connection, name)
     }
 
+    /// The entries after `after`, in order, as many as one batch takes; without their signatures.
+    ///
     /// # Errors
-    /// As [`super::Journal::entries_after`].
+    /// `Database`, `Unreadable`.
     pub fn entries_after(&mut self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
         Ok(self.hashed_after(after)?.into_iter().map(|(entry, _)| entry).collect())
     }
@@ -259,7 +266,7 @@ impl Store {
         for row in rows {
             let (entry, hash) = row.open(&self.seals)?;
             // The first always fits: an entry is at most a sixteenth of it.
-            bytes += entry.payload.len() + 256;
+            bytes += entry.payload.len() + 512;
             if bytes > BATCH_BYTES_MAX {
                 break;
             }
@@ -397,14 +404,14 @@ impl Store {
     }
 }
 
-fn last(tx: &mut SqliteConnection, seals: &Seals) -> Result<(Sequence, [u8; 32]), JournalError> {
+pub(super) fn last(tx: &mut SqliteConnection, seals: &Seals) -> Result<(Sequence, [u8; 32]), JournalError> {
     let row: Option<EntryRow> = entries::table.order(entries::sequence.desc()).first(tx).optional()?;
     let Some(row) = row else { return Ok((Sequence(0), GENESIS)) };
     let (entry, _) = row.open(seals)?;
     Ok((entry.sequence, entry.hash()))
 }
 
-fn meta_of(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, JournalError> {
+pub(super) fn meta_of(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, JournalError> {
     Ok(meta::table.find(name).select(meta::value).first(tx).optional()?)
 }
 

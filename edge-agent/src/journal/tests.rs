@@ -12,7 +12,7 @@ use saoma_protocol::{
     CashierId, Millis, PaymentId, RefundId, Sequence, TerminalId,
     api::Goods,
     cashier::CashierList,
-    journal::{GENESIS, Record},
+    journal::{Entry, GENESIS, Record},
 };
 use serde_json::json;
 
@@ -437,7 +437,8 @@ fn every_column_is_sealed_or_may_be_read() {
                                meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
-                               offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until";
+                               offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until \
+                               signatures.entry signers.certificate signers.tenant signers.der signers.taken";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

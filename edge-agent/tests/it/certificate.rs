@@ -28,6 +28,12 @@ fn certificate(identity: &Identity) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(identity.certificate_chain_pem.as_bytes()).unwrap()
 }
 
+fn serial(identity: &Identity) -> String {
+    let certificate = certificate(identity);
+    let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+    certificate.serial.to_str_radix(16)
+}
+
 fn keys(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap());
     let keys = files.filter(|file| fs::read_to_string(file.path()).is_ok_and(|text| text.contains("PRIVATE KEY")));
@@ -142,6 +148,7 @@ async fn after_the_end_the_same_terminal_enrols_again_and_keeps_its_journal() {
     .await;
     let authority = shop.core.authority();
     over(&identity(shop.folder.path()), &authority);
+    let before = serial(&identity(shop.folder.path()));
     shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await;
     shop.stop_till().await;
 
@@ -159,4 +166,9 @@ async fn after_the_end_the_same_terminal_enrols_again_and_keeps_its_journal() {
     let next = shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
     assert_eq!(next["counter"], 2);
     assert_eq!(shop.till.get("/api/state").await["alarms"], json!([]));
+    // And signs with the key of the certificate that it has now.
+    let after = serial(&identity(shop.folder.path()));
+    shop.nothing_unsent().await;
+    let signed_by = shop.core.look(|known| known.signed_by.last().cloned());
+    assert!(before != after && signed_by == Some(after), "{signed_by:?}");
 }

@@ -4,6 +4,7 @@
 mod books;
 mod offline;
 pub mod quotes;
+mod signed;
 
 use std::{
     collections::BTreeMap,
@@ -52,6 +53,8 @@ pub struct Known {
     /// Records of the journal, each taken once.
     pub journal: Vec<Record>,
     entries: Vec<Entry>,
+    /// By which certificate each of them was signed.
+    pub signed_by: Vec<String>,
     /// Batches with entries that came over HTTPS.
     pub batches: usize,
     pushes: Vec<Push>,
@@ -298,7 +301,7 @@ impl Known {
     pub fn take_batch(&mut self, batch: &JournalBatch) -> JournalAck {
         let mut verdicts = Vec::new();
         for entry in &batch.entries {
-            if let Err(why) = self.take(entry) {
+            if let Err(why) = self.take(entry, &batch.certificates) {
                 let newer = entry.record().is_ok_and(|record| self.is_unknown(&record));
                 verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
@@ -323,7 +326,7 @@ impl Known {
         self.pushes.iter().filter(about).cloned().collect()
     }
 
-    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+    fn take(&mut self, entry: &Entry, certificates: &[String]) -> Result<(), String> {
         let through = self.entries.len() as u64;
         if let Some(held) = usize::try_from(entry.sequence.0 - 1).ok().and_then(|idx| self.entries.get(idx)) {
             let same = held.hash() == entry.hash();
@@ -337,6 +340,7 @@ impl Known {
         if self.is_unknown(&record) {
             return Err("update core".to_owned());
         }
+        self.signed_by.push(signed::by(entry, certificates)?);
         self.entries.push(entry.clone());
         self.journal.push(record);
         Ok(())

@@ -199,6 +199,8 @@ async fn an_export_has_every_entry_and_no_number_of_a_card() {
     let numbers: Vec<u64> = lines.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
     let verified = json_of(&beside(&shop, &["journal", "verify"]).await);
     let entries = verified["entries"].as_u64().unwrap();
+    assert_eq!(verified["signed"], entries);
+    assert!(lines.iter().all(|line| line["signature"]["value"].as_str().unwrap().len() == 86), "{text}");
     assert!(entries >= 7 && numbers == (1..=entries).collect::<Vec<_>>(), "{entries} {numbers:?}");
     assert!(lines.windows(2).all(|pair| pair[1]["prev_hash"] == pair[0]["hash"]), "{text}");
     assert!(text.contains("gift card 411111******1111"), "{text}");

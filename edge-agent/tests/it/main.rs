@@ -12,6 +12,7 @@ mod enrolled;
 mod eyes;
 mod field;
 mod full_disk;
+mod hand;
 mod held;
 mod long_offline;
 mod mqtt;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     core::GOOD_CODE,
+    hand::signer,
     shop::{Shop, fresh_key, nothing, number, until},
 };
 
@@ -420,6 +421,7 @@ async fn a_report_that_was_not_printed_comes_after_the_restart() {
         let settings = Settings { path, free_bytes_min: 0, pages_max: 0 };
         let now = Millis(1_790_000_000_000);
         let (mut store, opened) = Store::open(&settings, TerminalId::from_bytes([2; 16]), now).unwrap();
+        store.sign_by(signer()).unwrap();
         let shift = opened.shift.unwrap();
         assert!(shift.is_open());
         let (counted, totals) = (Money::new(90, Currency::CNY), store.tally(&shift).unwrap());

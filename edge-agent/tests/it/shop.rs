@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{
     broker::Broker,
     core::{FakeCore, quotes::Says, shop_profile},
+    hand::signer,
     secured::{Authority, LONG, Life},
     weather::Sky,
 };
@@ -149,7 +150,7 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
         options.set_transport(Transport::tcp());
         Mqtt::new(&identity, options)
     });
-    app::start(Parts { config, folder, identity, core, mqtt, devices, source, updates: None }).await
+    app::start(Parts { config, folder, identity, signer: signer(), core, mqtt, devices, source, updates: None }).await
 }
 
 impl Shop {

@@ -6,6 +6,8 @@ use saoma_edge::journal::{Commit, Journal, Settings, verify};
 use saoma_protocol::{Millis, PaymentId, Sequence, TerminalId, journal::Record};
 use serde_json::json;
 
+use crate::hand::signer;
+
 const TERMINAL: TerminalId = TerminalId::from_bytes([2; 16]);
 const SALES: u8 = 5;
 
@@ -30,7 +32,7 @@ fn sale(number: u8) -> Commit {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_ends_within_a_commit_has_all_that_was_acknowledged_before_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(&settings(folder.path()), TERMINAL, Millis(0)).unwrap();
+    let (journal, _) = Journal::open(&settings(folder.path()), TERMINAL, signer(), Millis(0)).unwrap();
     let log = folder.path().join("journal.db-wal");
     let log_len = || usize::try_from(fs::metadata(&log).unwrap().len()).unwrap();
     // The log's length when each sale was acknowledged; before the first, when none was.
@@ -48,9 +50,10 @@ async fn a_log_that_ends_within_a_commit_has_all_that_was_acknowledged_before_it
         fs::write(folder.path().join("journal.db"), &database).unwrap();
         fs::write(folder.path().join("journal.db-wal"), log).unwrap();
         fs::copy(&key, folder.path().join("journal.key")).unwrap();
-        let opened = Journal::open(&settings(folder.path()), TERMINAL, Millis(9)).map(|(_, opened)| opened.head.0);
+        let opened =
+            Journal::open(&settings(folder.path()), TERMINAL, signer(), Millis(9)).map(|(_, opened)| opened.head.0);
         let verified = verify(&settings(folder.path()).path).unwrap();
-        assert_eq!(opened.unwrap(), verified.entries);
+        assert_eq!((opened.unwrap(), verified.signed), (verified.entries, verified.entries), "each with its signature");
         verified.entries
     };
     for (sold, ends) in acknowledged.windows(2).enumerate() {

@@ -3,6 +3,7 @@
 //! An entry's payload is kept as the very text that was hashed: JSON that is parsed and printed again need not come out
 //! the same, and core must be able to check a chain that an older terminal wrote.
 
+mod signature;
 mod split;
 
 use std::borrow::Cow;
@@ -10,7 +11,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::split::SplitPart;
+pub use self::{
+    signature::{EntrySignature, SIGNED_LEN, signed_bytes},
+    split::SplitPart,
+};
 use crate::{
     Amount, CashierId, ChannelAccountId, Millis, Money, PaymentId, RefundId, Sequence,
     api::{CardDigits, Goods, PaymentState, PresentedCard, Quoted, RefundState},
@@ -43,6 +47,10 @@ pub struct Entry {
     pub prev_hash: String,
     /// A [`Versioned`] record as JSON text, at most [`PAYLOAD_LEN_MAX`] bytes.
     pub payload: String,
+    /// That the terminal wrote it, by one of its keys. Not under the hash: the same entry may be signed by the key that follows. Agents
+    /// before there were signatures write none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<EntrySignature>,
 }
 
 /// A record with the version of its format.
@@ -232,7 +240,7 @@ pub enum EntryError {
 }
 
 impl Entry {
-    /// The entry that follows one with hash `prev_hash` (or [`GENESIS`]).
+    /// The entry that follows one with hash `prev_hash` (or [`GENESIS`]), not signed yet.
     ///
     /// # Errors
     /// `TooLong` if the record does not fit; nothing else can go wrong.
@@ -242,7 +250,7 @@ impl Entry {
         if payload.len() > PAYLOAD_LEN_MAX {
             return Err(EntryError::TooLong { sequence, len: payload.len() });
         }
-        Ok(Self { sequence, at, prev_hash: data_encoding::HEXLOWER.encode(&prev_hash), payload })
+        Ok(Self { sequence, at, prev_hash: data_encoding::HEXLOWER.encode(&prev_hash), payload, signature: None })
     }
 
     /// SHA-256 over `saoma journal 1`, the previous hash as text, the sequence and time as big-endian 64 bits, and the payload.

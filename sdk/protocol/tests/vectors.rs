@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use saoma_protocol::{
     Sequence, TenantId, TerminalId,
     api::{CardDigits, CardEntry},
-    journal::{Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record},
+    journal::{Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record, signed_bytes},
     message::{Envelope, Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, MessageError, Presence, Push, PushAck},
 };
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,47 @@ fn a_sale_of_a_quoted_amount_is_of_format_7_and_its_goods_come_to_what_was_asked
     assert_eq!((amount.minor(), quote.asked_minor, quote.adjustments[0].minor), (800, 1_000, -200));
     assert!(saoma_protocol::pricing::check_amount(&goods, quote.asked_minor).is_ok());
     assert!(saoma_protocol::pricing::check_amount(&goods, amount.minor()).is_err());
+}
+
+#[test]
+fn what_a_terminal_signs_of_an_entry_is_what_an_independent_implementation_signed() {
+    #[derive(Deserialize)]
+    struct SignatureVector {
+        tenant: String,
+        terminal: String,
+        public_key: String,
+        signed: String,
+        entry: Entry,
+    }
+    let vector: SignatureVector = serde_json::from_str(include_str!("../vectors/journal-signature-1.json")).unwrap();
+    let bytes = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+    let id = |text: &str| <[u8; 16]>::try_from(bytes(text)).unwrap();
+    let (tenant, terminal) = (TenantId::from_bytes(id(&vector.tenant)), TerminalId::from_bytes(id(&vector.terminal)));
+    let hash = vector.entry.hash();
+    assert_eq!(hash, journal_vector().entry.hash(), "the hash does not cover it");
+    let signed = signed_bytes(tenant, terminal, vector.entry.sequence, &hash);
+    assert_eq!(data_encoding::HEXLOWER.encode(&signed), vector.signed);
+    let signature = vector.entry.signature.unwrap();
+    assert_eq!(signature.value.len(), 86);
+    #[cfg(feature = "offline-codes")]
+    {
+        let key = bytes(&vector.public_key);
+        assert!(signature.fits(&key, &signed));
+        for other in [
+            signed_bytes(TenantId::from_bytes([9; 16]), terminal, Sequence(1), &hash),
+            signed_bytes(tenant, TerminalId::from_bytes([9; 16]), Sequence(1), &hash),
+            signed_bytes(tenant, terminal, Sequence(2), &hash),
+            signed_bytes(tenant, terminal, Sequence(1), &GENESIS),
+        ] {
+            assert!(!signature.fits(&key, &other));
+        }
+        let other =
+            |value: &str| saoma_protocol::journal::EntrySignature { value: value.to_owned(), ..signature.clone() };
+        for value in ["", "!", &signature.value[4..], &signature.value.replace(&signature.value[..2], "AA")] {
+            assert!(!other(value).fits(&key, &signed), "{value}");
+        }
+        assert!(!signature.fits(&key[1..], &signed));
+    }
 }
 
 #[test]

@@ -13,7 +13,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, SerialNumber,
 };
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::{
+    rand::{SecureRandom, SystemRandom},
+    signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey},
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use saoma_protocol::{Millis, TerminalId};
 use sha2::{Digest, Sha256};
@@ -221,6 +224,30 @@ impl Ca {
     }
 }
 
+/// A terminal's certificate that came by another way than TLS, and is this CA's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub terminal: TerminalId,
+    pub serial: String,
+    /// An uncompressed point of P-256.
+    pub public_key: Vec<u8>,
+}
+
+impl Ca {
+    /// Whom a certificate (DER) names, if this CA has signed it; whether it is over or was withdrawn is not looked at.
+    #[must_use]
+    pub fn know(&self, der: &[u8]) -> Option<Known> {
+        let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
+        let (_, own) = x509_parser::parse_x509_certificate(&self.der).ok()?;
+        // The one kind of key that a CA of ours has.
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &own.public_key().subject_public_key.data)
+            .verify(cert.tbs_certificate.as_ref(), &cert.signature_value.data)
+            .ok()?;
+        let (terminal, serial) = named(&cert)?;
+        Some(Known { terminal, serial, public_key: cert.public_key().subject_public_key.data.to_vec() })
+    }
+}
+
 /// A certificate's serial number as every part of core writes it: lower-case hex without leading zeros.
 #[must_use]
 pub fn normal_serial(hex: &str) -> String {
@@ -232,7 +259,10 @@ pub fn normal_serial(hex: &str) -> String {
 /// Only asked of certificates that TLS has verified against the CA.
 #[must_use]
 pub fn terminal_of(cert: &CertificateDer<'_>) -> Option<(TerminalId, String)> {
-    let (_, cert) = x509_parser::parse_x509_certificate(cert).ok()?;
+    named(&x509_parser::parse_x509_certificate(cert).ok()?.1)
+}
+
+fn named(cert: &x509_parser::certificate::X509Certificate<'_>) -> Option<(TerminalId, String)> {
     let mut names = cert.subject().iter_common_name();
     let terminal = names.next()?.as_str().ok()?.parse().ok()?;
     // Two names would leave open which one another part of core reads.
@@ -306,6 +336,14 @@ mod tests {
         let issued = ca.issue(TERMINAL, &CheckedRequest::read(&csr(&key, &other)).unwrap(), NOW).unwrap();
         let der = CertificateDer::from_pem_slice(issued.chain_pem.as_bytes()).unwrap();
         assert_eq!(terminal_of(&der), Some((TERMINAL, issued.serial.clone())));
+        let known = ca.know(&der).unwrap();
+        assert_eq!(
+            (known.terminal, &known.serial, known.public_key),
+            (TERMINAL, &issued.serial, key.public_key_raw().to_vec())
+        );
+        let other = tempfile::tempdir().unwrap();
+        assert_eq!(new_ca(other.path()).know(&der), None);
+        assert_eq!(ca.know(ca.der()), None, "it is no terminal");
         assert_eq!(issued.serial.len(), 32);
         assert_eq!(issued.not_after.since(NOW) / 86_400_000, TERMINAL_VALID_DAYS);
         let (_, cert) = x509_parser::parse_x509_certificate(&der).unwrap();

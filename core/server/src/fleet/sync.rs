@@ -1,13 +1,15 @@
 //! A terminal's journal comes in: over MQTT or HTTPS, the same way.
 //!
-//! One transaction takes a batch: what follows what core has is stored and booked, or none of it is. Which entries follow
-//! is decided in [`chain`], what they mean for the books in [`book`]; both are pure. What is booked is booked once by the
+//! One transaction takes a batch: what follows what core has is stored and booked, or none of it is. Whose word each entry is has been
+//! looked at before ([`signed`]): it takes time, and the transaction is everybody's turn at the books. Which entries follow
+//! is decided in [`chain`], what they mean for the books in [`book`]; all are pure. What is booked is booked once by the
 //! payment's id, so a batch may come again at any time, in whole or in part. Whose shift it was is looked after in [`shift`].
 
 pub mod book;
 pub mod chain;
 mod offline;
 pub mod shift;
+pub mod signed;
 mod stored;
 
 use std::collections::HashMap;
@@ -41,6 +43,7 @@ use self::{
     chain::{Head, Taken},
     offline::OfflineSale,
     shift::Shifts,
+    signed::ReadBatch,
 };
 use crate::{
     app::App,
@@ -82,6 +85,13 @@ pub async fn take_journal(
     }
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
     let key = app.vault().own().fingerprint.clone();
+    let fleet = app.fleet().clone();
+    let read = move |tx: &mut Tx<'_>| {
+        let through = journal::through(tx, &scope, terminal)?.sequence;
+        let issued = terminals::certificates(tx, &scope, terminal)?;
+        Ok::<_, StoreError>(signed::read((scope.tenant(), terminal), through, batch.clone(), fleet.ca(), &issued))
+    };
+    let batch = app.store().read(read).await?;
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch, &key)).await?;
     for payment in &outcome.sales {
         let channel = match payment.method {
@@ -130,7 +140,7 @@ fn take(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     source: Source,
-    batch: &JournalBatch,
+    batch: &ReadBatch,
     key: &hmac::Key,
 ) -> Result<Outcome, StoreError> {
     let terminal = source.terminal;
@@ -141,11 +151,11 @@ fn take(
     }
     let store = known.store;
     let through = journal::through(tx, scope, terminal)?;
-    let head = Head { through: through.sequence, hash: through.hash };
+    let head = Head { through: through.sequence, hash: through.hash, is_signed: through.is_signed };
 
     let mut known = HashMap::new();
     let mut verdicts = Vec::new();
-    for sequence in chain::known_sequences(head, &batch.entries) {
+    for sequence in chain::known_sequences(head, batch) {
         let before = Sequence(sequence.0.saturating_sub(1));
         for stored in journal::entries(tx, scope, terminal, before, 1)? {
             known.insert(stored.entry.sequence, stored.hash);
@@ -154,7 +164,7 @@ fn take(
         }
     }
     let quoted_to = QuotedTo { tenant: source.tenant, store, terminal: Some(terminal) };
-    let plan = chain::plan(head, &known, &batch.entries);
+    let plan = chain::plan(head, &known, batch);
     let mut shifts = Shifts::load(tx, scope, source, store)?;
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {

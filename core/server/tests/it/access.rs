@@ -230,7 +230,8 @@ async fn signed_on(merchant: &Merchant, till: &Till) -> String {
     let at = SOLD_AT;
     let sold = Entry::new(Sequence(1), at, GENESIS, sold).unwrap();
     let opened = Entry::new(Sequence(2), at, sold.hash(), opened).unwrap();
-    let ack: Value = till.door.post("/v1/terminal/journal").json(&json!({ "entries": [sold, opened] })).await.json(200);
+    let ack: Value =
+        till.door.post("/v1/terminal/journal").json(&till.signed(merchant, &[sold, opened])).await.json(200);
     assert_eq!(ack, json!({ "through": 2, "verdicts": [] }));
     BatchId::of(tenant, terminal, Sequence(1)).to_string()
 }

@@ -4,7 +4,7 @@ use saoma_protocol::{
     Amount, CashierId, Currency, Millis, PaymentId, RefundId, Sequence,
     api::{Goods, PaymentState, TerminalBooks},
     journal::{Approver, Entry, GENESIS, Method, Record, SplitPart},
-    message::{Envelope, JournalAck, JournalBatch, Verdict},
+    message::{Envelope, JournalAck, Verdict},
 };
 
 use crate::{
@@ -17,14 +17,14 @@ fn cny(minor: i64) -> Amount {
 }
 
 /// A terminal's journal, as the terminal writes it.
-struct Journal {
-    entries: Vec<Entry>,
+pub struct Journal {
+    pub entries: Vec<Entry>,
     counter: u64,
     at: Millis,
 }
 
 impl Journal {
-    fn new(at: Millis) -> Self {
+    pub fn new(at: Millis) -> Self {
         Self { entries: Vec::new(), counter: 0, at }
     }
 
@@ -34,7 +34,7 @@ impl Journal {
         self.entries.push(Entry::new(sequence, self.at, prev, record).unwrap());
     }
 
-    fn sale(&mut self, till: &Till, minor: i64) -> PaymentId {
+    pub fn sale(&mut self, till: &Till, minor: i64) -> PaymentId {
         self.counter += 1;
         let counter = Sequence(self.counter);
         let payment = PaymentId::for_sale(till.tenant, till.terminal, counter);
@@ -64,35 +64,35 @@ impl Journal {
         refund
     }
 
-    fn batch(&self, numbers: &[usize]) -> JournalBatch {
-        JournalBatch { entries: numbers.iter().map(|number| self.entries[number - 1].clone()).collect() }
+    fn batch(&self, numbers: &[usize]) -> Vec<Entry> {
+        numbers.iter().map(|number| self.entries[number - 1].clone()).collect()
     }
 
-    fn all(&self) -> JournalBatch {
-        JournalBatch { entries: self.entries.clone() }
+    fn all(&self) -> Vec<Entry> {
+        self.entries.clone()
     }
 }
 
-/// Sends a batch over MQTT and waits for core's answer.
-async fn over_mqtt(client: &mut Client, till: &Till, batch: JournalBatch) -> JournalAck {
-    let message = Envelope::new(batch, None).encode().unwrap();
+/// Sends entries over MQTT, signed by `till`, and waits for core's answer.
+async fn over_mqtt(client: &mut Client, till: &Till, entries: Vec<Entry>) -> JournalAck {
+    let message = Envelope::new(till.identity.signed(till.tenant, &entries), None).encode().unwrap();
     let topic = format!("{}/up/journal", till.prefix());
     client.mqtt.publish(topic, rumqttc::v5::mqttbytes::QoS::AtLeastOnce, false, message).await.unwrap();
     Envelope::<JournalAck>::decode(&client.message("down/journal-ack").await).unwrap().body
 }
 
-async fn over_https(till: &Till, batch: &JournalBatch) -> JournalAck {
-    till.post("/v1/terminal/journal", batch).await.json(200)
+pub async fn over_https(till: &Till, entries: &[Entry]) -> JournalAck {
+    till.post("/v1/terminal/journal", &till.identity.signed(till.tenant, entries)).await.json(200)
 }
 
 /// Sales count and sum, refunds count and sum, as core's books have them.
-async fn books(till: &Till) -> (u64, i64, u64, i64) {
+pub async fn books(till: &Till) -> (u64, i64, u64, i64) {
     let books: TerminalBooks = till.get("/v1/terminal/books").await.json(200);
     let sum = |sums: &[saoma_protocol::Money]| sums.iter().map(|sum| sum.minor()).sum();
     (books.sales_count, sum(&books.sales), books.refunds_count, sum(&books.refunds))
 }
 
-fn clean(through: u64) -> JournalAck {
+pub fn clean(through: u64) -> JournalAck {
     JournalAck { through: Sequence(through), verdicts: Vec::new() }
 }
 
@@ -169,11 +169,10 @@ async fn a_thousand_entries() {
     client.subscribe(&format!("{}/down/#", till.prefix())).await;
     for batch in journal.entries.chunks(200) {
         let through = batch.last().unwrap().sequence.0;
-        let batch = JournalBatch { entries: batch.to_vec() };
-        assert_eq!(over_mqtt(&mut client, &till, batch).await, clean(through));
+        assert_eq!(over_mqtt(&mut client, &till, batch.to_vec()).await, clean(through));
     }
     assert_eq!(books(&till).await, (1000, 500_500, 0, 0));
-    let too_many = JournalBatch { entries: journal.entries[..201].to_vec() };
+    let too_many = till.identity.signed(till.tenant, &journal.entries[..201]);
     assert_eq!(till.post("/v1/terminal/journal", &too_many).await.code(), "invalid");
     world.books_hold().await;
 }
@@ -191,7 +190,7 @@ async fn an_altered_or_forged_journal_books_nothing() {
 
     let altered = |number: usize, change: fn(&mut Entry)| {
         let mut batch = journal.all();
-        change(&mut batch.entries[number - 1]);
+        change(&mut batch[number - 1]);
         batch
     };
     let mut other = Journal::new(world.now().plus(1));
@@ -200,12 +199,7 @@ async fn an_altered_or_forged_journal_books_nothing() {
     }
     for (batch, at) in [
         // Of what core has: another amount.
-        (
-            JournalBatch {
-                entries: vec![altered(1, |e| e.payload = e.payload.replace("100", "900")).entries[0].clone()],
-            },
-            1,
-        ),
+        (altered(1, |entry| entry.payload = entry.payload.replace("100", "900"))[..1].to_vec(), 1),
         // Of what comes next: a forged link, an unreadable payload, a later format.
         (altered(3, |entry| entry.prev_hash = "ab".repeat(32)), 3),
         (altered(3, |entry| entry.payload = "{\"v\":1}".to_owned()), 3),
@@ -213,7 +207,7 @@ async fn an_altered_or_forged_journal_books_nothing() {
         (altered(3, |entry| entry.payload = entry.payload.replace("300", "-300")), 3),
         (altered(3, |entry| entry.payload = entry.payload.replace("CNY", "XXX")), 3),
         // Another journal altogether: it hangs on other entries.
-        (JournalBatch { entries: vec![other.entries[2].clone()] }, 3),
+        (vec![other.entries[2].clone()], 3),
     ] {
         let ack = over_https(&till, &batch).await;
         assert_eq!(ack.through, Sequence(2));
@@ -423,5 +417,5 @@ async fn bad_bodies() {
         let answer = till.post_text("/v1/terminal/journal", body).await;
         assert!((400..500).contains(&answer.status), "{body}: {}", answer.status);
     }
-    assert_eq!(over_https(&till, &JournalBatch { entries: Vec::new() }).await, clean(0));
+    assert_eq!(over_https(&till, &[]).await, clean(0));
 }

@@ -268,7 +268,7 @@ async fn another_merchants_sale_in_a_journal_stays_as_it_is() {
         prev = entry.hash();
         entries.push(entry);
     }
-    let answer = stranger.door.post("/v1/terminal/journal").json(&json!({ "entries": entries })).await;
+    let answer = stranger.door.post("/v1/terminal/journal").json(&stranger.signed(&rust, &entries)).await;
     assert!(answer.status < 500 && !answer.text.contains("jade"), "{}", answer.text);
     assert_eq!(town.rows_of(&jade.id), before);
 }

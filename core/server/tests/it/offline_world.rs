@@ -6,7 +6,7 @@ use saoma_protocol::{
     api::OfflineList,
     code::offline::{Code, SignedGrant, public_key},
     journal::{Entry, GENESIS, Record},
-    message::{JournalAck, JournalBatch},
+    message::JournalAck,
 };
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ impl<'a> Journal<'a> {
     }
 
     pub async fn sent(&self) -> Answer {
-        let batch = JournalBatch { entries: self.entries.clone() };
+        let batch = self.till.signed(self.merchant, &self.entries);
         self.till.door.post("/v1/terminal/journal").json(&batch).await
     }
 

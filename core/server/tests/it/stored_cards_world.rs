@@ -6,7 +6,7 @@ use saoma_protocol::{
     Amount, ChannelAccountId, Currency, Millis, PaymentId, Sequence,
     api::{CardDigits, OfflineList, PresentedCard},
     journal::{Entry, GENESIS, Record},
-    message::{JournalAck, JournalBatch},
+    message::JournalAck,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -125,7 +125,7 @@ impl<'a> Journal<'a> {
     }
 
     pub async fn sent(&self) -> Answer {
-        self.till.door.post("/v1/terminal/journal").json(&JournalBatch { entries: self.entries.clone() }).await
+        self.till.door.post("/v1/terminal/journal").json(&self.till.signed(&self.shop.tea, &self.entries)).await
     }
 
     /// Sends all of it; why entries are held.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use saoma_protocol::{PaymentId, Sequence};
+use saoma_protocol::{PaymentId, Sequence, journal::Entry, message::JournalBatch};
 use saoma_schemes::wallet;
 use saoma_server::{config::Config, serve::Running};
 use serde_json::{Value, json};
@@ -362,6 +362,11 @@ impl Merchant {
 
 impl Till {
     /// The number of the terminal's `counter`-th sale.
+    /// Entries of its journal as it sends them.
+    pub fn signed(&self, merchant: &Merchant, entries: &[Entry]) -> JournalBatch {
+        self.identity.signed(merchant.id.parse().unwrap(), entries)
+    }
+
     pub fn number(&self, merchant: &Merchant, counter: u64) -> String {
         PaymentId::for_sale(merchant.id.parse().unwrap(), self.id.parse().unwrap(), Sequence(counter)).to_string()
     }

@@ -2,7 +2,7 @@
 
 use saoma_protocol::{
     Millis, Sequence, TerminalId,
-    journal::{Entry, GENESIS, Record},
+    journal::{Entry, EntrySignature, GENESIS, Record},
     message::{JournalVerdict, Verdict},
 };
 use saoma_store::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const STALE: StoreError = StoreError::Stale { what: "the journal" };
-const START: Through = Through { sequence: Sequence(0), hash: GENESIS };
+const START: Through = Through { sequence: Sequence(0), hash: GENESIS, is_signed: false };
 
 fn entry(house: &House, number: u64, before: [u8; 32]) -> Entry {
     let record = Record::CashRefund {
@@ -47,10 +47,13 @@ fn entries_come_in_one_after_the_other() {
         let mut before = GENESIS;
         let mut written = Vec::new();
         for number in 1..=4 {
-            let entry = entry(&tea, number, before);
+            let mut entry = entry(&tea, number, before);
+            // The first are from before terminals signed.
+            let is_signed = number > 2;
+            entry.signature = is_signed.then(|| EntrySignature::new("ab01".to_owned(), &[7; 64]));
             assert_eq!(append(base, &tea, &entry, at(100)), Ok(()));
             before = entry.hash();
-            assert_eq!(through(base, &tea), Through { sequence: Sequence(number), hash: before });
+            assert_eq!(through(base, &tea), Through { sequence: Sequence(number), hash: before, is_signed });
             written.push(StoredEntry { hash: entry.hash(), entry, received_at: at(100), verdict: None });
         }
         let read =
@@ -99,7 +102,7 @@ fn of_many_that_bring_one_entry_at_once_one_does_and_the_others_are_stale() {
             assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
             assert_eq!(results.iter().filter(|result| **result == Err(STALE)).count(), 4, "{results:?}");
         }
-        assert_eq!(through(base, &tea), Through { sequence: Sequence(8), hash: before });
+        assert_eq!(through(base, &tea), Through { sequence: Sequence(8), hash: before, is_signed: false });
     });
 }
 

@@ -262,6 +262,7 @@ fn what_is_written_once_cannot_be_changed_or_deleted() {
             "DELETE FROM fee_plans",
             "UPDATE journal_entries SET payload = '{}'",
             "UPDATE journal_entries SET hash = ''",
+            "UPDATE journal_entries SET signature = ''",
             "DELETE FROM journal_entries",
             "UPDATE audit_log SET actor = 'nobody'",
             "DELETE FROM audit_log",

@@ -7,10 +7,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use saoma_domain::fee::{BasisPoints, FeePlan};
-use saoma_edge::journal;
+use saoma_edge::{journal, link::certificate::signing_request};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId, code::offline::SignedGrant};
-use saoma_server::{config::Config, fleet::ca::Ca, own_keys, secrets::Vault};
+use saoma_server::{
+    config::Config,
+    fleet::ca::{Ca, CheckedRequest},
+    own_keys,
+    secrets::Vault,
+};
 use saoma_store::{
     Principal, Store, StoreError, TenantScope, access,
     channel_accounts::{self, ChannelAccount},
@@ -28,6 +34,13 @@ pub const TERMINALS: [TerminalId; 2] = [TerminalId::from_bytes([10; 16]), Termin
 /// What the scheme keeps, in hundredths of a per cent.
 pub const FEE: u16 = 38;
 
+/// What a terminal signs its journal with, in PEM.
+#[derive(Clone)]
+pub struct Hand {
+    pub chain: String,
+    pub key: String,
+}
+
 pub struct Template {
     folder: tempfile::TempDir,
     core: Vec<u8>,
@@ -35,6 +48,8 @@ pub struct Template {
     core_alone: Vec<u8>,
     pub grant: SignedGrant,
     journals: Vec<Vec<u8>>,
+    /// Each terminal's certificate and key.
+    pub hands: Vec<Hand>,
     pub ca: Arc<Ca>,
     pub vault: Vault,
     pub config: Config,
@@ -65,12 +80,16 @@ impl Template {
         let (certificate, key) = Ca::draw(now)?;
         let ca = Arc::new(Ca::open(folder.path(), &certificate, &key)?);
         let config = Config::read(None, std::iter::empty())?;
+        let store = Store::open(&path.to_string_lossy(), 2)?;
+        let hands = TERMINALS.map(|terminal| enrol(&store, scope, &ca, terminal, now));
+        let hands = hands.into_iter().collect::<Result<_>>()?;
+        drop(store);
         let core = fs::read(&path)?;
         let store = Store::open(&path.to_string_lossy(), 2)?;
         let grant = store.write_blocking(|tx| issuer::open(tx, &scope, &vault, now))?;
         drop(store);
         let core_alone = fs::read(&path)?;
-        Ok(Self { folder, core, core_alone, grant, journals, ca, vault, config, scope })
+        Ok(Self { folder, core, core_alone, grant, journals, hands, ca, vault, config, scope })
     }
 
     /// A folder of one thread's own.
@@ -113,6 +132,16 @@ pub fn set_late_policy(store: &Store, scope: TenantScope, keeps_late: bool) -> R
         let tenant = Tenant { late_policy, ..tenants::load(tx, &scope)? };
         tenants::update(tx, &access::process(), &tenant)
     })
+}
+
+/// As a terminal does it at its first start.
+fn enrol(store: &Store, scope: TenantScope, ca: &Ca, terminal: TerminalId, now: Millis) -> Result<Hand> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let issued = ca.issue(terminal, &CheckedRequest::read(&signing_request(&key)?)?, now)?;
+    let certificate =
+        Certificate { serial: issued.serial, not_after: issued.not_after, issued_at: now, revoked_at: None };
+    store.write_blocking(|tx| terminals::add_certificate(tx, &scope, terminal, &certificate))?;
+    Ok(Hand { chain: issued.chain_pem, key: key.serialize_pem() })
 }
 
 fn merchant(tx: &mut saoma_store::Tx<'_>, now: Millis) -> Result<TenantScope> {

@@ -12,6 +12,7 @@ use saoma_edge::{
     journal::{Commit, Intent, JournalError, Settings, Store},
     link::https::{Call, outcome},
     sale::{self, Decision, Effect, Event, Keyed, LeftToDo, Outcome, ReceiptState, Sale, ScannedCode, Tender},
+    signer::Signer,
     sync::{self, Order, Sync},
 };
 use saoma_protocol::{
@@ -28,6 +29,7 @@ use super::{
     canary::Canary,
     door::Answer,
     plan::{Pressed, Tendered},
+    template::Hand,
     wires::Wires,
 };
 
@@ -71,6 +73,7 @@ pub struct Terminal {
     pub tenant: TenantId,
     pub id: TerminalId,
     pub path: PathBuf,
+    pub hand: Hand,
     pub run: Option<Run>,
     /// Grows with each start: what was under way for an earlier one goes nowhere.
     pub incarnation: u64,
@@ -128,7 +131,9 @@ impl Terminal {
     /// `Broken` if the journal cannot be believed.
     pub fn start(&mut self) -> Done {
         let settings = Settings { path: self.path.clone(), free_bytes_min: 0, pages_max: 0 };
-        let (journal, opened) = Store::open(&settings, self.id, self.now())?;
+        let (mut journal, opened) = Store::open(&settings, self.id, self.now())?;
+        let Hand { chain, key } = &self.hand;
+        journal.sign_by(Signer::new(self.tenant, self.id, chain, key).map_err(JournalError::from)?)?;
         self.incarnation += 1;
         let mut follow_ups = VecDeque::new();
         let mut sales = BTreeMap::new();
@@ -527,7 +532,7 @@ impl Terminal {
             match order {
                 Order::Send { after } => {
                     let run = self.run()?;
-                    let batch = JournalBatch { entries: run.journal.entries_after(after)? };
+                    let batch = run.journal.batch_after(after)?;
                     let swallowed = run.last_batch == Some((after, true)) && run.https;
                     let by_broker = run.mqtt && !swallowed;
                     run.last_batch = Some((after, by_broker));

@@ -214,6 +214,7 @@ impl<'a> World<'a> {
                 tenant: TENANT,
                 id: TERMINALS[idx],
                 path: path.clone(),
+                hand: template.hands[idx].clone(),
                 run: None,
                 incarnation: 0,
                 wires: wires.clone(),

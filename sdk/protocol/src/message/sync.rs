@@ -6,6 +6,8 @@ use crate::{Millis, Money, Sequence, journal::Entry};
 
 /// Most entries of one batch: at 1 KiB an entry it stays well under [`super::MESSAGE_LEN_MAX`].
 pub const BATCH_ENTRIES_MAX: usize = 200;
+/// Most certificates that a batch brings: the one in use, the one before it, and as many again.
+pub const BATCH_CERTIFICATES_MAX: usize = 4;
 
 /// The next entries of the journal, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +15,10 @@ pub const BATCH_ENTRIES_MAX: usize = 200;
 pub struct JournalBatch {
     /// At most [`BATCH_ENTRIES_MAX`].
     pub entries: Vec<Entry>,
+    /// The certificates that the entries' signatures name, each as DER in base64, at most [`BATCH_CERTIFICATES_MAX`]. They come along, so
+    /// that core needs to have kept no key: that each is its own it sees by its CA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
 }
 
 /// Core's answer to a batch.
@@ -55,7 +61,7 @@ const NEWER_WORDS: &str = "; this side reads up to ";
 pub enum Verdict {
     /// Stored, and waits for a person: for example a cash refund of a sale that core has voided.
     Held,
-    /// Not stored, and will not be: the chain is broken or the payload cannot be read. A person must look.
+    /// Not stored, and will not be: the chain is broken, the signature does not fit, or the payload cannot be read. A person must look.
     Rejected,
 }
 

@@ -1,7 +1,10 @@
 //! Which entries of a batch are the next good ones. Pure: what core has is passed in, what follows is returned.
 //!
 //! Survives a terminal that sends twice, out of order, with a hole, or with a journal that somebody altered. The rule is
-//! one line: only the entry after the last one that core has is taken, and only if it names that one's hash.
+//! one line: only the entry after the last one that core has is taken, and only if it names that one's hash and the terminal signed it.
+//!
+//! An agent from before there were signatures goes on without, until it is updated: what follows an unsigned entry may be unsigned. From
+//! the first signature on nothing is taken without one, and a journal that begins without is not taken.
 
 use std::collections::HashMap;
 
@@ -11,6 +14,8 @@ use saoma_protocol::{
     message::{JournalVerdict, Verdict},
 };
 
+use super::signed::{NewEntry, ReadBatch};
+
 /// Longest explanation in a verdict, in characters ([`JournalVerdict::why`]).
 const WHY_LEN_MAX: usize = 500;
 
@@ -19,11 +24,17 @@ const WHY_LEN_MAX: usize = 500;
 pub struct Head {
     pub through: Sequence,
     pub hash: [u8; 32],
+    pub is_signed: bool,
 }
 
 impl Head {
     /// Before the first entry.
-    pub const NONE: Self = Self { through: Sequence(0), hash: GENESIS };
+    pub const NONE: Self = Self { through: Sequence(0), hash: GENESIS, is_signed: false };
+
+    /// Whether an agent from before may go on.
+    fn lets_unsigned(&self) -> bool {
+        self.through > Sequence(0) && !self.is_signed
+    }
 }
 
 /// An entry that follows the one before, with what is in it.
@@ -47,33 +58,41 @@ pub struct Plan<'a> {
 
 /// The numbers of the entries that core must look up before [`plan`]: those it has already by their number.
 #[must_use]
-pub fn known_sequences(head: Head, batch: &[Entry]) -> Vec<Sequence> {
-    batch.iter().map(|entry| entry.sequence).filter(|sequence| sequence.0 > 0 && *sequence <= head.through).collect()
+pub fn known_sequences(head: Head, batch: &ReadBatch) -> Vec<Sequence> {
+    let new = batch.new.iter().map(NewEntry::entry);
+    let sequences = batch.known.iter().chain(new).map(|entry| entry.sequence);
+    sequences.filter(|sequence| sequence.0 > 0 && *sequence <= head.through).collect()
 }
 
 /// Which entries of `batch` follow `head`. `known` has the hashes of the entries named by [`known_sequences`].
 ///
 /// After a gap nothing is taken, and after a rejected entry neither: the entries behind it hang on it.
 #[must_use]
-pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a [Entry]) -> Plan<'a> {
+pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a ReadBatch) -> Plan<'a> {
     let mut plan = Plan { taken: Vec::new(), rejected: Vec::new(), head };
-    for entry in batch {
+    for entry in &batch.known {
+        plan.compare(known, entry.sequence, entry.hash());
+    }
+    for new in &batch.new {
+        let (entry, hash) = (new.entry(), new.hash());
         if entry.sequence <= plan.head.through {
-            let hash = entry.hash();
-            let taken_now = plan.taken.iter().find(|taken| taken.entry.sequence == entry.sequence);
-            let ours = taken_now.map(|taken| &taken.hash).or_else(|| known.get(&entry.sequence));
-            if ours != Some(&hash) {
-                plan.reject(entry.sequence, "core has another entry under this number; the journal was altered".into());
-            }
+            plan.compare(known, entry.sequence, hash);
             continue;
         }
         if entry.sequence != plan.head.through.next() {
-            break;
+            return plan;
+        }
+        let is_signed = matches!(new, NewEntry::Signed(_));
+        if !is_signed && !plan.head.lets_unsigned() {
+            plan.reject(
+                entry.sequence,
+                format!("entry {} is not signed: update saoma-edge on the terminal", entry.sequence),
+            );
+            return plan;
         }
         match entry.checked(plan.head.hash) {
             Ok(record) => {
-                let hash = entry.hash();
-                plan.head = Head { through: entry.sequence, hash };
+                plan.head = Head { through: entry.sequence, hash, is_signed };
                 plan.taken.push(Taken { entry, hash, record });
             }
             Err(error) => {
@@ -81,14 +100,27 @@ pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a [Ent
                 if let (EntryError::Newer { .. }, Some(verdict)) = (&error, plan.rejected.last_mut()) {
                     verdict.newer = true;
                 }
-                break;
+                return plan;
             }
         }
+    }
+    // Behind a gap it waits for its turn; and one that core has meanwhile is known by its hash when it comes again.
+    if let Some((sequence, error)) = batch.refused.as_ref().filter(|(next, _)| *next == plan.head.through.next()) {
+        plan.reject(*sequence, format!("entry {sequence} is not this terminal's word: {error}"));
     }
     plan
 }
 
 impl Plan<'_> {
+    /// An entry that core has under its number is the same, or another's.
+    fn compare(&mut self, known: &HashMap<Sequence, [u8; 32]>, sequence: Sequence, hash: [u8; 32]) {
+        let taken_now = self.taken.iter().find(|taken| taken.entry.sequence == sequence);
+        let ours = taken_now.map(|taken| &taken.hash).or_else(|| known.get(&sequence));
+        if ours != Some(&hash) {
+            self.reject(sequence, "core has another entry under this number; the journal was altered".into());
+        }
+    }
+
     fn reject(&mut self, sequence: Sequence, why: String) {
         let why = why.chars().take(WHY_LEN_MAX).collect();
         self.rejected.push(JournalVerdict { sequence, verdict: Verdict::Rejected, why, newer: false });
@@ -109,6 +141,7 @@ mod tests {
     use saoma_protocol::{Amount, Currency, Millis, PaymentId, api::PaymentState};
 
     use super::*;
+    use crate::fleet::sync::signed::SignatureError;
 
     fn record(number: u64) -> Record {
         Record::SaleSettled {
@@ -133,7 +166,7 @@ mod tests {
     fn head_after(journal: &[Entry], through: usize) -> Head {
         match through {
             0 => Head::NONE,
-            _ => Head { through: Sequence(through as u64), hash: journal[through - 1].hash() },
+            _ => Head { through: Sequence(through as u64), hash: journal[through - 1].hash(), is_signed: true },
         }
     }
 
@@ -145,7 +178,9 @@ mod tests {
     fn check(have: usize, sent: &[usize], taken: &[u64], through: u64) {
         let journal = journal(9);
         let batch: Vec<Entry> = sent.iter().map(|number| journal[number - 1].clone()).collect();
-        let plan = plan(head_after(&journal, have), &hashes(&journal[..have]), &batch);
+        let head = head_after(&journal, have);
+        let batch = ReadBatch::signed(head.through, &batch);
+        let plan = plan(head, &hashes(&journal[..have]), &batch);
         let numbers: Vec<u64> = plan.taken.iter().map(|taken| taken.entry.sequence.0).collect();
         assert_eq!((numbers.as_slice(), plan.head.through.0), (taken, through), "have {have}, sent {sent:?}");
         assert_eq!(plan.rejected, [], "have {have}, sent {sent:?}");
@@ -189,7 +224,9 @@ mod tests {
             (2, altered(3, &|entry| entry.payload = " ".repeat(40_000)), 3, "at most", 2),
             (2, altered(1, &|entry| entry.sequence = Sequence(0)), 0, "altered", 5),
         ] {
-            let plan = plan(head_after(&good, have), &hashes(&good[..have]), &batch);
+            let head = head_after(&good, have);
+            let batch = ReadBatch::signed(head.through, &batch);
+            let plan = plan(head, &hashes(&good[..have]), &batch);
             assert_eq!(plan.rejected.len(), 1, "{why}");
             assert_eq!(plan.rejected[0].sequence.0, at, "{why}");
             assert!(plan.rejected[0].why.contains(why), "{why}: {}", plan.rejected[0].why);
@@ -198,6 +235,41 @@ mod tests {
             let in_words = JournalVerdict { newer: false, ..plan.rejected[0].clone() };
             assert_eq!(in_words.is_newer(), why == "update core");
             assert_eq!(plan.head.through.0, through, "{why}");
+        }
+    }
+
+    /// `S` is a signed entry, `u` an unsigned one, `x` one whose signature is refused; what stands before the space is in core.
+    #[test]
+    fn nothing_is_taken_without_a_signature_once_there_was_one() {
+        for (story, through, why) in [
+            (" SSS", 3, ""),
+            (" u", 0, "update saoma-edge"),
+            ("u uu", 3, ""),
+            ("u uSu", 3, "update saoma-edge"),
+            ("uS u", 2, "update saoma-edge"),
+            ("uS S", 3, ""),
+            ("S SxS", 2, "does not fit"),
+            ("u xu", 1, "does not fit"),
+        ] {
+            let (have, sent) = story.split_once(' ').unwrap();
+            let journal = journal((have.len() + sent.len()) as u64);
+            let head = Head { is_signed: have.ends_with('S'), ..head_after(&journal, have.len()) };
+            let all = ReadBatch::signed(head.through, &journal[have.len()..]);
+            let mut batch = ReadBatch::default();
+            for (kind, new) in sent.chars().zip(all.new) {
+                match kind {
+                    'S' => batch.new.push(new),
+                    'u' => batch.new.push(NewEntry::Unsigned(new.entry().clone())),
+                    _ => {
+                        batch.refused = Some((new.entry().sequence, SignatureError::Wrong));
+                        break;
+                    }
+                }
+            }
+            let plan = plan(head, &HashMap::new(), &batch);
+            let told: Vec<&str> = plan.rejected.iter().map(|verdict| verdict.why.as_str()).collect();
+            assert_eq!((plan.head.through.0, told.len()), (through, usize::from(!why.is_empty())), "{story}: {told:?}");
+            assert!(told.iter().all(|told| told.contains(why)), "{story}: {told:?}");
         }
     }
 
@@ -230,6 +302,7 @@ mod tests {
             let journal = journal(20);
             let (mut head, mut taken) = (Head::NONE, Vec::new());
             let mut send = |head: Head, batch: &[Entry]| {
+                let batch = &ReadBatch::signed(head.through, batch);
                 let known: HashMap<_, _> = known_sequences(head, batch)
                     .into_iter()
                     .map(|sequence| (sequence, journal[usize::try_from(sequence.0).unwrap() - 1].hash()))

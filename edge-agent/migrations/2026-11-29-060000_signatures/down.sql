@@ -1,0 +1,2 @@
+DROP TABLE signers;
+DROP TABLE signatures;
