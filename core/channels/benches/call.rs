@@ -11,7 +11,7 @@ mod measure;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group};
-use measure::{component, natively, notification, percentiles};
+use measure::{SAMPLES, component, natively, notification, percentiles};
 use saoma_channels::{
     Account, ChannelCaller as _, Host, HostConfig, HttpMessage, NotificationEvent, NotificationOutcome,
 };
@@ -49,8 +49,8 @@ fn calls(criterion: &mut Criterion) {
     let [NotificationEvent::Payment(answer)] = outcome.events.as_slice() else { panic!("{outcome:?}") };
     assert_eq!(answer.number, natively(&bench.message));
     if std::env::args().any(|argument| argument == "--bench") {
-        let (wasm_p50, wasm_p99) = percentiles(|| drop(black_box(bench.sandboxed())));
-        let (native_p50, native_p99) = percentiles(|| drop(black_box(natively(&bench.message))));
+        let (wasm_p50, wasm_p99) = percentiles(SAMPLES, || drop(black_box(bench.sandboxed())));
+        let (native_p50, native_p99) = percentiles(SAMPLES, || drop(black_box(natively(&bench.message))));
         println!(
             "channels/call wasm_p50_us={wasm_p50:.1} wasm_p99_us={wasm_p99:.1} native_p50_us={native_p50:.2} \
              native_p99_us={native_p99:.2} ratio_p50={:.1} bytes_in={}",

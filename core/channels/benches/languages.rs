@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::{component, natively, notification, percentiles};
+use measure::{SAMPLES, SAMPLES_SLOW, component, natively, notification, percentiles};
 use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, Order, Origin};
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, StoreId};
 use tokio::{runtime::Runtime, task::JoinSet};
@@ -63,8 +63,8 @@ fn measure(name: &str, component: &[u8]) {
     let (host, channel, loaded) = installed(Origin::Cache);
     let (account, message) = (account(channel, "https://wallet.example"), notification());
     let read = || drop(black_box(runtime.block_on(host.parse_notification(&account, &message)).expect("genuine")));
-    let (p50, p99) = percentiles(read);
-    let (native_p50, native_p99) = percentiles(|| drop(black_box(natively(&message))));
+    let (p50, p99) = percentiles(SAMPLES_SLOW, read);
+    let (native_p50, native_p99) = percentiles(SAMPLES, || drop(black_box(natively(&message))));
     let held_mib = held(&runtime, Arc::new(host), &account, held_max);
     println!(
         "channels/languages {name} bytes={} compile_ms={} load_us={} call_p50_us={p50:.0} call_p99_us={p99:.0} native_p50_us={native_p50:.2} \

@@ -55,7 +55,8 @@ pub fn test() -> Result<()> {
         let mut play = command(system.programs.join("saoma"), &["plugin", "test"]);
         execute(play.arg(guests::component("canteen-rules")).arg("--settings").arg(settings))
     })?;
-    in_typescript()
+    in_typescript()?;
+    in_python()
 }
 
 /// Where the far sides write down what the channel sent in the kit's cases.
@@ -108,7 +109,7 @@ fn python_with(requirements: &Path, name: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The channels in other languages are played as `saoma plugin new` writes them (`walk`).
+/// The components of the channels in other languages are played as `saoma plugin new` writes them (`walk`).
 fn in_typescript() -> Result<()> {
     machine::node()?;
     let (sdk, channel) = (crate::root().join("sdk/js"), crate::root().join("sdk/examples/js"));
@@ -120,6 +121,13 @@ fn in_typescript() -> Result<()> {
             execute(command("npm", &["run", "--silent", "check"]).current_dir(folder))?;
         }
         Ok(())
+    })
+}
+
+fn in_python() -> Result<()> {
+    machine::packages(&[&machine::PYTHON_VENV])?;
+    timed("Python: channel", || {
+        execute(command("python3", &["build.py", "check"]).current_dir(crate::root().join("sdk/examples/python")))
     })
 }
 

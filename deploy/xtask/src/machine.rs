@@ -34,8 +34,11 @@ pub const VPCD: Package = Package {
 };
 pub const SYSTEMD: Package =
     Package { name: "systemd", program: "systemd-analyze", why: "reads the terminal's unit as the terminal does" };
-pub const RSVG: Package =
-    Package { name: "librsvg2-bin", program: "rsvg-convert", why: "turns the display's image into pixels" };
+pub const RSVG: Package = Package {
+    name: "librsvg2-bin",
+    program: "rsvg-convert",
+    why: "turns our codes and the display's image into pixels",
+};
 pub const CHROMIUM: Package = Package { name: "chromium", program: "chromium", why: "runs the browser tests" };
 pub const CJK_FONT: Package = Package {
     name: "fonts-noto-cjk",

@@ -103,6 +103,7 @@ fn rust_tests() -> Result<()> {
     machine::packages(&[
         &machine::OPENSSL,
         &machine::ZBAR,
+        &machine::RSVG,
         &machine::POSTGRESQL,
         &machine::REDIS,
         &machine::OPENPYXL,

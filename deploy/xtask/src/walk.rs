@@ -1,22 +1,21 @@
-//! What a newcomer does first, in each language: `saoma plugin new`, `build`, `test`, in a folder outside of this repository, which knows of it
-//! what `new` wrote and nothing else. It is how the channels in JavaScript and Python are played, too.
+//! What a newcomer does first, in each language: `saoma plugin new`, `build`, `test`, by the words of sdk/README.md. It is how the channels in
+//! JavaScript and Python are played, too.
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
-    process::{self, Command},
-    time::Instant,
+    path::Path,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result};
 
 use crate::{
     machine,
-    stage::{command, execute, output, timed},
+    stage::{command, execute, timed},
     system::{self, System},
 };
 
-const CHANNEL: &[&str] = &["--far-side", "saoma-schemes wallet --stage", "--jobs", "8"];
+const CHANNEL: &[&str] = &["--far-side", "saoma-schemes wallet --stage"];
 const RULES: &[&str] = &["--settings", "settings.example.json"];
 /// Name, what `new` is told, what `test` is told.
 const WALKS: [(&str, &[&str], &[&str]); 4] = [
@@ -25,46 +24,52 @@ const WALKS: [(&str, &[&str], &[&str]); 4] = [
     ("new-javascript", &["--language", "javascript"], CHANNEL),
     ("new-python", &["--language", "python"], CHANNEL),
 ];
+/// What the languages' tools install; and the file whose change makes them install anew.
+const INSTALLED: [(&str, &str); 2] = [("node_modules", "package.json"), (".venv", "requirements.txt")];
 
-/// What a walk that fails has made stays, to be looked at.
 pub fn test() -> Result<()> {
     let system = system::build()?;
     machine::wasm_target()?;
     machine::node()?;
     machine::packages(&[&machine::PYTHON_VENV])?;
-    let elsewhere = env::temp_dir().join(format!("saoma-walk-{}", process::id()));
-    fs::create_dir_all(&elsewhere)?;
-    for (name, new, test) in WALKS {
-        let folder = elsewhere.join(name);
-        timed(&format!("{name}: new, build, test"), || walk(&system, &folder, name, new, test))?;
-        fs::remove_dir_all(&folder)?;
-    }
-    Ok(fs::remove_dir(&elsewhere)?)
+    let here = crate::target().join("walk");
+    fs::create_dir_all(&here)?;
+    WALKS.iter().try_for_each(|(name, new, test)| walk(&system, &here, name, new, test))
 }
 
-fn walk(system: &System, folder: &Path, name: &str, new: &[&str], test: &[&str]) -> Result<()> {
+fn walk(system: &System, here: &Path, name: &str, new: &[&str], test: &[&str]) -> Result<()> {
     // As the walk has them: both programs are on the path.
     let others = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths([system.programs.clone()].into_iter().chain(env::split_paths(&others)))?;
     let saoma = |within: &Path, words: &[&str]| -> Command {
         let mut saoma = command("saoma", words);
-        // Both crates in Rust have the same dependencies, from one run to the next.
-        saoma.current_dir(within).env("PATH", &path).env("CARGO_TARGET_DIR", crate::target().join("walk"));
+        // Both crates in Rust have the same dependencies.
+        saoma.current_dir(within).env("PATH", &path).env("CARGO_TARGET_DIR", here.join("target"));
         saoma
     };
-    let sdk: PathBuf = crate::root().join("sdk").canonicalize()?;
+    let (folder, last) = (here.join(name), here.join(format!("{name}.last")));
+    if last.exists() {
+        fs::remove_dir_all(&last)?;
+    }
+    if folder.exists() {
+        fs::rename(&folder, &last)?;
+    }
+    let sdk = crate::root().join("sdk").canonicalize()?;
     let sdk = sdk.to_str().context("the repository's path is no text")?;
-    let elsewhere = folder.parent().context("a folder in another")?;
-    execute(&mut saoma(elsewhere, &[&["plugin", "new", name, "--sdk", sdk], new].concat()))?;
+    timed(&format!("{name}: new"), || {
+        execute(&mut saoma(here, &[&["plugin", "new", name, "--sdk", sdk], new].concat()))
+    })?;
+    // So that a second run neither needs the network nor tests the registries.
+    for (installed, wanted) in INSTALLED {
+        let is_same = fs::read(last.join(wanted)).ok() == fs::read(folder.join(wanted)).ok();
+        if is_same && last.join(installed).exists() {
+            fs::rename(last.join(installed), folder.join(installed))?;
+        }
+    }
     if folder.join("Cargo.toml").is_file() {
-        // The versions that this repository has, so that a stranger's release of today fails no test of ours.
+        // The versions that this repository has: a stranger's release of today fails no test of ours.
         fs::copy(crate::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     }
-    if folder.join("build.py").is_file() {
-        execute(command("python3", &["build.py", "check"]).current_dir(folder))?;
-    }
-    let began = Instant::now();
-    let component = output(&mut saoma(folder, &["plugin", "build"]))?;
-    eprintln!("    {name}: built in {:.1} s", began.elapsed().as_secs_f64());
-    execute(&mut saoma(folder, &[&["plugin", "test", component.trim()], test].concat()))
+    timed(&format!("{name}: build"), || execute(saoma(&folder, &["plugin", "build"]).stdout(Stdio::null())))?;
+    timed(&format!("{name}: test"), || execute(&mut saoma(&folder, &[&["plugin", "test", "."], test].concat())))
 }

@@ -9,6 +9,8 @@ Needs Python 3.11 or newer with `venv` (Debian: `apt-get install python3-venv`);
 `requirements.txt`.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import os
@@ -61,7 +63,9 @@ def install() -> None:
     try:
         venv.EnvBuilder(clear=True, with_pip=True).create(VENV)
     except subprocess.CalledProcessError as error:
-        raise SystemExit("Python makes no environment with pip: install its venv (Debian: `apt-get install python3-venv`)") from error
+        said = error.output.decode(errors="replace") if error.output else error
+        wanted = "where ensurepip is what fails, install Python's venv (Debian: `apt-get install python3-venv`)"
+        raise SystemExit(f"{said}\nno environment for the tools can be made: {wanted}") from error
     run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", REQUIREMENTS)
     stamp(VENV / ".built", wanted)
 

@@ -14,20 +14,21 @@ use saoma_protocol::{ChannelAccountId, TenantId};
 
 const KEY: &[u8] = b"correct horse battery staple";
 
-/// Calls for the percentiles, after as many tenths to warm up.
-pub const SAMPLES: usize = 2_000;
+/// Calls for the percentiles of what takes microseconds, and of what takes milliseconds; after as many tenths to warm up.
+pub const SAMPLES: usize = 20_000;
+pub const SAMPLES_SLOW: usize = 2_000;
 
 /// A component of `SAOMA_PLUGINS_DIR`, which `cargo xtask bench` fills.
 pub fn component(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("SAOMA_PLUGINS_DIR").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
+    let folder = PathBuf::from(std::env::var_os("SAOMA_PLUGINS_DIR").expect("`cargo xtask bench` says where they are"));
     let file = folder.join(format!("{name}.wasm"));
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask bench` puts it there", file.display()))
 }
 
-/// p50 and p99 of `work`, in microseconds.
-pub fn percentiles(mut work: impl FnMut()) -> (f64, f64) {
-    (0..SAMPLES / 10).for_each(|_| work());
-    let mut spans: Vec<Duration> = (0..SAMPLES)
+/// p50 and p99 of `work` in microseconds, of so many calls.
+pub fn percentiles(samples: usize, mut work: impl FnMut()) -> (f64, f64) {
+    (0..samples / 10).for_each(|_| work());
+    let mut spans: Vec<Duration> = (0..samples)
         .map(|_| {
             let began = Instant::now();
             work();
@@ -35,7 +36,7 @@ pub fn percentiles(mut work: impl FnMut()) -> (f64, f64) {
         })
         .collect();
     spans.sort_unstable();
-    let at = |percent: usize| spans[SAMPLES * percent / 100].as_secs_f64() * 1e6;
+    let at = |percent: usize| spans[samples * percent / 100].as_secs_f64() * 1e6;
     (at(50), at(99))
 }
 

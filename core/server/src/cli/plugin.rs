@@ -19,7 +19,7 @@ use saoma_channels::{
 
 const TEST_EXAMPLE: &str = "Examples:
   saoma plugin test target/plugins/sandbox.wasm --far-side 'saoma-schemes wallet --stage'
-  saoma plugin test my.wasm --far-side './my-far-side --port 0' --only refund --json report.json
+  saoma plugin test my-channel/ --far-side './my-far-side --port 0' --only refund --json report.json
   saoma plugin test my-rules.wasm --settings weekdays.json --settings holidays.json
 
 The far side plays the scheme: a program that prints one line of JSON with its stage door when it is ready, and answers what
@@ -108,7 +108,7 @@ pub(super) enum Command {
 
 #[derive(clap::Args)]
 pub(super) struct TestArguments {
-    /// The component, a .wasm file.
+    /// The component, a .wasm file; or the folder of a channel or of rules, which is built first.
     #[arg(required_unless_present = "list")]
     component: Option<PathBuf>,
     /// The command that starts the far side of a channel, as one argument.
@@ -158,7 +158,8 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn test(arguments: TestArguments) -> Result<ExitCode> {
-    let component = read(&arguments.component.clone().unwrap_or_default())?;
+    let given = arguments.component.clone().unwrap_or_default();
+    let component = if given.is_dir() { read(Path::new(&author::built(&given)?))? } else { read(&given)? };
     let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
     let report = runtime()?.block_on(play(&arguments, component, scratch.path().join("compiled")))?;
     if let Some(file) = arguments.json {
@@ -230,7 +231,7 @@ fn shown(case: &CaseReport) {
 fn hint(error: &KitError) -> Option<&'static str> {
     let error = match error {
         KitError::Install(error) => error,
-        KitError::FarSide(FarSideError::Start { .. }) => {
+        KitError::FarSide(FarSideError::Start { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Some(
                 "give the far side's path, or put its folder on the PATH: Saoma's own are in saoma-schemes, which \
                  `cargo build --bin saoma-schemes` puts into target/debug of Saoma's repository",

@@ -3,7 +3,6 @@
 //! No script, no cookie, nothing from elsewhere. Each opening is counted; past the limit the code is dead for everybody.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use qrcode::{QrCode, render::svg};
 use saoma_domain::{
     pay_code::{self, Life, PayCodeId, Standing},
     payment::State,
@@ -16,7 +15,7 @@ use saoma_store::{
     stores, tenants,
 };
 
-use super::problem::Problem;
+use super::{picture, problem::Problem};
 use crate::{
     app::App,
     payments::{Became, PaymentError, expire},
@@ -181,13 +180,8 @@ fn way_to_pay(channel_code: &str, words: &Words) -> String {
     if is_link {
         return format!("<a id=\"pay-link\" class=\"pay\" href=\"{}\">{}</a>", escaped(channel_code), words.pay_with);
     }
-    let Ok(code) = QrCode::new(channel_code) else { return notice(words.closed, words) };
-    let svg = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
-    let data = data_encoding::BASE64.encode(svg.as_bytes());
-    format!(
-        "<p class=\"label\">{}</p><img alt=\"QR\" width=\"240\" src=\"data:image/svg+xml;base64,{data}\">",
-        words.scan
-    )
+    let Some(picture) = picture::data_url(channel_code) else { return notice(words.closed, words) };
+    format!("<p class=\"label\">{}</p><img alt=\"QR\" width=\"240\" src=\"{picture}\">", words.scan)
 }
 
 fn notice(what: &str, words: &Words) -> String {

@@ -89,11 +89,13 @@ fn the_walk_says_what_the_machine_lacks() {
     ] {
         let arguments = ["plugin", "new", name, "--sdk", SDK, "--language", language];
         let (code, _, stderr) = saoma(folder.path(), &arguments);
-        assert!(code == 0 && stderr.contains("saoma plugin test $(saoma plugin build)"), "{stderr}");
-        let mut build = program(folder.path(), &["plugin", "build", name]);
-        build.env("PATH", at(tools));
-        let (code, stdout, stderr) = told(build);
-        assert!(code == 1 && stdout.is_empty() && stderr.contains(what), "{name}: {stderr}");
+        assert!(code == 0 && stderr.contains("saoma plugin test . --far-side"), "{stderr}");
+        for (command, wanted) in [("build", 1), ("test", 2)] {
+            let mut build = program(folder.path(), &["plugin", command, name]);
+            build.env("PATH", at(tools));
+            let (code, stdout, stderr) = told(build);
+            assert!(code == wanted && stdout.is_empty() && stderr.contains(what), "{command} {name}: {stderr}");
+        }
     }
     let component = town::plugins().join("sandbox.wasm");
     let arguments = ["plugin", "test", component.to_str().unwrap(), "--far-side", "no-such-program wallet"];

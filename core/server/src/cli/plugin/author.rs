@@ -17,7 +17,7 @@ pub(super) const NEW_EXAMPLE: &str = "Examples:
   saoma plugin new my-wallet --sdk ~/saoma/sdk
   saoma plugin new my-wallet --sdk ~/saoma/sdk --language javascript
   cd my-wallet
-  saoma plugin test $(saoma plugin build) --far-side 'saoma-schemes wallet --stage'
+  saoma plugin test . --far-side 'saoma-schemes wallet --stage'
   saoma plugin new my-rules --sdk ~/saoma/sdk --kind rules
 
 It is a whole channel that passes: it speaks the Sandbox Wallet's protocol (plugins/schemes/PROTOCOL.md). Make it your scheme's step
@@ -66,7 +66,7 @@ pub(super) fn new(name: &str, kind: Kind, language: Language, sdk: &Path) -> Res
         Kind::Channel => "--far-side 'saoma-schemes wallet --stage'",
         Kind::Rules => "--settings settings.example.json",
     };
-    eprintln!("It passes as it is: cd {name} && saoma plugin test $(saoma plugin build) {far_side}");
+    eprintln!("It passes as it is: cd {name} && saoma plugin test . {far_side}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,22 +79,26 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 pub(super) fn build(folder: &Path) -> Result<ExitCode> {
-    let component = if folder.join("Cargo.toml").is_file() {
-        of_cargo(folder)?
+    println!("{}", built(folder)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the component of a channel's folder is, once it is built.
+pub(super) fn built(folder: &Path) -> Result<String> {
+    if folder.join("Cargo.toml").is_file() {
+        of_cargo(folder)
     } else if folder.join("package.json").is_file() {
         if !folder.join("node_modules").is_dir() {
             run(folder, "npm", &["install", "--no-audit", "--no-fund", "--loglevel=error"], NPM_WANTED)?;
         }
         run(folder, "npm", &["run", "--silent", "build"], NPM_WANTED)?;
-        made(folder)?
+        made(folder)
     } else if folder.join("build.py").is_file() {
         run(folder, "python3", &["build.py"], PYTHON_WANTED)?;
-        made(folder)?
+        made(folder)
     } else {
         bail!("{} has no Cargo.toml, package.json or build.py: give the channel's folder", folder.display());
-    };
-    println!("{component}");
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Runs a tool of the folder's; what it prints goes where errors go.

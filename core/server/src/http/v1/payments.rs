@@ -338,7 +338,10 @@ pub async fn code(
     let sale = load(&app, caller.principal(), caller.scope()?, payment.into_inner()).await?;
     match payment_view(&app, &sale).code_url {
         Some(code_url) => query.answer(&code_url),
-        None => Err(Problem::new(NOT_IN_STATE, "The payment has no code on show: look at its state.")),
+        None => Err(Problem::new(
+            NOT_IN_STATE,
+            "The payment has no code on show: it is over, it is not paid by one, or its customer scanned a printed one.",
+        )),
     }
 }
 
