@@ -7,7 +7,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use messages::{BillFile, Call, FundAccount, Settings, Subject, Undone};
+use messages::{BillFile, FundAccount, Settings, Subject, Undone};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
@@ -236,12 +236,12 @@ fn refund_queried(settings: &Settings, refund: &RefundOrder) -> Result<RefundAns
 
 /// The trade bill of a day, unread; `None` if there was no trade.
 fn trade_file(settings: &Settings, day: &str) -> Result<Option<(BillFile, Reply)>, Error> {
-    bill_file(settings, &messages::bill(settings, day))
+    let (status, body) = exchange(settings, &messages::bill(settings, day))?;
+    bill_file(settings, status, &body)
 }
 
-fn bill_file(settings: &Settings, call: &Call) -> Result<Option<(BillFile, Reply)>, Error> {
-    let (status, body) = exchange(settings, call)?;
-    let Some(file) = messages::read_bill(status, &body)? else { return Ok(None) };
+fn bill_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<(BillFile, Reply)>, Error> {
+    let Some(file) = messages::read_bill(status, body)? else { return Ok(None) };
     let reply = download(settings, &file)?;
     Ok(Some((file, reply)))
 }
@@ -249,7 +249,11 @@ fn bill_file(settings: &Settings, call: &Call) -> Result<Option<(BillFile, Reply
 /// What moved on a day in one of the merchant's accounts beside payments.
 fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<BillPage, Error> {
     let next_cursor = account.next().map(FundAccount::cursor);
-    let Some((file, reply)) = bill_file(settings, &messages::fund_bill(day, account))? else {
+    let (status, body) = exchange(settings, &messages::fund_bill(day, account))?;
+    if let Some(line) = messages::read_forbidden(account, status, &body) {
+        return Ok(BillPage { lines: vec![line], next_cursor });
+    }
+    let Some((file, reply)) = bill_file(settings, status, &body)? else {
         return Ok(BillPage { lines: Vec::new(), next_cursor });
     };
     let funds = messages::read_funds(&file, reply.status, &reply.body)?;

@@ -50,13 +50,12 @@ impl Drop for Shop {
 }
 
 impl Shop {
-    async fn open(channel: &str, args: &[&str], currency: &str) -> Self {
+    async fn open(channel: &str, far_side: &[&str], currency: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let test = std::env::current_exe().expect("this program");
         let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
         let mut scheme = Command::new(folder.join("saoma-schemes"))
-            .arg(channel)
-            .args(args)
+            .args(far_side)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -171,7 +170,7 @@ impl Shop {
 /// A bank may end its tokens at any time. What it refused it did not do: it is sent again, once, under a new token.
 #[tokio::test]
 async fn a_token_that_has_ended_is_replaced_once_and_nothing_is_done_twice() {
-    let shop = Shop::open("pix", &[], "BRL").await;
+    let shop = Shop::open("pix", &["pix"], "BRL").await;
     shop.host.create(&shop.account, &shop.fresh(1)).await.expect("a code");
     assert_eq!(shop.heard().await, ["POST oauth/token", "PUT v2/cob"]);
     shop.next("create", "sign-on").await;
@@ -211,7 +210,7 @@ async fn a_token_that_has_ended_is_replaced_once_and_nothing_is_done_twice() {
 
 #[tokio::test]
 async fn a_bank_that_refuses_the_token_it_has_just_given_is_asked_no_third_time() {
-    let shop = Shop::open("pix", &[], "BRL").await;
+    let shop = Shop::open("pix", &["pix"], "BRL").await;
     shop.host.create(&shop.account, &shop.fresh(1)).await.expect("a code");
     shop.heard().await;
     for _ in 0..2 {
@@ -243,7 +242,7 @@ fn day_of(at: Millis) -> String {
 }
 
 async fn wechat_shop() -> (Shop, String) {
-    let shop = Shop::open("wechatpay", &["--withdraws"], "CNY").await;
+    let shop = Shop::open("wechatpay", &["wechatpay", "--withdraws"], "CNY").await;
     let paid = shop.host.charge(&shop.account, &shop.fresh(1), &shop.code).await.expect("an answer");
     assert_eq!(paid.status, PaymentStatus::Succeeded);
     let day = day_of(paid.paid_at.expect("a moment"));
@@ -318,5 +317,33 @@ async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
             assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
             assert_eq!(shop.bill(&day, Some("funds:BASIC")).await.as_ref(), Ok(&whole), "{act} {fault}");
         }
+    }
+}
+
+/// What a schema cannot say of a setting: the channel refuses it, with the field and the fix, and says nothing to anybody.
+#[tokio::test]
+async fn nothing_is_sent_under_settings_that_are_wrong() {
+    for (channel, far_side, wrong) in [
+        ("wallet", "stored-value", &[("acceptor", "a/../b"), ("base_url", "http://127.0.0.1:1?x")][..]),
+        ("alipay", "alipay", &[("app_id", "wx8888888888888888"), ("seller_id", "2089102146225135")]),
+        ("unionpay", "unionpay", &[("certificate_id", "10025A3F"), ("merchant_id", "7772-0058110048")]),
+        ("wechatpay", "wechatpay", &[("mchid", "19000000a"), ("merchant_serial", "PUB_KEY_ID_01")]),
+    ] {
+        let shop = Shop::open(channel, &[far_side], "CNY").await;
+        for (field, value) in wrong {
+            let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
+            settings[*field] = (*value).into();
+            let account = Account { settings_json: settings.to_string(), ..shop.account.clone() };
+            for failed in [
+                shop.host.self_test(&account).await.expect_err(field),
+                shop.host.charge(&account, &shop.fresh(1), &shop.code).await.expect_err(field),
+                shop.host.query(&account, &shop.known(1, Presenter::Customer)).await.expect_err(field),
+                shop.host.fetch_bill(&account, "2026-01-31", None).await.expect_err(field),
+            ] {
+                let Failure::Misconfigured { why } = failed else { panic!("{channel} {field}: {failed}") };
+                assert!(why.contains(&format!("{field:?} must be ")), "{channel}: {why}");
+            }
+        }
+        assert_eq!(shop.heard().await, [""; 0], "{channel}");
     }
 }

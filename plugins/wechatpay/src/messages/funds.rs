@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 
 use saoma_channel_sdk::{BillLine, Error, is_garbled, no_answer};
 
-use super::bill::{BillFile, PAGE_LINES_MAX, fen, opened};
+use super::{
+    bill::{BillFile, PAGE_LINES_MAX, fen, opened},
+    refusal::refusal,
+};
 
 /// How the line of the sums' names begins.
 const SUMS: &str = "资金流水总笔数";
@@ -80,6 +83,14 @@ struct Sum {
     fen: i64,
     /// When the last of them was, and under which number.
     last: String,
+}
+
+/// What a person is told if the merchant may not have fund bills: the trade bill counts all the same, and waits for nobody.
+#[must_use]
+pub fn read_forbidden(account: FundAccount, status: u16, body: &[u8]) -> Option<BillLine> {
+    let refused = refusal(status, body).ok().filter(|refused| refused.status == 403 && refused.code == "NOAUTH")?;
+    let fix = "get the permission in the merchant console, or switch fund_bills off";
+    Some(BillLine::Unreadable(format!("fund bill 资金账单 {}: {}: {fix}", account.word(), refused.words)))
 }
 
 /// # Errors
@@ -194,7 +205,10 @@ fn yuan(fen: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::refusal::samples::kind, *};
+    use super::{
+        super::refusal::samples::{kind, refused},
+        *,
+    };
 
     const HEADER: &str = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号";
 
@@ -291,6 +305,25 @@ mod tests {
             ("another status", 500, text.clone()),
         ] {
             assert_eq!(read(status, &other), Err("no-answer"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_merchant_without_the_permission_is_told_and_others_wait() {
+        match read_forbidden(FundAccount::Fees, 403, &refused("NO_AUTH")) {
+            Some(BillLine::Unreadable(words)) => {
+                assert!(words.contains("FEES: NO_AUTH: no: get the permission"), "{words}")
+            }
+            other => panic!("{other:?}"),
+        }
+        for (status, body) in [
+            (400, refused("NO_AUTH")),
+            (400, refused("STATEMENT_CREATING")),
+            (403, refused("RULE_LIMIT")),
+            (200, b"{}".to_vec()),
+            (403, b"<html>".to_vec()),
+        ] {
+            assert!(read_forbidden(FundAccount::Fees, status, &body).is_none(), "{status}");
         }
     }
 
