@@ -8,7 +8,7 @@ use saoma_protocol::{PaymentId, Sequence, journal::Approver};
 use super::{
     now,
     offline::keyed_at,
-    owner::{OnDisplay, OpenSale, Owner},
+    owner::{Done, OnDisplay, OpenSale, Owner},
     paper::Fate,
     split::Follows,
 };
@@ -348,6 +348,20 @@ impl Owner {
         self.emit("receipt", &ReceiptView { payment, printed: why.is_none(), why });
     }
 
+    /// The request to core for one step of a sale.
+    pub(super) fn start_call(&mut self, sale: &Sale, ask: Ask) {
+        let Some(call) = self.call_for(sale, ask) else { return };
+        let (core, payment) = (self.core.clone(), sale.kept.payment);
+        let span = tracing::info_span!("core.request", otel.kind = "client", payment.id = %payment, ask = ask_name(ask),
+            trace_id = tracing::field::Empty);
+        crate::telemetry::continue_trace(&span, None);
+        let within = span.clone();
+        self.calls.spawn(tracing::Instrument::instrument(
+            async move { Done::Sale { payment, ask, outcome: core.call(&call).await, span } },
+            within,
+        ));
+    }
+
     /// The request that an ask stands for; none if what it needs is gone.
     pub(super) fn call_for(&self, sale: &Sale, ask: Ask) -> Option<Call> {
         Call::of(sale, ask, self.config.till.code_expires_in_seconds, fresh_key)
@@ -359,4 +373,15 @@ fn fresh_key(what: &str) -> String {
     // Without chance the key repeats an older one, and core answers what it answered then.
     let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
     format!("{what}-{}", hex::encode(bytes))
+}
+
+const fn ask_name(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Create => "create",
+        Ask::Fetch => "fetch",
+        Ask::Query => "query",
+        Ask::Cancel => "cancel",
+        Ask::ListRefunds => "list refunds",
+        Ask::Refund(_) => "refund",
+    }
 }

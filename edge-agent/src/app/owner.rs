@@ -474,29 +474,4 @@ impl Owner {
         };
         self.sales.values().any(|held| moves(&held.sale))
     }
-
-    /// The request to core for one step of a sale.
-    pub(super) fn start_call(&mut self, sale: &Sale, ask: Ask) {
-        let Some(call) = self.call_for(sale, ask) else { return };
-        let (core, payment) = (self.core.clone(), sale.kept.payment);
-        let span = tracing::info_span!("core.request", otel.kind = "client", payment.id = %payment, ask = ask_name(ask),
-            trace_id = tracing::field::Empty);
-        crate::telemetry::continue_trace(&span, None);
-        let within = span.clone();
-        self.calls.spawn(tracing::Instrument::instrument(
-            async move { Done::Sale { payment, ask, outcome: core.call(&call).await, span } },
-            within,
-        ));
-    }
-}
-
-const fn ask_name(ask: Ask) -> &'static str {
-    match ask {
-        Ask::Create => "create",
-        Ask::Fetch => "fetch",
-        Ask::Query => "query",
-        Ask::Cancel => "cancel",
-        Ask::ListRefunds => "list refunds",
-        Ask::Refund(_) => "refund",
-    }
 }

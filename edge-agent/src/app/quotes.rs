@@ -155,7 +155,8 @@ impl Owner {
     pub(super) async fn quote_told(&mut self, told: Told) {
         let Told { asked, answer, reply } = told;
         let unquoted = match &answer {
-            None => Unquoted::Slow,
+            // Also one that says that it cannot say just now.
+            None | Some(Err(HttpsError::Silent(_))) => Unquoted::Slow,
             Some(Err(HttpsError::Unreachable(_))) => Unquoted::Offline,
             Some(_) => Unquoted::Failed,
         };

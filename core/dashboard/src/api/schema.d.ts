@@ -1450,7 +1450,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Asks the merchant's rules for the price and the receipt's lines of a sale. Writes nothing; without rules the amount is as it was. */
+        /**
+         * Asks the merchant's rules for the price and the receipt's lines of a sale. Writes nothing; without rules the amount is as it was.
+         * @description A sale of what was quoted names the quote (`quote` of `POST /v1/payments`) until it expires, in the store and at the terminal that
+         *     asked. A terminal asks for its own store alone.
+         */
         post: operations["payments_ask"];
         delete?: never;
         options?: never;
@@ -2843,7 +2847,7 @@ export interface components {
             waiting: number;
         };
         /** @description A discount (less than 0) or a surcharge. */
-        AdjustmentView: {
+        Adjustment: {
             /**
              * Format: int64
              * @description In minor units of the amount's currency; never 0.
@@ -2889,7 +2893,7 @@ export interface components {
         AskForResponse: {
             respond_by: components["schemas"]["Millis"];
         };
-        /** @description A sale that is about to be made. */
+        /** @description `POST /v1/quotes`: a sale that is about to be made. */
         AskQuote: {
             amount: components["schemas"]["Amount"];
             /** @description Who sells, as the till knows them. */
@@ -3412,6 +3416,7 @@ export interface components {
             goods?: components["schemas"]["Goods"][];
             order?: components["schemas"]["OrderId"] | null;
             presentation: components["schemas"]["Presentation"];
+            quote?: components["schemas"]["Quoted"] | null;
             /** @description The merchant's own order reference, shown to the customer; at most [`TEXT_LEN_MAX`] characters. */
             reference?: string | null;
             store?: components["schemas"]["StoreId"] | null;
@@ -5388,17 +5393,35 @@ export interface components {
         Pushes: {
             pushes: components["schemas"]["Push"][];
         };
+        QuoteId: string;
         /** @enum {string} */
         QuoteMethod: "merchant_presented" | "customer_presented" | "card" | "undecided";
         /** @description What to ask for. The sale is then made of this amount: core never changes the amount of a sale. */
         QuoteView: {
             /** @description Why it is not what was asked about: that and all of these are together exactly the amount. */
-            adjustments: components["schemas"]["AdjustmentView"][];
+            adjustments: components["schemas"]["Adjustment"][];
             amount: components["schemas"]["Amount"];
+            expires_at?: components["schemas"]["Millis"] | null;
             /** @description Rules that gave no answer and were passed over, as the merchant has set. */
             failed: string[];
+            id?: components["schemas"]["QuoteId"] | null;
             /** @description What the receipt says besides. */
             receipt_lines: string[];
+        };
+        /**
+         * @description The quote that a sale is made of, in core's own words: its id holds for these, the sale's amount and its goods, in the store and at
+         *     the terminal that asked, and for nothing else.
+         */
+        Quoted: {
+            adjustments?: components["schemas"]["Adjustment"][];
+            /**
+             * Format: int64
+             * @description What was asked about, in minor units: what the sale costs without the rules.
+             */
+            asked_minor: number;
+            expires_at: components["schemas"]["Millis"];
+            id: components["schemas"]["QuoteId"];
+            receipt_lines?: string[];
         };
         /** @description A day of all channel accounts. */
         ReconciliationDay: {
@@ -6119,6 +6142,8 @@ export interface components {
             /** @example CNY */
             currency: string;
             merchant_name: string;
+            /** @description The merchant has rules of its own: the till asks for a quote before a sale. A core of before had none for tills. */
+            rules?: boolean;
             store_name: string;
             terminal_name: string;
         };

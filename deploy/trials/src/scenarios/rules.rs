@@ -73,6 +73,11 @@ async fn staff_eat_for_less(shop: &Shop) -> Result<()> {
     ensure!(refused.problem()? == "quote_refused", "{}", refused.body);
 
     let cash = cashier.sell_at(&quote, &meal, json!({"method": "cash", "tendered_minor": 1_000})).await?;
+    let till = shop.till()?;
+    until("core to have the cash sale", || async {
+        Ok((till.get(&format!("/api/sales/{cash}")).await?["synced"] == true).then_some(()))
+    })
+    .await?;
     let booked = office.sees(&cash, "succeeded").await?;
     ensure!(booked["amount"] == Office::amount(800), "{booked}");
     told(&office, &cash, "quoted").await?;
