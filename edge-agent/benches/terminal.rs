@@ -28,7 +28,11 @@ use nix::{
 use reqwest::blocking::{Client, Response};
 use saoma_edge::{
     journal::{Commit, Settings, Store},
-    link::tls,
+    link::{
+        identity::{DataDir, Identity},
+        tls,
+    },
+    signer::Signer,
     simulate::figures::percentile,
 };
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, Sequence, TerminalId, journal::Record};
@@ -249,6 +253,10 @@ fn main() {
 fn sold_without_a_line(data: &Path) {
     let settings = Settings { path: data.join("journal.db"), free_bytes_min: 0, pages_max: 0 };
     let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(1)).unwrap();
+    let folder = DataDir::open(data).unwrap();
+    let Identity { tenant, terminal, ref certificate_chain_pem, .. } = folder.identity().unwrap();
+    let key = folder.key_pem(&folder.identity().unwrap(), 0).unwrap();
+    store.sign_by(Signer::new(tenant, terminal, certificate_chain_pem, &key).unwrap()).unwrap();
     let sold = |counter: u64| {
         let mut id = [9; 16];
         id[..8].copy_from_slice(&counter.to_be_bytes());

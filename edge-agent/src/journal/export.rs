@@ -224,7 +224,7 @@ mod tests {
     use saoma_protocol::{
         CashierId, Millis, Money, PaymentId, RefundId, Sequence,
         api::Goods,
-        journal::{Approver, GENESIS, Record},
+        journal::{Approver, EntrySignature, GENESIS, Record},
     };
 
     use super::*;
@@ -282,16 +282,18 @@ mod tests {
             split: None,
             quote: None,
         };
-        let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
+        let mut entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
+        entry.signature = Some(EntrySignature { certificate: "ab01".to_owned(), value: "-Aw".to_owned() });
         let line = csv_line(&entry, "then").unwrap();
         let payment = PaymentId::from_bytes([7; 16]);
         let hash = hex::encode(entry.hash());
         let expected = format!(
-            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash}"
+            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash},ab01,'-Aw"
         );
         assert_eq!(line, expected);
         let object = json_line(&entry, "then").unwrap();
         assert_eq!((&object["record"]["amount"]["minor"], &object["hash"]), (&json!(1250), &json!(hash)));
+        assert_eq!(object["signature"], json!({"certificate": "ab01", "value": "-Aw"}));
 
         let float = Money::new(5000, "CNY".parse().unwrap());
         let opened =
@@ -300,7 +302,7 @@ mod tests {
         let hash = hex::encode(entry.hash());
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash}")
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash},,")
         );
 
         let approver = Approver { id: CashierId::from_bytes([8; 16]), name: "吴 4111111111111111".to_owned() };
@@ -318,7 +320,7 @@ mod tests {
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
             format!(
-                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash}"
+                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash},,"
             )
         );
         let object = json_line(&entry, "then").unwrap();

@@ -4,7 +4,10 @@ use saoma_edge::journal::{Commit, Settings, Store};
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, Sequence, TerminalId, journal::Record};
 use serde_json::json;
 
-use crate::shop::{Shop, number, until};
+use crate::{
+    hand::signer,
+    shop::{Shop, number, until},
+};
 
 const SALES: u64 = 5_000;
 /// Entries of one commit, so that they are there in seconds.
@@ -20,6 +23,7 @@ fn payment(counter: u64) -> PaymentId {
 fn sell_without_a_line(shop: &Shop) {
     let settings = Settings { path: shop.folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
     let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(1)).unwrap();
+    store.sign_by(signer()).unwrap();
     let sold = |counter| Record::CashSale {
         payment: payment(counter),
         // Apart from those that the till keys afterwards.

@@ -3783,6 +3783,14 @@ export interface components {
             prev_hash: string;
             /** @description From 1, without gaps, per terminal. */
             sequence: components["schemas"]["Sequence"];
+            signature?: components["schemas"]["EntrySignature"] | null;
+        };
+        /** @description By a key of the terminal's. */
+        EntrySignature: {
+            /** @description Serial number of the certificate with that key: lower-case hex without leading zeros. */
+            certificate: string;
+            /** @description ECDSA on P-256 with SHA-256 over [`signed_bytes`]: r and s, 32 bytes each, in base64url without padding. */
+            value: string;
         };
         /** @description An installed extension. */
         ExtensionView: {
@@ -3976,6 +3984,11 @@ export interface components {
         };
         /** @description The next entries of the journal, in order. */
         JournalBatch: {
+            /**
+             * @description The certificates that the entries' signatures name, each as DER in base64, at most [`BATCH_CERTIFICATES_MAX`]. They come along, so
+             *     that core needs to have kept no key: that each is its own it sees by its CA.
+             */
+            certificates?: string[];
             /** @description At most [`BATCH_ENTRIES_MAX`]. */
             entries: components["schemas"]["Entry"][];
         };
