@@ -4,12 +4,12 @@
 //! switches. A schema that uses anything else is refused when the plugin is installed, so that the form, this check and
 //! the plugin can never disagree about what a keyword means.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::host::Endpoint;
+use crate::host::{Endpoint, http::is_public};
 
 /// Longest schema taken, in bytes; a form of a hundred described fields fits ten times.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
@@ -268,8 +268,8 @@ fn check_address(text: &str) -> Result<(), &'static str> {
 /// Whether what is sent there in the clear stays within a network of one's own, as far as the name tells.
 fn is_own_network(host: &Host<&str>) -> bool {
     match host {
-        Host::Ipv4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        Host::Ipv6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+        Host::Ipv4(address) => !is_public(IpAddr::V4(*address)),
+        Host::Ipv6(address) => !is_public(IpAddr::V6(*address)),
         Host::Domain(name) => match name.trim_end_matches('.').rsplit_once('.') {
             // A name without a point is looked up within the network that one is in.
             None => true,
@@ -315,6 +315,7 @@ mod tests {
             (r#"{"base_url":"http://8.8.8.8/x","merchant_id":"m1"}"#, "begins with https://"),
             (r#"{"base_url":"http://10.0.0.7:9100/x","merchant_id":"m1"}"#, "ok"),
             (r#"{"base_url":"http://[fd00::1]/","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://[2606:4700::1111]/","merchant_id":"m1"}"#, "begins with https://"),
             (r#"{"base_url":"http://wallet:9100","merchant_id":"m1"}"#, "ok"),
             (r#"{"base_url":"http://wallet.svc.cluster.local","merchant_id":"m1"}"#, "ok"),
             (r#"{"base_url":" https://x.example","merchant_id":"m1"}"#, "without spaces before it"),

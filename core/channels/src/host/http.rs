@@ -29,7 +29,7 @@ use super::{CallState, waiting::off_the_stack};
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
-pub(crate) use self::{client::Network, raw::Endpoint, reach::Reach};
+pub(crate) use self::{address::is_public, client::Network, raw::Endpoint, reach::Reach};
 use self::{
     credentials::{Named, Sent},
     identity::Identity,

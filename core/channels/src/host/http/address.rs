@@ -33,7 +33,7 @@ const V6_CLOSED: &[(Ipv6Addr, u32)] = &[
 ];
 
 /// Whether the address is on the public internet, as far as its number tells.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !V4_CLOSED.iter().any(|(net, bits)| (v4.to_bits() ^ net.to_bits()).leading_zeros() >= *bits),
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
