@@ -23,7 +23,7 @@ use crate::{
     sale::{Event, Outcome, Sale},
     sync::{self, Order, Stop},
     telemetry,
-    till::{problem::Refused, view::SaleView},
+    till::{command::Pressed, problem::Refused, view::SaleView},
 };
 
 /// How long core may be silent on HTTPS before it is asked for something.

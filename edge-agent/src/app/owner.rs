@@ -154,7 +154,7 @@ pub(super) struct Owner {
     pub(super) paper: Paper,
     pub(super) updating: Updating,
     /// The agent is asked to stop, and does so at this moment at the latest.
-    stop_by: Option<Instant>,
+    pub(super) stop_by: Option<Instant>,
 }
 
 /// A sale in memory, with the journal entry that began it.
