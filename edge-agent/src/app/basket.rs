@@ -11,6 +11,7 @@ use saoma_protocol::{
 use super::{
     keyed::{amount_of, is_text, may_pay},
     owner::Owner,
+    quotes::Quotes,
 };
 use crate::{
     basket::{Article, Basket, BasketError},
@@ -113,7 +114,7 @@ impl Filling {
     }
 
     /// What the customer sees of it.
-    pub(super) fn display(&self, currency: Currency) -> Option<Display> {
+    pub(super) fn display(&self, currency: Currency, quotes: &Quotes) -> Option<Display> {
         let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;
         let money = |minor| Money::new(minor, currency).decimal();
         let line = priced.goods.get(self.touched).or(priced.goods.last())?;
@@ -121,7 +122,8 @@ impl Filling {
             name: line.name.clone(),
             quantity: line.quantity,
             line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
-            total: money(priced.totals.total_minor),
+            // What the rules made of it is what will be paid.
+            total: money(quotes.price_of(&priced.goods).map_or(priced.totals.total_minor, |price| price.minor())),
             currency,
         })
     }

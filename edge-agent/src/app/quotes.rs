@@ -32,10 +32,14 @@ use crate::{
 const ASK_MAX: Duration = Duration::from_secs(2);
 /// How long a sale of a quote can be begun: whoever shows a code or a card then still has the time for that.
 const SELLS_MS: i64 = 4 * 60 * 1_000;
-const _: () =
-    assert!(SELLS_MS + SCAN_MS_MAX < QUOTE_LIVES_MS, "core takes it until the customer's code can be scanned no more");
-/// Quotes that are remembered: a till has one cashier, who may look at several prices.
-const HELD_MAX: usize = 16;
+/// Longest that a customer's card may be waited for (`till.card_wait_seconds`).
+const CARD_WAIT_MS_MAX: i64 = 600_000;
+const _: () = assert!(
+    SELLS_MS + SCAN_MS_MAX < QUOTE_LIVES_MS && SELLS_MS + CARD_WAIT_MS_MAX < QUOTE_LIVES_MS,
+    "core takes it until the customer's code or card is waited for no more"
+);
+/// Quotes that are remembered: a till and the devices paired with it, whose cashiers look at several prices each.
+const HELD_MAX: usize = 64;
 
 /// What was quoted lately, the newest last.
 #[derive(Default)]
@@ -68,6 +72,13 @@ impl Quotes {
         self.0.push_back(held);
     }
 
+    /// What these lines were quoted at last, while that can be sold.
+    pub(super) fn price_of(&self, goods: &[Goods]) -> Option<Amount> {
+        let now = Instant::now();
+        let held = self.0.iter().rev().find(|held| held.goods == goods)?;
+        (held.until > now).then_some(held.amount)
+    }
+
     /// The quote that a sale names, if it is of that amount and can still be sold.
     ///
     /// # Errors
@@ -94,12 +105,13 @@ impl Quotes {
 }
 
 impl HeldQuote {
-    /// What the sale of these lines names.
+    /// What the sale of these lines names: nothing, if its price is the list price and the receipt says nothing besides.
     ///
     /// # Errors
     /// `QuoteOver`: others were asked about.
-    pub(super) fn sold(self, goods: &[Goods]) -> Result<Quoted, Refused> {
-        if self.goods == goods { Ok(self.quote) } else { Err(Refused::QuoteOver) }
+    pub(super) fn sold(self, goods: &[Goods]) -> Result<Option<Quoted>, Refused> {
+        let says_something = !(self.quote.adjustments.is_empty() && self.quote.receipt_lines.is_empty());
+        if self.goods == goods { Ok(says_something.then_some(self.quote)) } else { Err(Refused::QuoteOver) }
     }
 }
 

@@ -2,6 +2,7 @@
 // answers within its own two seconds, whatever core does.
 
 import { freshKey, post } from './api';
+import { orderTold } from './held';
 import { SALES } from './intent';
 import { asked, askedBefore, isSame, methodWith, priced, type Question, type QuoteAnswer } from './quote';
 import type { Screen, Wish } from './screen';
@@ -11,6 +12,10 @@ const QUOTES = '/api/quotes';
 /** How long an answer stands for the same question: the cashier goes back and forth, and does not wait each time. That there is no price
  * stands for as long as it takes to press on. */
 const STANDS_MS = { quote: 30_000, none: 5_000 };
+
+/** Longest that the agent is waited for: it answers in two seconds, but a paired device may have lost it. */
+const ANSWER_MS_MAX = 3_000;
+const late = (): Promise<QuoteAnswer> => new Promise((done) => setTimeout(() => done({ quote: null, why: 'slow' }), ANSWER_MS_MAX));
 
 interface Asking {
   about: Question;
@@ -29,7 +34,7 @@ function ask(about: Question): Asking {
   if (last !== null && isSame(last.about, about) && now - last.at < last.stands) return last;
   // An agent that does not answer sells nothing either; that is told where the sale is.
   const failed: QuoteAnswer = { quote: null, why: 'failed' };
-  const asking: Asking = { about, at: now, answer: post<QuoteAnswer>(QUOTES, about, freshKey()).catch(() => failed), stands: STANDS_MS.quote };
+  const asking: Asking = { about, at: now, answer: Promise.race([post<QuoteAnswer>(QUOTES, about, freshKey()).catch(() => failed), late()]), stands: STANDS_MS.quote };
   void asking.answer.then(({ quote }) => {
     if (quote === null) asking.stands = STANDS_MS.none;
   });
@@ -67,15 +72,13 @@ export function priceBefore(body: Body): Body | Promise<Body | null> {
 }
 
 async function pricedOrShown(body: Body, about: Question): Promise<Body | null> {
-  const { screen } = current();
-  const order = 'order' in screen ? screen.order : undefined;
   const { quote, why } = await whileBusy(ask(about).answer);
   if (quote === null) {
     set({ price: why });
     return body;
   }
   if (quote.amount_minor === body.amount_minor) return { ...body, quote: quote.id };
-  set({ price: null, screen: methodWith(quote, order), notice: { kind: 'hint', hint: 'price_changed' } });
+  set({ price: null, screen: methodWith(quote, orderTold(body)), notice: { kind: 'hint', hint: 'price_changed' } });
   return null;
 }
 

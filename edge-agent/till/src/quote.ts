@@ -3,7 +3,7 @@
 
 import type { Method } from './api';
 import type { Order } from './held';
-import type { Screen } from './screen';
+import { HOME, type Screen } from './screen';
 
 /** What core made of a sale. `list_minor`: what it costs without the rules. */
 export interface Quote {
@@ -75,7 +75,10 @@ export function atList(minor: number, order: Order | undefined): { minor: number
 /** The price on the screen is over: how it is paid is asked again, at the list price, and with it the price. */
 export function over(screen: Screen): Screen {
   if (screen.kind !== 'method' && screen.kind !== 'cash' && screen.kind !== 'scan' && screen.kind !== 'card') return screen;
-  return screen.order?.quote === undefined ? screen : { kind: 'method', ...atList(screen.minor, screen.order) };
+  if (screen.order?.quote === undefined) return screen;
+  const keyed = atList(screen.minor, screen.order);
+  // A page that was loaded anew does not know what it was without the rules.
+  return keyed.minor === 0 ? HOME : { kind: 'method', ...keyed };
 }
 
 /**

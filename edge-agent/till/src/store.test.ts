@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
 const KEYS: Record<string, Press> = {
-  F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
+  F2: { kind: 'function', key: 'code' }, F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
 };
 
 function state(facts: object = {}): object {
@@ -95,6 +95,11 @@ class Page {
   async tell(name: string, data: unknown): Promise<void> {
     this.hear.get(name)?.({ data: JSON.stringify(data) });
     await settled();
+  }
+
+  /** A new price must have been there to be read. */
+  async reads(): Promise<void> {
+    await new Promise((read) => setTimeout(read, 360));
   }
 
   keys(...names: string[]): void {
@@ -467,6 +472,7 @@ test('the price by the shop’s rules is on the screen, is what is sold, and goe
   page.keys('Enter');
   await settled();
   expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(1);
+  await page.reads();
   page.keys('1', '4', '0', '0', '0', 'Enter');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'cash', tendered_minor: 4000, quote: 'quo_1' });
 });
@@ -480,6 +486,9 @@ test('a sale that is pressed before the price is there waits for it, and shows a
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
   expect(page.paths()).not.toContain('/api/sales');
   expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' }, busy: [] });
+  page.keys('3');
+  expect(page.paths(), 'it was hardly there to be read').not.toContain('/api/sales');
+  await page.reads();
   page.keys('3');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_1' });
 });
@@ -505,6 +514,7 @@ test('nothing is asked without rules, in training, and for a part of a total, wh
   }
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  await page.reads();
   page.keys('5');
   expect(page.model.screen).toMatchObject({ kind: 'split', minor: 4850 });
   page.keys('1', '0', '0', '0', 'Enter', '3');
@@ -515,10 +525,12 @@ test('nothing is asked without rules, in training, and for a part of a total, wh
 test('a price that is over is asked for again', async () => {
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  await page.reads();
   page.keys('3');
   await page.last('/api/sales').refuse('quote_over');
   expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 4850 }, notice: { kind: 'problem' }, price: 'asking' });
   await page.last('/api/quotes').answer({ quote: { ...QUOTE, id: 'quo_9' }, why: null });
+  await page.reads();
   page.keys('3');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_9' });
 });
@@ -526,6 +538,7 @@ test('a price that is over is asked for again', async () => {
 test('a scan that is given up leads back to the list price, and to nothing where that is not known any more', async () => {
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  await page.reads();
   page.keys('2');
   await page.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
   expect(page.model.screen).toMatchObject({ kind: 'scan', minor: 3880, order: { quote: QUOTE } });
@@ -535,4 +548,21 @@ test('a scan that is given up leads back to the list price, and to nothing where
   await again.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
   again.keys('Esc');
   expect(again.model.screen).toMatchObject({ kind: 'home', keyed: '' });
+});
+
+test('a basket that is sold from where it stands keeps its lines when the price is another', async () => {
+  for (const held of [undefined, 3]) {
+    const page = await Page.open();
+    const basket = {
+      revision: 7, ...(held === undefined ? {} : { held }), lines: [{ name: '员工餐', quantity: 1, price_minor: 4850, discount_minor: 0, total_minor: 4850 }],
+      totals: { gross_minor: 4850, discount_minor: 0, sale_discount_minor: 0, total_minor: 4850, taxes: [] },
+    };
+    await page.connect(state({ rules: true, basket }));
+    page.keys('Enter', 'F2');
+    expect(page.last('/api/quotes').body).toEqual({ amount_minor: 4850, basket: 7 });
+    await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+    await page.reads();
+    page.keys('3');
+    expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', basket: 7, quote: 'quo_1', ...(held === undefined ? {} : { held }) });
+  }
 });

@@ -89,7 +89,10 @@ export function onChange(listener: () => void): () => void {
 
 export function set(change: Partial<Model>, pressedAt?: number): void {
   const before = questionOf(model.screen);
+  const wasPriced = otherPrice(model.screen);
   model = { ...model, ...change };
+  const price = otherPrice(model.screen);
+  if (price !== null && price !== wasPriced) pricedAt = performance.now();
   // A code is good for as long as it is on show, whichever way its screen was left.
   const { pairing } = model;
   if (pairing !== null && model.screen.kind !== 'pair-code') {
@@ -117,13 +120,19 @@ export function switchLanguage(): void {
   set({ language });
 }
 
+/** The quote on the screen, if its price is not the list price. */
+function otherPrice(screen: Screen): string | null {
+  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
+  return quote === undefined || quote.amount_minor === quote.list_minor ? null : quote.id;
+}
+
+/** When such a price was put there. */
+let pricedAt = 0;
+
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
-  // A price that is not the list price is another question: whoever pressed on meant the one before.
-  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
-  if (quote !== undefined && quote.amount_minor !== quote.list_minor) return `${screen.kind}-priced`;
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -135,6 +144,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
+  // A price that has just come must have been there to be read, by whatever key or scan it is sold.
+  const sells = model.screen.kind === 'cash' ? press.kind === 'enter' : ['scanned', 'digits', 'method', 'function'].includes(press.kind);
+  if (sells && otherPrice(model.screen) !== null && performance.now() - pricedAt < SETTLE_MS.giving) return true;
   if (!['enter', 'method', 'pick', 'take', 'split', 'line', 'function', 'tendered', 'escape', 'device'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
   const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'split-back', 'device-form-sure', 'basket-clear', 'supervisor-pin', 'revoke'].includes(question) || question.startsWith('count-'));
@@ -302,6 +314,8 @@ async function carriedOut(intent: Intent): Promise<void> {
     }
     if ('awaiting_card' in answer) return set({ ...rest, screen: awaitingCard(model.screen, answer.awaiting_card.amount_minor, intent.body) });
     const sales = withAnswers(askedAt, [answer]);
+    // Whoever comes next is asked about anew.
+    if (isNewSale(intent.path)) forgetPrice();
     const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
   } catch (error) {

@@ -183,13 +183,13 @@ pub fn totals(goods: &[Goods]) -> Result<Totals, PricingError> {
     })
 }
 
-/// The taxes that prices contain, in what is paid in the place of what the lines come to: all of it shrinks or grows alike, each tax's
-/// base rounded half up. With `paid_minor` the total they are those of `totals`.
+/// The taxes in what is paid. With the total they are those that prices contain, since the others stand before it; with something else in
+/// its place all of them are in that: everything shrinks or grows alike, each tax's base rounded half up.
 #[must_use]
 pub fn contained(totals: &Totals, paid_minor: i64) -> Vec<TaxPart> {
-    let parts = totals.taxes.iter().filter(|part| part.tax.included);
+    let parts = totals.taxes.iter();
     if paid_minor == totals.total_minor {
-        return parts.cloned().collect();
+        return parts.filter(|part| part.tax.included).cloned().collect();
     }
     let scaled = |part: &TaxPart| {
         let base = i128::from(part.base_minor) * i128::from(paid_minor.max(0));

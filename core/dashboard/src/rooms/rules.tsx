@@ -75,15 +75,15 @@ function RulesForm({ rules, extensions, onReload }: { rules: MerchantRules; exte
   const { settings, wrong } = read(fields, typed, before);
   const save = useMutation({
     mutationFn: () => {
-      // Without the package nobody knows what its settings mean: they stay as they are.
-      const said = extension === undefined ? {} : { settings: settings as Record<string, never> };
+      // Without the package nobody knows what its settings mean, and what cannot be is not said: they stay as they are.
+      const said = extension === undefined || Object.keys(wrong).length > 0 ? {} : { settings: settings as Record<string, never> };
       const body = { version: rules.version, extension: chosen ?? '', enabled, refuse_on_failure: refusing, ...said };
       return got(api.PUT('/v1/merchant-rules', { body }));
     },
     onSuccess: (saved) => queryClient.setQueryData(RULES, saved),
   });
   const isGone = chosen !== null && extension === undefined;
-  const mayBeSaved = chosen !== null && (extension !== undefined || !enabled) && (Object.keys(wrong).length === 0 || !enabled);
+  const mayBeSaved = chosen !== null && (extension !== undefined || !enabled) && (Object.keys(wrong).length === 0 || (!enabled && isOfBefore));
   const isStale = save.error !== null && asProblem(save.error).code === 'changed_meanwhile';
   const choices = [...extensions.map(({ id, name, version }) => ({ value: id, label: `${name} ${version}` })), ...(isGone ? [{ value: chosen, label: chosen }] : [])];
   return (

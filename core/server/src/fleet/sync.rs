@@ -53,6 +53,8 @@ use crate::{
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
+/// How far a terminal's clock may be ahead, in milliseconds, without a price that it sold being called over: it is told by no other clock.
+const CLOCKS_APART_MS: i64 = 3_600_000;
 /// What metrics call the channel of a sale that an offline code paid.
 const OFFLINE: &str = "offline_code";
 /// The same of a card sale that is to be forwarded.
@@ -189,7 +191,10 @@ fn take(
         };
         // What was sold and is doubted was sold in its shift all the same.
         let held = if held.is_none() { shifts.follow(tx, scope, taken, stored)? } else { held };
-        let held = held.or(doubted).or_else(|| lines_differ(&taken.record, (key, quoted_to)));
+        let held = held.or(doubted).or_else(|| {
+            let sold_at = book::believed(taken.entry.at, source.now).plus(-CLOCKS_APART_MS);
+            lines_differ(&taken.record, (key, quoted_to, sold_at))
+        });
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
@@ -216,7 +221,7 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
 
 /// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its lines
 /// say something else.
-fn lines_differ(record: &Record, (key, to): (&hmac::Key, QuotedTo)) -> Option<String> {
+fn lines_differ(record: &Record, (key, to, sold_at): (&hmac::Key, QuotedTo, Millis)) -> Option<String> {
     let (what, amount, goods, split, quote) = match record {
         Record::CashSale { amount, goods, split, quote, .. } => ("cash", amount, goods, split.as_ref(), quote),
         Record::OfflineSale { amount, goods, quote, .. } => ("offline code", amount, goods, None, quote),
@@ -226,7 +231,7 @@ fn lines_differ(record: &Record, (key, to): (&hmac::Key, QuotedTo)) -> Option<St
     let differs = |why: &dyn std::fmt::Display| {
         format!("the {what} is booked as {amount}, but what was sold does not fit it: {why}")
     };
-    let quoted = quote.as_ref().map(|quote| check_quote(key, to, quote, *amount, goods, None).map(|()| quote));
+    let quoted = quote.as_ref().map(|quote| check_quote(key, to, quote, *amount, goods, sold_at).map(|()| quote));
     let lines_minor = match quoted {
         Some(Err(why)) => return Some(differs(&why)),
         Some(Ok(quote)) => quote.asked_minor,
@@ -316,8 +321,12 @@ fn readable(text: &str) -> String {
         .collect()
 }
 
+/// Of a text that a terminal made, as much as fits a timeline.
 fn readable_whole(text: &str) -> String {
-    text.chars().map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER }).collect()
+    text.chars()
+        .take(4 * TEXT_LEN_MAX)
+        .map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER })
+        .collect()
 }
 
 fn readable_line(line: &Goods) -> Goods {
@@ -393,7 +402,7 @@ fn insert_payment(
     payments::insert_new(tx, scope, &stored)?;
     // What the till says. Whether core quoted it is said with the entry.
     if let Some(quote) = &sold.quote {
-        let told = readable_whole(&quote_told(quote, stored.payment.amount));
+        let told = format!("as the till says, {}", readable_whole(&quote_told(quote, stored.payment.amount)));
         record(tx, scope, &stored, None, kind::QUOTED, &told, &source.terminal.to_string(), source.now)?;
     }
     Ok(stored)

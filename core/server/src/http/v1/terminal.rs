@@ -5,6 +5,7 @@ pub mod goods;
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use saoma_channels::extension::Rule;
 use saoma_protocol::{
     Sequence, TerminalId,
     api::{Enrol, Enrolled, OfflineList, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
@@ -12,8 +13,11 @@ use saoma_protocol::{
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
 use saoma_store::{
-    Principal, StoreError, TenantScope, Tx, books, merchant_rules, outbox, stored_value::offline, stores, tenants,
-    terminals,
+    Principal, StoreError, TenantScope, Tx, books,
+    merchant_rules::{self, MerchantRules},
+    outbox,
+    stored_value::offline,
+    stores, tenants, terminals,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -130,21 +134,30 @@ fn own(caller: &Caller<BeTerminal>) -> Result<(TenantScope, TerminalId), Problem
 }
 
 async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Result<TerminalProfile, Problem> {
-    let profile = app
+    let (profile, rules) = app
         .store()
         .read(move |tx| {
             let tenant = tenants::load(tx, &scope)?;
             let terminal = terminals::load(tx, &scope, terminal)?;
-            Ok::<_, StoreError>(TerminalProfile {
+            let profile = TerminalProfile {
                 merchant_name: tenant.name,
                 store_name: stores::load(tx, &scope, terminal.store)?.name,
                 terminal_name: terminal.name,
                 currency: tenant.currency,
-                rules: merchant_rules::load(tx, &scope)?.is_some_and(|rules| rules.enabled),
-            })
+                rules: false,
+            };
+            Ok::<_, StoreError>((profile, merchant_rules::load(tx, &scope)?))
         })
         .await?;
-    Ok(profile)
+    // A till asks for nothing else. Of rules that are not here yet, the node that is asked knows more.
+    let prices = |rules: &MerchantRules| {
+        app.rules(scope.tenant(), &rules.extension).is_none_or(|extension| {
+            let offers = &extension.description().rules;
+            offers.contains(&Rule::Price) || offers.contains(&Rule::ReceiptLines)
+        })
+    };
+    let rules = rules.is_some_and(|rules| rules.enabled && prices(&rules));
+    Ok(TerminalProfile { rules, ..profile })
 }
 
 /// What the till shows and prints.
