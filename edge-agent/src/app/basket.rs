@@ -11,6 +11,7 @@ use saoma_protocol::{
 use super::{
     keyed::{amount_of, is_text, may_pay},
     owner::Owner,
+    quotes::Quotes,
 };
 use crate::{
     basket::{Article, Basket, BasketError},
@@ -112,16 +113,18 @@ impl Filling {
         }
     }
 
-    /// What the customer sees of it.
-    pub(super) fn display(&self, currency: Currency) -> Option<Display> {
+    /// What the customer sees of it: once core has quoted it, what is going to be paid.
+    pub(super) fn display(&self, currency: Currency, quotes: &Quotes) -> Option<Display> {
         let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;
         let money = |minor| Money::new(minor, currency).decimal();
+        let list_minor = priced.totals.total_minor;
+        let total_minor = quotes.price_of(&priced.goods, list_minor).map_or(list_minor, Amount::minor);
         let line = priced.goods.get(self.touched).or(priced.goods.last())?;
         Some(Display::Basket {
             name: line.name.clone(),
             quantity: line.quantity,
             line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
-            total: money(priced.totals.total_minor),
+            total: money(total_minor),
             currency,
         })
     }

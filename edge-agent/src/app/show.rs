@@ -151,7 +151,7 @@ impl Owner {
             None => {
                 let profile = &self.identity.profile;
                 let idle = || Display::Idle { merchant_name: profile.merchant_name.clone() };
-                self.filling.display(profile.currency).unwrap_or_else(idle)
+                self.filling.display(profile.currency, &self.quotes).unwrap_or_else(idle)
             }
         }
     }

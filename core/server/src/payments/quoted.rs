@@ -21,7 +21,7 @@ pub struct QuotedTo {
 pub enum NotQuoted {
     #[error("core has not quoted this price for these goods to this till")]
     Other,
-    #[error("the quote is over")]
+    #[error("the quote was over by then")]
     Over,
 }
 
@@ -46,8 +46,7 @@ pub fn signed(key: &hmac::Key, to: QuotedTo, quote: Quoted, amount: Amount, good
     Quoted { id: QuoteId::from_bytes(bytes), ..quote }
 }
 
-/// Whether core has quoted this. `now`: of a sale that is about to be made; without it the quote may be over, since what a journal tells
-/// of was sold while it was not, by whatever clock.
+/// Whether core has quoted this, to be sold at that moment.
 ///
 /// # Errors
 /// In this order: `Other`, `Over`.
@@ -57,7 +56,7 @@ pub fn check(
     quote: &Quoted,
     amount: Amount,
     goods: &[Goods],
-    now: Option<Millis>,
+    at: Millis,
 ) -> Result<(), NotQuoted> {
     let own = signed(key, to, quote.clone(), amount, goods);
     // In the same time wherever they differ.
@@ -65,7 +64,7 @@ pub fn check(
     if differ != 0 {
         return Err(NotQuoted::Other);
     }
-    if now.is_some_and(|now| now > quote.expires_at) { Err(NotQuoted::Over) } else { Ok(()) }
+    if at > quote.expires_at { Err(NotQuoted::Over) } else { Ok(()) }
 }
 
 /// In words, for the payment's timeline.
@@ -101,19 +100,21 @@ mod tests {
             expires_at: Millis(1_000),
         };
         let quote = signed(&key, to, quote, amount(800), &goods);
-        let sold = |to, quote: &Quoted, minor, goods: &[Goods], now| check(&key, to, quote, amount(minor), goods, now);
-        assert_eq!(sold(to, &quote, 800, &goods, Some(Millis(1_000))), Ok(()));
-        assert_eq!(sold(to, &quote, 800, &goods, None), Ok(()));
-        assert_eq!(sold(to, &quote, 800, &goods, Some(Millis(1_001))), Err(NotQuoted::Over));
+        // By an independent implementation: other words for the same would make foreign all that tills have sold and not yet sent.
+        assert_eq!(quote.id.to_string(), "quo_4jiadnstpuu72sjfxwkd3ms5cy");
+        let sold =
+            |to, quote: &Quoted, minor, goods: &[Goods], at| check(&key, to, quote, amount(minor), goods, Millis(at));
+        assert_eq!(sold(to, &quote, 800, &goods, 1_000), Ok(()));
+        assert_eq!(sold(to, &quote, 800, &goods, 1_001), Err(NotQuoted::Over));
         let other = Err(NotQuoted::Other);
-        assert_eq!(sold(to, &quote, 799, &goods, None), other);
-        assert_eq!(sold(to, &quote, 800, &[], None), other);
+        assert_eq!(sold(to, &quote, 799, &goods, 0), other);
+        assert_eq!(sold(to, &quote, 800, &[], 0), other);
         for elsewhere in [
             QuotedTo { tenant: TenantId::from_bytes([0; 16]), ..to },
             QuotedTo { store: StoreId::from_bytes([0; 16]), ..to },
             QuotedTo { terminal: None, ..to },
         ] {
-            assert_eq!(sold(elsewhere, &quote, 800, &goods, None), other);
+            assert_eq!(sold(elsewhere, &quote, 800, &goods, 0), other);
         }
         for changed in [
             Quoted { asked_minor: 1_001, ..quote.clone() },
@@ -122,10 +123,10 @@ mod tests {
             Quoted { expires_at: Millis(9_999), ..quote.clone() },
             Quoted { id: QuoteId::from_bytes([0; 16]), ..quote.clone() },
         ] {
-            assert_eq!(sold(to, &changed, 800, &goods, Some(Millis(1_000))), other);
+            assert_eq!(sold(to, &changed, 800, &goods, 1_000), other);
         }
         let another_key = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
-        assert_eq!(check(&another_key, to, &quote, amount(800), &goods, None), other);
+        assert_eq!(check(&another_key, to, &quote, amount(800), &goods, Millis(0)), other);
         assert_eq!(told(&quote, amount(800)), format!("{}: 10.00 → 8.00 CNY (Staff discount)", quote.id));
     }
 }

@@ -176,7 +176,7 @@ pub async fn create(
         None => body.amount.minor(),
         Some(quote) => {
             let to = QuotedTo { tenant: scope.tenant(), store, terminal };
-            check_quote(&app.vault().own().fingerprint, to, quote, body.amount, &body.goods, Some(app.now()))?;
+            check_quote(&app.vault().own().fingerprint, to, quote, body.amount, &body.goods, app.now())?;
             quote.asked_minor
         }
     };

@@ -5,6 +5,7 @@ pub mod goods;
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use saoma_channels::extension::Rule;
 use saoma_protocol::{
     Sequence, TerminalId,
     api::{Enrol, Enrolled, OfflineList, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
@@ -130,21 +131,28 @@ fn own(caller: &Caller<BeTerminal>) -> Result<(TenantScope, TerminalId), Problem
 }
 
 async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Result<TerminalProfile, Problem> {
-    let profile = app
+    let (profile, rules) = app
         .store()
         .read(move |tx| {
             let tenant = tenants::load(tx, &scope)?;
             let terminal = terminals::load(tx, &scope, terminal)?;
-            Ok::<_, StoreError>(TerminalProfile {
+            let profile = TerminalProfile {
                 merchant_name: tenant.name,
                 store_name: stores::load(tx, &scope, terminal.store)?.name,
                 terminal_name: terminal.name,
                 currency: tenant.currency,
-                rules: merchant_rules::load(tx, &scope)?.is_some_and(|rules| rules.enabled),
-            })
+                rules: false,
+            };
+            Ok::<_, StoreError>((profile, merchant_rules::load(tx, &scope)?.filter(|rules| rules.enabled)))
         })
         .await?;
-    Ok(profile)
+    // Rules that only look at risk, or choose the account, say nothing before a sale. Those that are not here may be on another node.
+    let says_before = |rule: &Rule| matches!(rule, Rule::Price | Rule::ReceiptLines);
+    let rules = rules.is_some_and(|rules| {
+        let found = app.rules(scope.tenant(), &rules.extension);
+        found.is_none_or(|found| found.description().rules.iter().any(says_before))
+    });
+    Ok(TerminalProfile { rules, ..profile })
 }
 
 /// What the till shows and prints.
