@@ -1,8 +1,8 @@
 //! What the merchant's own rules make of a sale, asked of core before it is keyed.
 //!
 //! Nothing waits for it but the page that asks, and that for [`ASK_MAX`] at most: without a network, without an answer, or where a rule
-//! fails, the sale goes on at its list price, unless core says that the merchant wants none without the rule's answer. What was quoted is sold for a while only, and only of what was asked about; a restart
-//! forgets it, and the page asks again.
+//! fails, the sale goes on at its list price, unless core says that the merchant wants none without the rule's answer. What was quoted is
+//! sold once, for a while only, and only of what was asked about; a restart forgets it, and the page asks again.
 
 use std::{
     collections::VecDeque,

@@ -420,7 +420,7 @@ mod tests {
         {
             assert!(less.contains(row), "{row} on\n{less}");
         }
-        assert!(!less.contains("加税 Plus") && !less.contains("0.60"), "{less}");
+        assert!(!less.contains("加税 Plus") && !less.contains("| 0.60"), "{less}");
         // As quoted without a reduction, and with what cancels out.
         for adjustments in [Vec::new(), vec![adjustment(-1), adjustment(1)]] {
             let listed = receipt_of(1_060, adjustments);

@@ -169,9 +169,17 @@ async fn a_basket_is_quoted_by_its_lines_and_its_receipt_adds_up() {
     let stale = json!({ "amount_minor": 904, "method": "cash", "basket": more["revision"], "quote": quote["id"] });
     let refused = shop.tries(stale).await;
     assert_eq!(refused.status, 409, "{}", refused.body);
+    // Put aside and taken up it is asked about anew, and is put aside no more once it is sold.
+    let hold = json!({ "amount_minor": 2_260, "basket": more["revision"] });
+    let held = shop.till.post("/api/held", &hold, &fresh_key()).await;
+    assert_eq!((held.status.as_u16(), &held.body["is_basket"]), (201, &json!(true)), "{}", held.body);
+    let take_up = json!({ "revision": 0, "press": { "take_up": { "held": held.body["number"] } } });
+    let more = shop.till.post("/api/basket", &take_up, &fresh_key()).await.body["basket"].clone();
+    assert_eq!(more["held"], held.body["number"]);
     let asked = shop.asks(json!({ "amount_minor": 2_260, "basket": more["revision"] })).await["quote"].clone();
     let sale = json!({ "amount_minor": 1_808, "method": "cash", "basket": more["revision"], "quote": asked["id"] });
     shop.till.sell(sale).await;
+    assert_eq!(shop.till.get("/api/held").await["items"], json!([]));
     let receipt = shop.till.receipt_with("18.08 CNY").await;
     // 13/113 of what was paid, not of the list price.
     for words in ["22.60", "-4.52", "含税 Incl.", "2.08"] {
