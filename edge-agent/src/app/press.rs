@@ -139,7 +139,7 @@ impl Owner {
             order.goods = self.basket_goods(revision, whole, &order.goods)?;
             (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
         }
-        order.quote = quote.map(|quote| quote.sold(&order.goods)).transpose()?;
+        order.quote = quote.map(|quote| quote.sold(&order.goods)).transpose()?.flatten();
         self.check_shift(method == SaleMethod::Cash)?;
         self.check_held(order.held, order.of_basket)?;
         self.check_part(&order)?;

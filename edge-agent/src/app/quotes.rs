@@ -72,6 +72,13 @@ impl Quotes {
         self.0.push_back(held);
     }
 
+    /// What these lines were quoted at last, while that can be sold.
+    pub(super) fn price_of(&self, goods: &[Goods]) -> Option<Amount> {
+        let now = Instant::now();
+        let held = self.0.iter().rev().find(|held| held.goods == goods)?;
+        (held.until > now).then_some(held.amount)
+    }
+
     /// The quote that a sale names, if it is of that amount and can still be sold.
     ///
     /// # Errors
@@ -122,8 +129,9 @@ impl HeldQuote {
     ///
     /// # Errors
     /// `QuoteOver`: others were asked about.
-    pub(super) fn sold(self, goods: &[Goods]) -> Result<Quoted, Refused> {
-        if self.goods == goods { Ok(self.quote) } else { Err(Refused::QuoteOver) }
+    pub(super) fn sold(self, goods: &[Goods]) -> Result<Option<Quoted>, Refused> {
+        let says_something = !(self.quote.adjustments.is_empty() && self.quote.receipt_lines.is_empty());
+        if self.goods == goods { Ok(says_something.then_some(self.quote)) } else { Err(Refused::QuoteOver) }
     }
 }
 

@@ -381,18 +381,21 @@ mod tests {
         insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Sale, NOW)));
     }
 
-    /// The tax that prices contain is that in what was paid.
+    /// The taxes are those in what was paid, whether or not prices contain them.
     #[test]
     fn a_receipt_of_a_quoted_price() {
         use saoma_protocol::{QuoteId, api::Adjustment};
         let tax = Some(GoodsTax { name: "增值税 VAT".to_owned(), basis_points: 600, included: true });
+        let liquor = Some(GoodsTax { name: "酒税 Liquor".to_owned(), basis_points: 825, included: false });
+        let beer = Goods { tax: liquor, ..Goods::plain("啤酒 Beer".to_owned(), 1, 400) };
         let mut sale = cash_sale();
-        sale.kept.goods = vec![Goods { tax, ..Goods::plain("员工餐 Staff meal".to_owned(), 1, 1_000) }];
-        sale.kept.amount = Amount::new(801, Currency::CNY).unwrap();
+        // 10.00, and 4.33 with the tax on it: a fifth off 14.33, and a bag.
+        sale.kept.goods = vec![Goods { tax, ..Goods::plain("员工餐 Staff meal".to_owned(), 1, 1_000) }, beer];
+        sale.kept.amount = Amount::new(1_147, Currency::CNY).unwrap();
         sale.kept.quote = Some(Quoted {
             id: QuoteId::from_bytes([9; 16]),
-            asked_minor: 1_000,
-            adjustments: [("Staff discount", -200), ("Bag\u{1b}@", 1)]
+            asked_minor: 1_433,
+            adjustments: [("Staff discount", -287), ("Bag\u{1b}@", 1)]
                 .map(|(name, minor)| Adjustment { name: name.to_owned(), minor })
                 .to_vec(),
             receipt_lines: vec!["You saved 1.99 CNY".to_owned(), "谢谢光临 Thank you".to_owned()],
