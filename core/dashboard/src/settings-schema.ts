@@ -59,8 +59,7 @@ export function typedOf(fields: readonly NamedField[], settings: unknown): Typed
 const wordOf = (choice: string | number | boolean): string => String(choice);
 
 /**
- * The settings that were typed, and what is wrong with them, by name. An empty field is not said, also a text
- * that may be empty; what the schema does not know (`before`) stays as it was.
+ * The settings that were typed, and what is wrong with them, by name. An empty field is not said; what the schema does not know (`before`) stays as it was.
  */
 export function read(fields: readonly NamedField[], typed: Typed, before: unknown = {}): { settings: Record<string, unknown>; wrong: Record<string, Wrong> } {
   const names = new Set(fields.map(({ name }) => name));

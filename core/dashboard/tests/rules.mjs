@@ -43,10 +43,12 @@ export const rulesStories = ({ page, sees, tap, room, standIn }) => {
       await saves();
     },
 
-    async 'rules are switched off and on'() {
+    async 'rules are switched off and on, and what cannot be saved meanwhile leaves what was'() {
+      await page.fill(setting('staff_percent'), '91');
       await page.locator('[data-switch="enabled"]').click({ force: true });
       await saves();
       await standing({ enabled: false });
+      await page.waitForFunction((field) => document.querySelector(field)?.value === '20', setting('staff_percent'));
       await costs(1000, '员工餐');
       await page.locator('[data-switch="enabled"]').click({ force: true });
       await saves();

@@ -169,6 +169,8 @@ pub mod kind {
     pub const RULES_ASKED: &str = "rules_asked";
     /// The price is what the merchant's rules quoted before the sale.
     pub const QUOTED: &str = "quoted";
+    /// A terminal that sold by itself names a price that core has not quoted.
+    pub const NOT_QUOTED: &str = "not_quoted";
     pub const PRESENTING: &str = "presenting";
     pub const SUBMITTING: &str = "submitting";
     pub const PENDING: &str = "pending";

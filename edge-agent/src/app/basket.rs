@@ -113,17 +113,18 @@ impl Filling {
         }
     }
 
-    /// What the customer sees of it.
+    /// What the customer sees of it: once core has quoted it, what is going to be paid.
     pub(super) fn display(&self, currency: Currency, quotes: &Quotes) -> Option<Display> {
         let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;
         let money = |minor| Money::new(minor, currency).decimal();
+        let list_minor = priced.totals.total_minor;
+        let total_minor = quotes.price_of(&priced.goods, list_minor).map_or(list_minor, Amount::minor);
         let line = priced.goods.get(self.touched).or(priced.goods.last())?;
         Some(Display::Basket {
             name: line.name.clone(),
             quantity: line.quantity,
             line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
-            // What the rules made of it is what will be paid.
-            total: money(quotes.price_of(&priced.goods).map_or(priced.totals.total_minor, |price| price.minor())),
+            total: money(total_minor),
             currency,
         })
     }

@@ -133,7 +133,7 @@ impl Owner {
         {
             return Err(Refused::GoodsScanned);
         }
-        let quote = self.quotes.of(quote, &order, basket.is_some())?;
+        let quote = self.quotes.of(quote, &order, basket.is_some(), (Instant::now(), now()))?;
         if let Some(revision) = basket {
             let whole = quote.as_ref().map_or(order.whole(), |quote| quote.asked);
             order.goods = self.basket_goods(revision, whole, &order.goods)?;
@@ -178,8 +178,13 @@ impl Owner {
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
+        let quoted = quote.as_ref().map(|quote| quote.id);
         let keyed = Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier };
-        self.begin(keyed, intent, (held, of_basket, begun)).await
+        let sale = self.begin(keyed, intent, (held, of_basket, begun)).await?;
+        if let Some(id) = quoted {
+            self.quotes.forget(id);
+        }
+        Ok(sale)
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.

@@ -34,6 +34,8 @@ const ANSWER_LEN_MAX: usize = 2 * saoma_protocol::message::MESSAGE_LEN_MAX;
 const PUSHES_WAIT_MAX: Duration = Duration::from_secs(40);
 /// How long a connection may take. Short: "offline" must be said at once.
 const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Core's word for a rule that could not be asked just now, and without which nothing is sold.
+pub const RULE_BUSY: &str = "rule_busy";
 
 /// One request about a sale.
 #[derive(Clone, Debug)]
@@ -258,7 +260,15 @@ impl Core {
     /// # Errors
     /// Any.
     pub async fn quote(&self, ask: &AskQuote) -> Result<QuoteView, HttpsError> {
-        answer(self.request(Method::POST, "/v1/quotes").json(ask)).await
+        let (status, body) = exchange(self.request(Method::POST, "/v1/quotes").json(ask)).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| HttpsError::Odd(error.to_string()));
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            // Core is there, and has answered.
+            Ok(problem) if problem.code == RULE_BUSY => Err(HttpsError::Refused(Box::new(problem))),
+            _ => Err(refused(status, &body)),
+        }
     }
 
     /// Core's clock, if its answer says what time it is (RFC 9110, section 6.6.1: in whole seconds).

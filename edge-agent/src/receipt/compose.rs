@@ -135,13 +135,17 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Op
             paper.row("小计 Subtotal", &money(totals.gross_minor - totals.discount_minor));
             paper.row("整单折扣 Discount on all", &money(-totals.sale_discount_minor));
         }
-        for part in totals.taxes.iter().filter(|part| !part.tax.included) {
+        // At another price than the lines' none of them is what it would be at that: below the sum is what is in it.
+        let is_list = totals.total_minor == total.minor();
+        for part in totals.taxes.iter().filter(|part| is_list && !part.tax.included) {
             paper
                 .row(&format!("{} · {}", tax_words("加税 Plus", part), money(part.base_minor)), &money(part.tax_minor));
         }
     }
     if let Some(quote) = quote.filter(|quote| !quote.adjustments.is_empty()) {
-        paper.row("原价 List price", &money(quote.asked_minor));
+        let has_more = sums.iter().flat_map(|totals| &totals.taxes).any(|part| !part.tax.included);
+        let words = if has_more { "原价含税 List price with tax" } else { "原价 List price" };
+        paper.row(words, &money(quote.asked_minor));
         for adjustment in &quote.adjustments {
             paper.row(&adjustment.name, &money(adjustment.minor));
         }
@@ -398,6 +402,33 @@ mod tests {
             expires_at: NOW,
         });
         insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Sale, NOW)));
+    }
+
+    /// 10.00 and 6 % on top are 10.60: a fifth less is 8.48, and the tax in that is 0.48.
+    #[test]
+    fn a_tax_on_top_of_prices_is_printed_as_what_of_it_is_paid() {
+        use saoma_protocol::{QuoteId, api::Adjustment};
+        let tax = Some(GoodsTax { name: "GST".to_owned(), basis_points: 600, included: false });
+        let mut sale = cash_sale();
+        sale.kept.goods = vec![Goods { tax, ..Goods::plain("Staff meal".to_owned(), 1, 1_000) }];
+        let adjustment = |minor| Adjustment { name: "Staff discount".to_owned(), minor };
+        let mut receipt_of = |paid_minor, adjustments| {
+            sale.kept.amount = Amount::new(paid_minor, Currency::CNY).unwrap();
+            let (id, receipt_lines, expires_at) = (QuoteId::from_bytes([9; 16]), Vec::new(), NOW);
+            sale.kept.quote = Some(Quoted { id, asked_minor: 1_060, adjustments, receipt_lines, expires_at });
+            described(&compose(&heading(), &sale, Slip::Sale, NOW))
+        };
+        let less = receipt_of(848, vec![adjustment(-212)]);
+        for row in ["原价含税 List price with tax | 10.60", "Staff discount | -2.12", "含税 Incl. GST 6% · 8.48 | 0.48"]
+        {
+            assert!(less.contains(row), "{row} on\n{less}");
+        }
+        assert!(!less.contains("加税 Plus") && !less.contains("| 0.60"), "{less}");
+        // As quoted without a reduction, and with what cancels out.
+        for adjustments in [Vec::new(), vec![adjustment(-1), adjustment(1)]] {
+            let listed = receipt_of(1_060, adjustments);
+            assert!(listed.contains("加税 Plus GST 6% · 10.00 | 0.60") && !listed.contains("含税 Incl."), "{listed}");
+        }
     }
 
     #[test]

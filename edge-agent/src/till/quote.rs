@@ -20,7 +20,7 @@ pub struct QuoteRequest {
     pub basket: Option<u64>,
 }
 
-/// The quote, or why there is none: the sale goes on at its list price then.
+/// The quote, or why there is none: the sale goes on at its list price then, but for `Refused`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QuoteTold {
     pub quote: Option<QuoteShown>,
@@ -46,8 +46,10 @@ pub enum Unquoted {
     Offline,
     /// No answer in time.
     Slow,
-    /// Core, or a rule without which there is no price, gave none.
+    /// Core gave none.
     Failed,
+    /// A rule gave none without whose answer the merchant sells nothing: the page sells nothing now.
+    Refused,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,7 +20,10 @@ use saoma_protocol::{
 };
 use serde_json::{Value, json};
 
-use crate::shop::{Reply, Shop, fresh_key, nothing, number, until};
+use crate::{
+    core::quotes::Says,
+    shop::{Reply, Shop, fresh_key, nothing, number, until},
+};
 
 mod against_core;
 mod killed;
@@ -205,6 +208,30 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
     }
     let told = journal.replay().unwrap();
     assert_eq!((told.sales, told.differences), (2, Vec::new()));
+}
+
+/// The price was named while there was a network.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quoted_price_is_paid_by_an_offline_code() {
+    let shop = Shop::open_where_rules(Says::Less).await;
+    shop.core_says(|offline| *offline = Some(list(LIMITS))).await;
+    until("the list", async || shop.till.get("/api/state").await["offline"].is_object().then_some(())).await;
+    let asked = shop.till.post("/api/quotes", &json!({"amount_minor": 1_000}), &fresh_key()).await.body;
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    let code = Phone::new(1).code(1);
+    let body = json!({"amount_minor": 800, "method": "scan", "code": code, "quote": asked["quote"]["id"]});
+    let sold = shop.till.sell(body).await;
+    assert_eq!(
+        (&sold["method"], &sold["state"], &sold["quote"]["list_minor"]),
+        (&json!("offline"), &json!("succeeded"), &json!(1_000)),
+        "{sold}"
+    );
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    let told = shop.core.look(|known| known.journal.last().cloned());
+    let Some(Record::OfflineSale { quote: Some(quote), .. }) = told else { panic!("{told:?}") };
+    assert_eq!(json!(quote.id), asked["quote"]["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

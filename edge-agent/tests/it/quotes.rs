@@ -63,10 +63,16 @@ async fn what_was_quoted_is_sold_printed_journaled_and_given_back() {
     let kept = shop.last_quote().expect("the entry has the quote");
     assert_eq!((kept.id.to_string(), kept.asked_minor), (quote["id"].as_str().unwrap().to_owned(), 1_000));
 
+    // It is sold once.
+    let twice = json!({ "amount_minor": 800, "method": "scan", "code": GOOD_CODE, "quote": quote["id"] });
+    assert_eq!(shop.tries(twice).await.body["code"], "quote_over");
+
     // By a code it goes to core with the sale; a void is of what was paid.
-    let scan = json!({ "amount_minor": 800, "method": "scan", "code": GOOD_CODE, "quote": quote["id"] });
+    let next = shop.quoted().await["id"].clone();
+    let scan = json!({ "amount_minor": 800, "method": "scan", "code": GOOD_CODE, "quote": next });
     let paid = shop.till.sell(scan).await;
-    assert_eq!(shop.core.look(|known| known.quotes.sold.last().cloned().flatten()), Some(kept));
+    let named = shop.core.look(|known| known.quotes.sold.last().cloned().flatten());
+    assert_eq!(named.map(|quote| json!(quote.id)), Some(next));
     let paid = shop.till.sees(number(&paid), "state", "succeeded").await;
     let void = shop.till.post(&format!("/api/sales/{}/void", number(&paid)), &nothing(), &fresh_key()).await;
     assert_eq!((&void.body["state"], &void.body["refunded_minor"]), (&json!("voided"), &json!(800)), "{}", void.body);
@@ -96,6 +102,29 @@ async fn what_was_quoted_is_sold_printed_journaled_and_given_back() {
     // The page's price is from before the restart: it is asked for again.
     let over = shop.tries(json!({ "amount_minor": 800, "method": "cash", "quote": quote["id"] })).await;
     assert_eq!((over.status.as_u16(), &over.body["code"]), (409, &json!("quote_over")), "{}", over.body);
+}
+
+/// The price stands while a customer's code is awaited, and the same press is the same sale, whatever became of the quote.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_is_sold_to_the_customer_who_comes_with_a_code() {
+    let mut shop = Shop::open_where_rules(Says::Less).await;
+    let quote = shop.quoted().await["id"].clone();
+    let body = json!({ "amount_minor": 800, "method": "scan", "quote": quote });
+    let awaiting = shop.till.post("/api/sales", &body, "scan-1").await;
+    assert_eq!((awaiting.status.as_u16(), &awaiting.body["awaiting_scan"]["amount_minor"]), (202, &json!(800)));
+    let scanned = shop.till.post("/api/scan", &json!({ "text": GOOD_CODE }), &fresh_key()).await.body;
+    let payment = number(&scanned["sale"]);
+    shop.till.sees(payment, "state", "succeeded").await;
+    let named = shop.core.look(|known| known.quotes.sold.last().cloned().flatten());
+    assert_eq!(named.map(|named| json!(named.id)), Some(quote));
+    for restarts in [false, true] {
+        if restarts {
+            shop.kill_till();
+            shop.start_till().await;
+        }
+        let same = shop.till.post("/api/sales", &body, "scan-1").await;
+        assert_eq!((same.status.as_u16(), number(&same.body)), (200, payment), "{}", same.body);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,17 +171,28 @@ async fn a_basket_is_quoted_by_its_lines_and_its_receipt_adds_up() {
     let revision = scanned["basket"]["revision"].clone();
     let quote = shop.asks(json!({ "amount_minor": 1_130, "basket": revision })).await["quote"].clone();
     assert_eq!(quote["amount_minor"], 904);
-    assert_eq!(shop.till.get("/api/display").await["total"], "9.04", "the customer sees what will be paid");
+    // The customer sees what is going to be paid, and of a basket that nobody has named a price for what it costs.
+    let shown = async || shop.till.get("/api/display").await["total"].clone();
+    assert_eq!(shown().await, "9.04");
     let goods = shop.core.look(|known| known.quotes.asked[0].goods.clone());
     assert_eq!((goods[0].name.as_str(), goods.len()), ("员工茶 Tea", 1), "the rules see what is sold");
     // Another line: the price is of the basket that was.
     let more = shop.till.post("/api/scan", &json!({ "text": TEA }), &fresh_key()).await.body["basket"].clone();
+    assert_eq!(shown().await, "22.60");
     let stale = json!({ "amount_minor": 904, "method": "cash", "basket": more["revision"], "quote": quote["id"] });
     let refused = shop.tries(stale).await;
     assert_eq!(refused.status, 409, "{}", refused.body);
+    // Put aside and taken up it is asked about anew, and is put aside no more once it is sold.
+    let hold = json!({ "amount_minor": 2_260, "basket": more["revision"] });
+    let held = shop.till.post("/api/held", &hold, &fresh_key()).await;
+    assert_eq!((held.status.as_u16(), &held.body["is_basket"]), (201, &json!(true)), "{}", held.body);
+    let take_up = json!({ "revision": 0, "press": { "take_up": { "held": held.body["number"] } } });
+    let more = shop.till.post("/api/basket", &take_up, &fresh_key()).await.body["basket"].clone();
+    assert_eq!(more["held"], held.body["number"]);
     let asked = shop.asks(json!({ "amount_minor": 2_260, "basket": more["revision"] })).await["quote"].clone();
     let sale = json!({ "amount_minor": 1_808, "method": "cash", "basket": more["revision"], "quote": asked["id"] });
     shop.till.sell(sale).await;
+    assert_eq!(shop.till.get("/api/held").await["items"], json!([]));
     let receipt = shop.till.receipt_with("18.08 CNY").await;
     // 13/113 of what was paid, not of the list price.
     for words in ["22.60", "-4.52", "含税 Incl.", "2.08"] {
@@ -165,9 +205,14 @@ async fn a_basket_is_quoted_by_its_lines_and_its_receipt_adds_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_price_the_sale_goes_on_at_its_list_price_and_is_told_why() {
     let ask = json!({ "amount_minor": 1_000 });
-    for (says, why) in
-        [(Says::NoRules, "no_rules"), (Says::SwitchedOff, "no_rules"), (Says::Fails, "failed"), (Says::Lies, "failed")]
-    {
+    for (says, why) in [
+        (Says::NoRules, "no_rules"),
+        (Says::SwitchedOff, "no_rules"),
+        // Pages sell nothing then.
+        (Says::Fails, "refused"),
+        (Says::Busy, "refused"),
+        (Says::Lies, "failed"),
+    ] {
         let shop = Shop::open_where_rules(says).await;
         assert_eq!(shop.asks(ask.clone()).await, json!({ "quote": null, "why": why }), "{says:?}");
         assert_eq!(shop.till.get("/api/state").await["link"]["online"], true, "{says:?}");

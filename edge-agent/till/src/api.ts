@@ -364,11 +364,11 @@ export function freshKey(): string {
   return `till-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-async function ask(path: string, init: RequestInit): Promise<unknown> {
+async function ask(path: string, init: RequestInit, answerMsMax = ANSWER_MS_MAX): Promise<unknown> {
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(path, { ...init, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    response = await fetch(path, { ...init, cache: 'no-store', signal: AbortSignal.timeout(answerMsMax) });
     body = await response.json();
   } catch (error) {
     // An answer that cannot be read tells as little as none.
@@ -386,9 +386,9 @@ export async function get<T>(path: string): Promise<T> {
   return (await ask(path, {})) as T;
 }
 
-export async function post<T>(path: string, body: unknown, key: string): Promise<T> {
+export async function post<T>(path: string, body: unknown, key: string, answerMsMax?: number): Promise<T> {
   const headers = { 'content-type': 'application/json', 'x-saoma-till': '1', 'idempotency-key': key };
-  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })) as T;
+  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) }, answerMsMax)) as T;
 }
 
 export interface Events {

@@ -1,5 +1,5 @@
-// When the agent is asked for the price of a sale, and what the page does with it. Nothing here keeps a sale from being made: the agent
-// answers within its own two seconds, whatever core does.
+// When the agent is asked for the price of a sale, and what the page does with it. Nobody waits for long: the agent answers within its own
+// two seconds, whatever core does. Only a shop whose rules core could ask, and that sells nothing without their price, sells nothing then.
 
 import { freshKey, post } from './api';
 import { orderTold } from './held';
@@ -9,9 +9,11 @@ import type { Screen, Wish } from './screen';
 import { current, inTraining, set } from './store';
 
 const QUOTES = '/api/quotes';
+/** The agent answers within two seconds; beyond this its page has no network. */
+const ANSWER_MS_MAX = 3_000;
 /** How long an answer stands for the same question: the cashier goes back and forth, and does not wait each time. That there is no price
- * stands for as long as it takes to press on. */
-const STANDS_MS = { quote: 30_000, none: 5_000 };
+ * stands for as long as it takes to press on; where nothing is sold without, whoever presses again asks again. */
+const STANDS_MS = { quote: 30_000, none: 5_000, refused: 1_000 };
 
 /** Longest that the agent is waited for: it answers in two seconds, but a paired device may have lost it. */
 const ANSWER_MS_MAX = 3_000;
@@ -34,9 +36,9 @@ function ask(about: Question): Asking {
   if (last !== null && isSame(last.about, about) && now - last.at < last.stands) return last;
   // An agent that does not answer sells nothing either; that is told where the sale is.
   const failed: QuoteAnswer = { quote: null, why: 'failed' };
-  const asking: Asking = { about, at: now, answer: Promise.race([post<QuoteAnswer>(QUOTES, about, freshKey()).catch(() => failed), late()]), stands: STANDS_MS.quote };
-  void asking.answer.then(({ quote }) => {
-    if (quote === null) asking.stands = STANDS_MS.none;
+  const asking: Asking = { about, at: now, answer: post<QuoteAnswer>(QUOTES, about, freshKey(), ANSWER_MS_MAX).catch(() => failed), stands: STANDS_MS.quote };
+  void asking.answer.then(({ quote, why }) => {
+    if (quote === null) asking.stands = why === 'refused' ? STANDS_MS.refused : STANDS_MS.none;
   });
   last = asking;
   return asking;
@@ -65,7 +67,7 @@ export async function priceOf(screen: Screen): Promise<void> {
 
 type Body = Extract<Wish, { kind: 'sell' }>['body'];
 
-/** What is sold: at its price, if that was seen; else the price comes on the screen first, and nothing is sold yet (null). */
+/** What is sold: at its price, if that was seen; else the price comes on the screen first, and nothing is sold yet (null), nor where the shop wants no sale without one. */
 export function priceBefore(body: Body): Body | Promise<Body | null> {
   const about = isAsked() ? askedBefore(body) : null;
   return about === null ? body : pricedOrShown(body, about);
@@ -75,9 +77,12 @@ async function pricedOrShown(body: Body, about: Question): Promise<Body | null> 
   const { quote, why } = await whileBusy(ask(about).answer);
   if (quote === null) {
     set({ price: why });
-    return body;
+    if (why !== 'refused') return body;
+    set({ notice: { kind: 'hint', hint: 'price_refused' } });
+    return null;
   }
   if (quote.amount_minor === body.amount_minor) return { ...body, quote: quote.id };
+  // What goes with the amount is the wish's: from the basket it is pressed without a screen that has it.
   set({ price: null, screen: methodWith(quote, orderTold(body)), notice: { kind: 'hint', hint: 'price_changed' } });
   return null;
 }

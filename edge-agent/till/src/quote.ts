@@ -1,9 +1,9 @@
 // The price of a sale by the shop's own rules: when it is asked for, and what it does to the screen. Pure; what a price is, the agent
-// says, and without one the sale goes on at its list price.
+// says, and without one the sale goes on at its list price, unless the shop has said that none does.
 
 import type { Method } from './api';
-import type { Order } from './held';
-import { HOME, type Screen } from './screen';
+import { keyedAgain, type Order } from './held';
+import type { Screen } from './screen';
 
 /** What core made of a sale. `list_minor`: what it costs without the rules. */
 export interface Quote {
@@ -17,7 +17,8 @@ export interface Quote {
   failed: string[];
 }
 
-export type Unquoted = 'no_rules' | 'training' | 'offline' | 'slow' | 'failed';
+/** `refused`: a rule without whose price the shop sells nothing gave none. With each other one the sale goes on at its list price. */
+export type Unquoted = 'no_rules' | 'training' | 'offline' | 'slow' | 'failed' | 'refused';
 
 export type QuoteAnswer = { quote: Quote; why: null } | { quote: null; why: Unquoted };
 
@@ -72,13 +73,15 @@ export function atList(minor: number, order: Order | undefined): { minor: number
   return isPlain ? { minor: quote.list_minor } : { minor: quote.list_minor, order: rest };
 }
 
-/** The price on the screen is over: how it is paid is asked again, at the list price, and with it the price. */
+/**
+ * The price on the screen is over: how it is paid is asked again, at the list price, and with it the price. Where the list price is not
+ * known (see `withQuote`), the amount is.
+ */
 export function over(screen: Screen): Screen {
   if (screen.kind !== 'method' && screen.kind !== 'cash' && screen.kind !== 'scan' && screen.kind !== 'card') return screen;
-  if (screen.order?.quote === undefined) return screen;
-  const keyed = atList(screen.minor, screen.order);
-  // A page that was loaded anew does not know what it was without the rules.
-  return keyed.minor === 0 ? HOME : { kind: 'method', ...keyed };
+  const quote = screen.order?.quote;
+  if (quote === undefined) return screen;
+  return quote.list_minor === 0 ? keyedAgain(screen.minor, screen.order) : { kind: 'method', ...atList(screen.minor, screen.order) };
 }
 
 /**

@@ -76,7 +76,7 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused';
 
 export interface Step {
   screen: Screen;

@@ -8,7 +8,8 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
 const KEYS: Record<string, Press> = {
-  F2: { kind: 'function', key: 'code' }, F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
+  F2: { kind: 'function', key: 'code' },
+  F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
 };
 
 function state(facts: object = {}): object {
@@ -550,19 +551,101 @@ test('a scan that is given up leads back to the list price, and to nothing where
   expect(again.model.screen).toMatchObject({ kind: 'home', keyed: '' });
 });
 
-test('a basket that is sold from where it stands keeps its lines when the price is another', async () => {
-  for (const held of [undefined, 3]) {
+test('a basket keeps its lines, and what it was put aside as, when its code is pressed before the price is there', async () => {
+  for (const held of [{}, { held: 3 }]) {
     const page = await Page.open();
-    const basket = {
-      revision: 7, ...(held === undefined ? {} : { held }), lines: [{ name: '员工餐', quantity: 1, price_minor: 4850, discount_minor: 0, total_minor: 4850 }],
-      totals: { gross_minor: 4850, discount_minor: 0, sale_discount_minor: 0, total_minor: 4850, taxes: [] },
-    };
+    const basket = { revision: 7, lines: [{}], totals: { total_minor: 4850 }, ...held };
     await page.connect(state({ rules: true, basket }));
     page.keys('Enter', 'F2');
     expect(page.last('/api/quotes').body).toEqual({ amount_minor: 4850, basket: 7 });
     await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
-    await page.reads();
+    expect(page.model.screen).toMatchObject({ kind: 'method', minor: 3880, order: { basket: 7, quote: QUOTE } });
     page.keys('3');
-    expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', basket: 7, quote: 'quo_1', ...(held === undefined ? {} : { held }) });
+    expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', basket: 7, quote: 'quo_1', ...held });
   }
+});
+
+test('a price that came a moment ago is not sold by whoever pressed or scanned for the one before', async () => {
+  const now = performance.now();
+  const page = await atMethod();
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(now);
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  for (const press of [{ kind: 'digits', digits: '3' }, { kind: 'method', method: 'code' }, { kind: 'function', key: 'code' }, { kind: 'scanned', text: '134567890123456789' }] as const) {
+    page.store.press(press, 'key', now + 349);
+    expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' } });
+  }
+  expect(page.paths()).not.toContain('/api/sales');
+  page.store.press({ kind: 'digits', digits: '3' }, 'key', now + 350);
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_1' });
+
+  const cash = await atMethod();
+  cash.keys('1');
+  await cash.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  cash.store.press({ kind: 'enter' }, 'key', now + 349);
+  expect(cash.model).toMatchObject({ screen: { kind: 'cash', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' } });
+  // What was handed over may be keyed at once, and was asked for at this price.
+  cash.store.press({ kind: 'digits', digits: '5' }, 'key', now + 349);
+  expect(cash.model.screen).toMatchObject({ kind: 'cash', keyed: '5' });
+  clock.mockRestore();
+  expect(cash.paths()).not.toContain('/api/sales');
+});
+
+test('where the shop sells nothing without its rules’ price, nothing goes out, and it is asked again', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: null, why: 'refused' });
+  expect(page.model.price).toBe('refused');
+  page.keys('1');
+  page.keys('Enter');
+  await settled();
+  expect(page.model).toMatchObject({ screen: { kind: 'cash', minor: 4850 }, notice: { kind: 'hint', hint: 'price_refused' }, busy: [] });
+  expect(page.paths()).not.toContain('/api/sales');
+  const before = performance.now.bind(performance);
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => before() + 2_000);
+  page.keys('Enter');
+  later.mockRestore();
+  expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(2);
+  await page.last('/api/quotes').answer({ quote: LISTED, why: null });
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 4850, method: 'cash', tendered_minor: 4850, quote: 'quo_2' });
+});
+
+test('goods that are scanned over a keyed amount go into the basket, whatever the price; a customer’s code is shown again', async () => {
+  for (const answer of ['goods', 'code'] as const) {
+    const page = await Page.open();
+    await page.connect(state({ rules: true }));
+    page.keys('4', '8', '5', '0');
+    page.store.press({ kind: 'scanned', text: '6901234500001' }, 'key', performance.now());
+    await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+    expect(page.last('/api/scan').body).toEqual({ text: '6901234500001' });
+    const basket = { revision: 8, lines: [{}], totals: { total_minor: 700 } };
+    if (answer === 'goods') await page.last('/api/scan').answer({ result: 'basket', basket, scanned: { name: 'Tea', line: 0 } });
+    else await page.last('/api/scan').refuse('scan_not_awaited');
+    const seen = answer === 'goods' ? { screen: { kind: 'basket' } } : { screen: { kind: 'method', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' } };
+    expect(page.model).toMatchObject(seen);
+    expect(page.paths()).not.toContain('/api/sales');
+  }
+});
+
+test('a price of which nobody knows any more what it was without the rules leads to the amount when it is over', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
+  page.keys('2');
+  await page.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
+  const again = await page.reload();
+  await again.connect(state({ rules: true, held: [], awaiting_scan: { amount_minor: 3880, since: 1 } }));
+  await again.last('/api/sales').refuse('quote_over');
+  expect(again.model.screen).toMatchObject({ kind: 'home', keyed: '' });
+});
+
+test('what a price was is asked anew for the next customer and for another cashier', async () => {
+  const page = await atMethod();
+  await page.last('/api/quotes').answer({ quote: LISTED, why: null });
+  page.keys('3');
+  await page.last('/api/sales').answer({ ...sale('pay_1'), settled: true });
+  page.keys('Enter', '4', '8', '5', '0', 'Enter');
+  expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(2);
+  await page.last('/api/quotes').answer({ quote: LISTED, why: null });
+  page.keys('Esc');
+  await page.tell('state', state({ rules: true, held: [], cashier: 'Wu' }));
+  page.keys('Enter');
+  expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(3);
 });

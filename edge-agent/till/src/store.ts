@@ -77,6 +77,8 @@ let model: Model = {
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
 let changed = { shownAt: 0, pressedAt: 0 };
+/** When a price that is not the list price came on the screen; it stays the same from how it is paid to the cash. */
+let pricedAt = 0;
 
 export function current(): Model {
   return model;
@@ -88,11 +90,10 @@ export function onChange(listener: () => void): () => void {
 }
 
 export function set(change: Partial<Model>, pressedAt?: number): void {
-  const before = questionOf(model.screen);
-  const wasPriced = otherPrice(model.screen);
+  const [before, priceBefore] = [questionOf(model.screen), otherPrice(model.screen)];
   model = { ...model, ...change };
   const price = otherPrice(model.screen);
-  if (price !== null && price !== wasPriced) pricedAt = performance.now();
+  if (price !== undefined && price !== priceBefore) pricedAt = performance.now();
   // A code is good for as long as it is on show, whichever way its screen was left.
   const { pairing } = model;
   if (pairing !== null && model.screen.kind !== 'pair-code') {
@@ -154,9 +155,27 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
 
+/** The quote that has put another price than was keyed on the screen. */
+function otherPrice(screen: Screen): string | undefined {
+  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
+  return quote === undefined || quote.amount_minor === quote.list_minor ? undefined : quote.id;
+}
+
+/** Whether it would sell at a price that nobody can have read yet: whoever pressed it, or scanned, meant the one before. */
+function isUnread(press: Press, at: number): boolean {
+  if (otherPrice(model.screen) === undefined || at - pricedAt >= SETTLE_MS.giving) return false;
+  // What is keyed as handed over is held against the price when it is confirmed.
+  return model.screen.kind === 'cash' ? press.kind === 'enter' : ['digits', 'method', 'function', 'scanned'].includes(press.kind);
+}
+
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
-  if (model.busy.some(isAlone) || pinsUnderWay > 0 || isTooEarly(what, by, at)) return;
+  if (model.busy.some(isAlone) || pinsUnderWay > 0) return;
+  if (isUnread(what, at)) {
+    set({ notice: { kind: 'hint', hint: 'price_changed' } });
+    return;
+  }
+  if (isTooEarly(what, by, at)) return;
   // Settings and pairing are at the till itself.
   if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits') return;
   const { state } = model;
@@ -198,7 +217,8 @@ async function carry(wish: Wish): Promise<void> {
       const price = priceBefore(wish.body);
       // Where nothing is asked, it goes out with the press.
       const body = price instanceof Promise ? await price : price;
-      return body === null ? undefined : begin(salesPath(), body);
+      if (body !== null) return begin(salesPath(), body);
+      return wish.body.code === undefined ? undefined : inBasket(wish.body.code);
     }
     case 'act':
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
@@ -249,6 +269,17 @@ async function carry(wish: Wish): Promise<void> {
         scanned(answer);
       });
     }
+  }
+}
+
+/** What was scanned for a sale that its price has held up: goods go into the basket, and a customer shows the code again. */
+async function inBasket(text: string): Promise<void> {
+  // A scan that is awaited is another page's, and no code is to be charged for that.
+  if ((model.state?.awaiting_scan ?? null) !== null) return;
+  try {
+    scanned(await post<ScanAnswer>('/api/scan', { text }, freshKey()));
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'scan_not_awaited')) tell(error);
   }
 }
 
@@ -314,7 +345,7 @@ async function carriedOut(intent: Intent): Promise<void> {
     }
     if ('awaiting_card' in answer) return set({ ...rest, screen: awaitingCard(model.screen, answer.awaiting_card.amount_minor, intent.body) });
     const sales = withAnswers(askedAt, [answer]);
-    // Whoever comes next is asked about anew.
+    // The next customer's price is another question.
     if (isNewSale(intent.path)) forgetPrice();
     const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
@@ -449,6 +480,7 @@ function takeState(state: TillState): void {
   else sessionStorage.setItem(OFFLINE, String(offlineSince));
   const turned = inTraining() !== ((state.training ?? null) !== null);
   const isFirst = model.state === null;
+  if (state.rules !== model.state?.rules || state.cashier !== model.state?.cashier) forgetPrice();
   const { screen } = model;
   const busy = model.busy.some(isNewSale);
   if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {

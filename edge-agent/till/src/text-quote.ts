@@ -7,14 +7,14 @@ export interface QuoteTexts {
   asking: string;
   /** Before the words of rules that gave no answer. */
   passedOver: string;
-  /** Why the list price stands; nothing is said where there is nothing to be missed. */
+  /** Why the list price stands, or nothing is sold; nothing is said where there is nothing to be missed. */
   why: Record<Exclude<Unquoted, 'no_rules' | 'training'>, string>;
   splitAtList: string;
 }
 
 export const QUOTE_HINTS = {
-  zh: { price_changed: '店铺规则给出了新价格，请核对后再按一次' },
-  en: { price_changed: 'The shop’s rules name another price: look at it, and press once more' },
+  zh: { price_changed: '店铺规则给出了新价格，请核对后再按一次', price_refused: '店铺规则没有给出价格，本店规定无价不收款。请再按一次；仍不行请找店主。' },
+  en: { price_changed: 'The shop’s rules name another price: look at it, and press once more', price_refused: 'The shop’s rules give no price, and the shop sells nothing without: press again, or ask the owner' },
 } as const;
 
 export const QUOTE_PROBLEMS = {
@@ -31,6 +31,7 @@ export const QUOTE: Record<'zh' | 'en', QuoteTexts> = {
       offline: '没有网络，按原价收款，不计店铺优惠。',
       slow: '店铺规则没有及时答复，按原价收款。',
       failed: '店铺规则没有给出价格，按原价收款。',
+      refused: '店铺规则没有给出价格，现在不能收款。',
     },
     splitAtList: '分次付款按原价收款。',
   },
@@ -42,6 +43,7 @@ export const QUOTE: Record<'zh' | 'en', QuoteTexts> = {
       offline: 'No network: sold at the list price, without the shop’s discounts.',
       slow: 'The shop’s rules did not answer in time: sold at the list price.',
       failed: 'The shop’s rules gave no price: sold at the list price.',
+      refused: 'The shop’s rules give no price: nothing can be sold now.',
     },
     splitAtList: 'What is paid in parts is sold at the list price.',
   },

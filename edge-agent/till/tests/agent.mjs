@@ -123,9 +123,10 @@ export async function agent(dist) {
     if (training === null) desk.keyed(view(sale), body);
     return change(sale, {});
   };
-  /** The shop's rules: a fifth off one amount, no answer to another, and the list price for all else. */
+  /** The shop's rules: a fifth off one amount, no answer to another, a refusal of a third, and the list price for all else. */
   const quoted = ({ amount_minor }) => {
     if (amount_minor === 6666) return { quote: null, why: 'slow' };
+    if (amount_minor === 7777) return { quote: null, why: 'refused' };
     const off = amount_minor === 5555 ? 1111 : 0;
     const quote = {
       id: `quo_${String(amount_minor).padStart(26, 'a')}`, amount_minor: amount_minor - off, amount: decimal(amount_minor - off), list_minor: amount_minor,

@@ -623,7 +623,7 @@ if (standIn !== null) {
   };
 
   // Before the counter's: they leave a till that wants a shift.
-  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, type, think, sees, screen, saleState, outside, sales, amount }), counterScreenStories({
+  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), counterScreenStories({
     page, base: TILL, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, paste, rattle, customerCode,
   }));
 }

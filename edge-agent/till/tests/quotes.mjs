@@ -6,7 +6,7 @@ import { office } from './counter.mjs';
 
 const BARCODE = '6901234500001';
 
-const STAND_IN = ({ page, press, type, think, sees, screen, saleState, outside, sales, amount }) => ({
+const STAND_IN = ({ page, press, think, type, sees, screen, saleState, outside, sales, amount }) => ({
   async 'the price by the shop’s rules is seen, paid, and what it was made of stays with the sale'() {
     await type('5555');
     await press('Enter');
@@ -17,7 +17,7 @@ const STAND_IN = ({ page, press, type, think, sees, screen, saleState, outside, 
     await press('Escape');
     assert.equal(await amount(), '55.55');
     await press('Enter');
-    // A price must have been there to be read.
+    await sees('.price [data-price="quoted"]');
     await think();
     await press('1');
     await sees('.till[data-screen="cash"] .price [data-price="quoted"]');
@@ -41,6 +41,20 @@ const STAND_IN = ({ page, press, type, think, sees, screen, saleState, outside, 
     await saleState('succeeded');
     assert.equal((await sales())[0].amount_minor, 6666);
     await press('Enter');
+    await screen('home');
+  },
+
+  async 'a shop that sells nothing without its rules’ price sells nothing, and says so'() {
+    const before = (await sales()).length;
+    await type('7777');
+    await press('Enter');
+    await sees('.price [data-price="refused"]');
+    assert.deepEqual(await outside(), []);
+    await press('3');
+    await sees('.notice[data-notice="price_refused"]');
+    assert.deepEqual(await outside(), []);
+    assert.equal((await sales()).length, before);
+    await press('Escape', 'Escape');
     await screen('home');
   },
 });

@@ -183,20 +183,22 @@ pub fn totals(goods: &[Goods]) -> Result<Totals, PricingError> {
     })
 }
 
-/// The taxes in what is paid. With the total they are those that prices contain, since the others stand before it; with something else in
-/// its place all of them are in that: everything shrinks or grows alike, each tax's base rounded half up.
+/// The taxes that are in what is paid. If that is what the lines come to, those that prices contain: the others came on top, and were
+/// said before the sum. If it is not, all of them: everything shrinks or grows alike, as by a discount on the whole, and each part is
+/// rounded half up with its tax in it, whichever way that came to the list price.
 #[must_use]
 pub fn contained(totals: &Totals, paid_minor: i64) -> Vec<TaxPart> {
-    let parts = totals.taxes.iter();
     if paid_minor == totals.total_minor {
-        return parts.filter(|part| part.tax.included).cloned().collect();
+        return totals.taxes.iter().filter(|part| part.tax.included).cloned().collect();
     }
     let scaled = |part: &TaxPart| {
-        let base = i128::from(part.base_minor) * i128::from(paid_minor.max(0));
-        let base_minor = half_up(base, i128::from(totals.total_minor.max(1)));
-        TaxPart { tax: part.tax.clone(), base_minor, tax_minor: part.tax.on(base_minor) }
+        let tax = GoodsTax { included: true, ..part.tax.clone() };
+        let added_minor = if part.tax.included { 0 } else { part.tax_minor };
+        let with_tax = i128::from(part.base_minor) + i128::from(added_minor);
+        let base_minor = half_up(with_tax * i128::from(paid_minor.max(0)), i128::from(totals.total_minor.max(1)));
+        TaxPart { tax_minor: tax.on(base_minor), tax, base_minor }
     };
-    parts.map(scaled).collect()
+    totals.taxes.iter().map(scaled).collect()
 }
 
 /// Whether the lines come to what is paid for them. Lines that are all plain are not counted: they may stand beside an amount that

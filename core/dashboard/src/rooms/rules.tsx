@@ -73,17 +73,18 @@ function RulesForm({ rules, extensions, onReload }: { rules: MerchantRules; exte
   const fields = fieldsOf(extension?.settings_schema);
   const [typed, setTyped] = useState<Typed>(() => typedOf(fields, before));
   const { settings, wrong } = read(fields, typed, before);
+  const isRight = Object.keys(wrong).length === 0;
   const save = useMutation({
     mutationFn: () => {
-      // Without the package nobody knows what its settings mean, and what cannot be is not said: they stay as they are.
-      const said = extension === undefined || Object.keys(wrong).length > 0 ? {} : { settings: settings as Record<string, never> };
+      // Without the package nobody knows what its settings mean, and of wrong ones one would be missing: they stay as they are.
+      const said = extension === undefined || !isRight ? {} : { settings: settings as Record<string, never> };
       const body = { version: rules.version, extension: chosen ?? '', enabled, refuse_on_failure: refusing, ...said };
       return got(api.PUT('/v1/merchant-rules', { body }));
     },
     onSuccess: (saved) => queryClient.setQueryData(RULES, saved),
   });
   const isGone = chosen !== null && extension === undefined;
-  const mayBeSaved = chosen !== null && (extension !== undefined || !enabled) && (Object.keys(wrong).length === 0 || (!enabled && isOfBefore));
+  const mayBeSaved = chosen !== null && (extension !== undefined || !enabled) && (isRight || !enabled);
   const isStale = save.error !== null && asProblem(save.error).code === 'changed_meanwhile';
   const choices = [...extensions.map(({ id, name, version }) => ({ value: id, label: `${name} ${version}` })), ...(isGone ? [{ value: chosen, label: chosen }] : [])];
   return (

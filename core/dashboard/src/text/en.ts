@@ -137,7 +137,7 @@ export const en = {
     close_confirmed: 'The channel confirmed the close', answer_refused: 'An answer was not believed', refund_submitted: 'Refund sent',
     refund_pending: 'Refund under way', refund_no_answer: 'No answer about the refund', refund_succeeded: 'Refund done', refund_failed: 'Refund failed',
     voided: 'Voided', paid_late: 'Paid late', scanned: 'Code opened', refund_not_sent: 'Refund not sent yet', refund_settled_by_hand: 'Refund settled by hand',
-    rules_asked: 'The shop’s own rules were asked', quoted: 'Sold at the price that was quoted', doubted: 'In doubt: the channel is asked', doubt_waits: 'Waiting until nothing can be on its way any more', doubt_ended: 'The channel has said which is true', paid_by_hand: 'Settled by hand as paid',
+    rules_asked: 'The shop’s own rules were asked', not_quoted: 'The till names a price that was not quoted', quoted: 'Sold at the price that was quoted', doubted: 'In doubt: the channel is asked', doubt_waits: 'Waiting until nothing can be on its way any more', doubt_ended: 'The channel has said which is true', paid_by_hand: 'Settled by hand as paid',
     needs_attention: 'A person is called', let_go: 'A held sale was let go by a person', settlement_proposed: 'Settlement by hand proposed', settlement_confirmed: 'Settlement by hand confirmed',
     settlement_refused: 'Settlement by hand refused', settlement_withdrawn: 'Settlement by hand withdrawn', cancel_asked: 'Somebody wants it cancelled', attended: 'Somebody has seen to it',
     contradicts_refund: 'The channel says otherwise of a refund than before',

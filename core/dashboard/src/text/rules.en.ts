@@ -5,7 +5,7 @@ export const rulesEn = {
   package: 'Rules package', none: 'No rules package is installed. The operator lays one in, or you publish your own with “saoma plugin publish”.', noneChosen: 'No rules were chosen yet',
   on: 'In force', off: 'Switched off', enabled: 'In force for new sales', version: 'Version', changed: 'Changed', by: 'by', has: 'Decides',
   parts: { price: 'the price', route: 'which account collects', risk: 'whether a sale is made', 'receipt-lines': 'lines of the receipt' } as Record<string, string>,
-  refuse: 'No sale without an answer of', refuseHint: 'If one of these gives no answer, nothing is sold; without the others the sale goes on. The till sells at its list price if the price has no answer.',
+  refuse: 'No sale without an answer of', refuseHint: 'If one of these gives no answer, nothing is sold; without the others the sale goes on. A till without a network, or that core does not answer in time, sells at its list price all the same.',
   settings: 'Settings', save: 'Save', saved: 'Saved. Tills follow within a minute.', problem: 'The rules cannot be asked as they are',
   gone: 'What was chosen is not installed here any more: it can be switched off, or another chosen.',
   tryIt: 'Try a sale', tryHint: 'Asks the rules that are in force now, and sells nothing.', amount: 'Amount', goods: 'Goods', goodsHint: 'The name of what is sold, as the till would say it', store: 'Store', ask: 'Ask for the price',

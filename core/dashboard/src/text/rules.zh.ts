@@ -5,7 +5,7 @@ export const rulesZh: typeof rulesEn = {
   package: '规则包', none: '尚未安装规则包。可由平台放入，也可用“saoma plugin publish”发布自己的。', noneChosen: '尚未选用规则',
   on: '已启用', off: '已停用', enabled: '对新交易启用', version: '版本', changed: '更改时间', by: '操作人', has: '决定',
   parts: { price: '价格', route: '收款账户', risk: '是否允许收款', 'receipt-lines': '小票附加内容' } as Record<string, string>,
-  refuse: '没有答复就不收款的规则', refuseHint: '所选规则没有答复时不收款；其余规则没有答复时照常收款。价格规则没有答复时，终端按原价收款。',
+  refuse: '没有答复就不收款的规则', refuseHint: '所选规则没有答复时不收款；其余规则没有答复时照常收款。终端没有网络或平台未及时答复时，仍按原价收款。',
   settings: '设置', save: '保存', saved: '已保存，各终端一分钟内生效。', problem: '规则目前无法使用',
   gone: '所选规则包已不在此处：可以停用，或改选其他规则包。',
   tryIt: '试算', tryHint: '按当前启用的规则试算，不会收款。', amount: '金额', goods: '商品', goodsHint: '商品名称，与终端上一致', store: '门店', ask: '试算价格',

@@ -117,7 +117,7 @@ export const zh: Texts = {
     succeeded: '支付成功', failed: '失败', reversed: '已冲正', expired: '码已过期', cancelled: '已取消',
     close_confirmed: '渠道确认关闭', answer_refused: '答复不可信，未采纳', refund_submitted: '退款已提交', refund_pending: '退款处理中',
     refund_no_answer: '退款未答复', refund_succeeded: '退款完成', refund_failed: '退款失败', voided: '已撤销', paid_late: '迟到支付', scanned: '顾客打开了码',
-    refund_not_sent: '退款尚未发出', refund_settled_by_hand: '退款已人工处理', rules_asked: '已按商户自有规则处理', quoted: '按报价收款', doubted: '存疑，正在查询渠道', doubt_waits: '等待在途请求全部到达', doubt_ended: '渠道已明确答复', paid_by_hand: '人工确认已付',
+    refund_not_sent: '退款尚未发出', refund_settled_by_hand: '退款已人工处理', rules_asked: '已按商户自有规则处理', not_quoted: '终端所报的价格并非核心报价', quoted: '按报价收款', doubted: '存疑，正在查询渠道', doubt_waits: '等待在途请求全部到达', doubt_ended: '渠道已明确答复', paid_by_hand: '人工确认已付',
     needs_attention: '需要人工处理', let_go: '暂扣的销售已由人工放行', settlement_proposed: '已提出人工处理', settlement_confirmed: '人工处理已复核', settlement_refused: '人工处理被拒绝',
     settlement_withdrawn: '人工处理已撤回', cancel_asked: '有人要求取消', attended: '已有人处理', contradicts_void: '已撤销的款项渠道称已付', contradicts_refund: '渠道对退款前后答复矛盾', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
     refunded_elsewhere: '在别处退款', undone_elsewhere: '渠道自行撤回',

@@ -11,6 +11,8 @@ mod offline;
 pub mod shift;
 pub mod signed;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -47,14 +49,17 @@ use self::{
 };
 use crate::{
     app::App,
-    payments::{QuotedTo, check_quote, kind, quote_told, record},
+    payments::{NotQuoted, QuotedTo, check_quote, kind, quote_told, record},
     webhooks::{tell_payment, tell_refund},
 };
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
-/// How far a terminal's clock may be ahead, in milliseconds, without a price that it sold being called over: it is told by no other clock.
-const CLOCKS_APART_MS: i64 = 3_600_000;
+/// How far ahead a terminal's clock may be before a price that it sold at is doubted as over, in milliseconds: clocks are set wrong by an
+/// hour, and who sells at an old price does it for days.
+const CLOCK_MS_MAX: i64 = 3_600_000;
+/// Most characters of a terminal's own words in a timeline: more than the longest quote of core's comes to.
+const QUOTE_CHARS_MAX: usize = 1_024;
 /// What metrics call the channel of a sale that an offline code paid.
 const OFFLINE: &str = "offline_code";
 /// The same of a card sale that is to be forwarded.
@@ -85,7 +90,7 @@ pub async fn take_journal(
     if batch.entries.len() > BATCH_ENTRIES_MAX {
         return Err(SyncError::TooMany(batch.entries.len()));
     }
-    let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
+    let source = Source { tenant: scope.tenant(), terminal, now: app.now(), quoted: true };
     let key = app.vault().own().fingerprint.clone();
     let fleet = app.fleet().clone();
     let read = move |tx: &mut Tx<'_>| {
@@ -171,6 +176,8 @@ fn take(
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
         let (mut doubted, mut stored) = (None, None);
+        let quote = not_quoted(&taken.record, taken.entry.at, (key, quoted_to));
+        let source = Source { quoted: quote != Some(NotQuoted::Other), ..source };
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
             (Some(Booking::Book { .. }), Record::CashRefund { refund, amount, .. }) => {
@@ -191,10 +198,7 @@ fn take(
         };
         // What was sold and is doubted was sold in its shift all the same.
         let held = if held.is_none() { shifts.follow(tx, scope, taken, stored)? } else { held };
-        let held = held.or(doubted).or_else(|| {
-            let sold_at = book::believed(taken.entry.at, source.now).plus(-CLOCKS_APART_MS);
-            lines_differ(&taken.record, (key, quoted_to, sold_at))
-        });
+        let held = held.or(doubted).or_else(|| lines_differ(&taken.record, quote));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
@@ -219,24 +223,39 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
 }
 
-/// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its lines
-/// say something else.
-fn lines_differ(record: &Record, (key, to, sold_at): (&hmac::Key, QuotedTo, Millis)) -> Option<String> {
-    let (what, amount, goods, split, quote) = match record {
-        Record::CashSale { amount, goods, split, quote, .. } => ("cash", amount, goods, split.as_ref(), quote),
-        Record::OfflineSale { amount, goods, quote, .. } => ("offline code", amount, goods, None, quote),
-        Record::StoredCardSale { amount, goods, quote, .. } => ("stored card sale", amount, goods, None, quote),
+/// What was sold at the till itself: in a word, its amount, its lines, the whole that it is a part of, and the quote that it names.
+type SoldThere<'a> = (&'static str, Amount, &'a [Goods], Option<&'a SplitPart>, Option<&'a Quoted>);
+
+fn sold_there(record: &Record) -> Option<SoldThere<'_>> {
+    Some(match record {
+        Record::CashSale { amount, goods, split, quote, .. } => {
+            ("cash", *amount, goods, split.as_ref(), quote.as_ref())
+        }
+        Record::OfflineSale { amount, goods, quote, .. } => ("offline code", *amount, goods, None, quote.as_ref()),
+        Record::StoredCardSale { amount, goods, quote, .. } => {
+            ("stored card sale", *amount, goods, None, quote.as_ref())
+        }
         _ => return None,
-    };
+    })
+}
+
+/// Why the price that a sale names is none of core's. `at`: when it was sold, by the terminal's clock.
+fn not_quoted(record: &Record, at: Millis, (key, to): (&hmac::Key, QuotedTo)) -> Option<NotQuoted> {
+    let (_, amount, goods, _, quote) = sold_there(record)?;
+    check_quote(key, to, quote?, amount, goods, at.plus(-CLOCK_MS_MAX)).err()
+}
+
+/// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its price is
+/// none of core's (`doubt`), or its lines say something else.
+fn lines_differ(record: &Record, doubt: Option<NotQuoted>) -> Option<String> {
+    let (what, amount, goods, split, quote) = sold_there(record)?;
     let differs = |why: &dyn std::fmt::Display| {
         format!("the {what} is booked as {amount}, but what was sold does not fit it: {why}")
     };
-    let quoted = quote.as_ref().map(|quote| check_quote(key, to, quote, *amount, goods, sold_at).map(|()| quote));
-    let lines_minor = match quoted {
-        Some(Err(why)) => return Some(differs(&why)),
-        Some(Ok(quote)) => quote.asked_minor,
-        None => amount.minor(),
-    };
+    if let Some(why) = doubt {
+        return Some(differs(&why));
+    }
+    let lines_minor = quote.map_or(amount.minor(), |quote| quote.asked_minor);
     // What is sold in parts comes to the total of all of them.
     let whole = split.and_then(|part| pricing::check_amount(&part.goods, part.total.minor()).err());
     let why = pricing::check_amount(goods, lines_minor).err().or(whole)?;
@@ -315,16 +334,12 @@ fn book_entry(
 
 /// A text of a journal as core keeps texts: the cash is taken, so that a character that cannot stand here holds up nothing.
 fn readable(text: &str) -> String {
-    text.chars()
-        .take(TEXT_LEN_MAX)
-        .map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER })
-        .collect()
+    readable_to(TEXT_LEN_MAX, text)
 }
 
-/// Of a text that a terminal made, as much as fits a timeline.
-fn readable_whole(text: &str) -> String {
+fn readable_to(chars_max: usize, text: &str) -> String {
     text.chars()
-        .take(4 * TEXT_LEN_MAX)
+        .take(chars_max)
         .map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER })
         .collect()
 }
@@ -400,10 +415,10 @@ fn insert_payment(
         updated_at: source.now,
     };
     payments::insert_new(tx, scope, &stored)?;
-    // What the till says. Whether core quoted it is said with the entry.
     if let Some(quote) = &sold.quote {
-        let told = format!("as the till says, {}", readable_whole(&quote_told(quote, stored.payment.amount)));
-        record(tx, scope, &stored, None, kind::QUOTED, &told, &source.terminal.to_string(), source.now)?;
+        let told = readable_to(QUOTE_CHARS_MAX, &quote_told(quote, stored.payment.amount));
+        let kind = if source.quoted { kind::QUOTED } else { kind::NOT_QUOTED };
+        record(tx, scope, &stored, None, kind, &told, &source.terminal.to_string(), source.now)?;
     }
     Ok(stored)
 }

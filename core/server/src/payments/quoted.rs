@@ -21,7 +21,7 @@ pub struct QuotedTo {
 pub enum NotQuoted {
     #[error("core has not quoted this price for these goods to this till")]
     Other,
-    #[error("the quote is over")]
+    #[error("the quote was over by then")]
     Over,
 }
 
@@ -46,7 +46,7 @@ pub fn signed(key: &hmac::Key, to: QuotedTo, quote: Quoted, amount: Amount, good
     Quoted { id: QuoteId::from_bytes(bytes), ..quote }
 }
 
-/// Whether core has quoted this. `at`: when it is sold.
+/// Whether core has quoted this, to be sold at that moment.
 ///
 /// # Errors
 /// In this order: `Other`, `Over`.
@@ -100,21 +100,21 @@ mod tests {
             expires_at: Millis(1_000),
         };
         let quote = signed(&key, to, quote, amount(800), &goods);
-        // As another implementation computed it: journals bring quotes of before, and nodes of two versions know each other's.
+        // By an independent implementation: other words for the same would make foreign all that tills have sold and not yet sent.
         assert_eq!(quote.id.to_string(), "quo_4jiadnstpuu72sjfxwkd3ms5cy");
-        let sold = |to, quote: &Quoted, minor, goods: &[Goods], at| check(&key, to, quote, amount(minor), goods, at);
-        assert_eq!(sold(to, &quote, 800, &goods, Millis(1_000)), Ok(()));
-        assert_eq!(sold(to, &quote, 800, &goods, Millis(0)), Ok(()));
-        assert_eq!(sold(to, &quote, 800, &goods, Millis(1_001)), Err(NotQuoted::Over));
+        let sold =
+            |to, quote: &Quoted, minor, goods: &[Goods], at| check(&key, to, quote, amount(minor), goods, Millis(at));
+        assert_eq!(sold(to, &quote, 800, &goods, 1_000), Ok(()));
+        assert_eq!(sold(to, &quote, 800, &goods, 1_001), Err(NotQuoted::Over));
         let other = Err(NotQuoted::Other);
-        assert_eq!(sold(to, &quote, 799, &goods, Millis(0)), other);
-        assert_eq!(sold(to, &quote, 800, &[], Millis(0)), other);
+        assert_eq!(sold(to, &quote, 799, &goods, 0), other);
+        assert_eq!(sold(to, &quote, 800, &[], 0), other);
         for elsewhere in [
             QuotedTo { tenant: TenantId::from_bytes([0; 16]), ..to },
             QuotedTo { store: StoreId::from_bytes([0; 16]), ..to },
             QuotedTo { terminal: None, ..to },
         ] {
-            assert_eq!(sold(elsewhere, &quote, 800, &goods, Millis(0)), other);
+            assert_eq!(sold(elsewhere, &quote, 800, &goods, 0), other);
         }
         for changed in [
             Quoted { asked_minor: 1_001, ..quote.clone() },
@@ -123,7 +123,7 @@ mod tests {
             Quoted { expires_at: Millis(9_999), ..quote.clone() },
             Quoted { id: QuoteId::from_bytes([0; 16]), ..quote.clone() },
         ] {
-            assert_eq!(sold(to, &changed, 800, &goods, Millis(1_000)), other);
+            assert_eq!(sold(to, &changed, 800, &goods, 1_000), other);
         }
         let another_key = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
         assert_eq!(check(&another_key, to, &quote, amount(800), &goods, Millis(0)), other);

@@ -1,11 +1,12 @@
 //! A quote and the sale that is made of it: what was quoted is what is sold, by whoever asked, and nothing else passes for it.
 
 use saoma_protocol::{
-    Millis, Sequence,
+    Sequence,
     api::{Goods, GoodsTax, Quoted},
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, Verdict},
 };
+use saoma_server::payments::{QuotedTo, signed_quote};
 use serde_json::{Value, json};
 
 use crate::{
@@ -156,15 +157,49 @@ async fn nothing_else_passes_for_a_quote() {
     assert_eq!(refused["pointer"], "/goods", "{refused}");
 }
 
-/// The cash lies in the drawer: it is booked, and a person is told of a price that core has not quoted.
+#[actix_web::test]
+async fn a_quote_of_cores_own_is_sold_until_it_is_over() {
+    let canteen = Canteen::for_staff().await;
+    let (app, merchant) = (canteen.town.app(), &canteen.merchant);
+    let till = canteen.town.till(merchant).await;
+    let quote: Quoted = serde_json::from_value(canteen.quoted_to(&till).await).unwrap();
+    let to = QuotedTo {
+        tenant: merchant.id.parse().unwrap(),
+        store: merchant.store.parse().unwrap(),
+        terminal: Some(till.id.parse().unwrap()),
+    };
+    for (counter, ends_in_ms, status, code) in [(1, -1, 409, json!("quote_over")), (1, 60_000, 201, Value::Null)] {
+        let quote = Quoted { expires_at: app.now().plus(ends_in_ms), ..quote.clone() };
+        let quote = signed_quote(
+            &app.vault().own().fingerprint,
+            to,
+            quote,
+            serde_json::from_value(amount(800)).unwrap(),
+            &meal(),
+        );
+        let sale = canteen.sale(&json!(quote), counter).await;
+        let told: Value =
+            till.door.post("/v1/payments").key(&till.number(merchant, counter)).json(&sale).await.json(status);
+        assert_eq!(told["code"], code, "{told}");
+    }
+}
+
+/// The cash lies in the drawer: it is booked, and a person is told of a price that core has not quoted, or not for so long.
 #[actix_web::test]
 async fn cash_at_a_quoted_price_comes_with_the_journal() {
     let canteen = Canteen::for_staff().await;
     let till = canteen.town.till(&canteen.merchant).await;
     let quote: Quoted = serde_json::from_value(canteen.quoted_to(&till).await).unwrap();
     let forged = Quoted { asked_minor: 1_000, receipt_lines: vec!["free".to_owned()], ..quote.clone() };
+    let ends = quote.expires_at;
+    let minutes = |minutes: i64| ends.plus(minutes * 60_000);
     let mut entries: Vec<Entry> = Vec::new();
-    for (counter, quote) in [(1, quote), (2, forged)] {
+    for (counter, quote, at) in [
+        (1, quote.clone(), minutes(-1)),
+        (2, forged, minutes(-1)),
+        (3, quote.clone(), minutes(59)),
+        (4, quote, minutes(61)),
+    ] {
         let record = Record::CashSale {
             payment: till.number(&canteen.merchant, counter).parse().unwrap(),
             counter: Sequence(counter),
@@ -177,19 +212,20 @@ async fn cash_at_a_quoted_price_comes_with_the_journal() {
         };
         assert_eq!(record.version(), 7);
         let before = entries.last().map_or(GENESIS, Entry::hash);
-        entries.push(Entry::new(Sequence(counter), Millis(1_790_000_000_000), before, record).unwrap());
+        entries.push(Entry::new(Sequence(counter), at, before, record).unwrap());
     }
     let batch = JournalBatch { entries };
     let ack: JournalAck = till.door.post("/v1/terminal/journal").json(&batch).await.json(200);
     let verdicts: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
-    assert_eq!((ack.through, verdicts), (Sequence(2), vec![(2, Verdict::Held)]));
+    assert_eq!((ack.through, verdicts), (Sequence(4), vec![(2, Verdict::Held), (4, Verdict::Held)]));
     assert!(ack.verdicts[0].why.contains("core has not quoted this price"), "{ack:?}");
-    for counter in [1, 2] {
+    assert!(ack.verdicts[1].why.contains("the quote was over by then"), "{ack:?}");
+    for (counter, said) in [(1, "quoted"), (2, "not_quoted"), (3, "quoted"), (4, "quoted")] {
         let number = till.number(&canteen.merchant, counter);
         let paid: Value = canteen.merchant.owner.get(&format!("/v1/payments/{number}")).await.json(200);
         assert_eq!((&paid["state"], &paid["amount"]), (&json!("succeeded"), &amount(800)));
         let events = canteen.events(&number).await;
-        assert!(events.iter().any(|(kind, told)| kind == "quoted" && told.contains("10.00 → 8.00 CNY")), "{events:?}");
+        assert!(events.iter().any(|(kind, told)| kind == said && told.contains("10.00 → 8.00 CNY")), "{events:?}");
     }
     canteen.merchant.books_balance().await;
 }

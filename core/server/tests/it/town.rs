@@ -1,6 +1,6 @@
 //! A core with its people, all let in through its own doors, and a wallet scheme beside it: stories are told in a town.
 //!
-//! Nothing here reaches into core: merchants, people, keys, terminals and channel accounts are made over HTTP, as they are
+//! Nothing here is made from within core: merchants, people, keys, terminals and channel accounts are made over HTTP, as they are
 //! made in life. The database file is read beside core, to see what a request has really changed.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use saoma_protocol::{PaymentId, Sequence, journal::Entry, message::JournalBatch};
 use saoma_schemes::wallet;
-use saoma_server::{config::Config, serve::Running};
+use saoma_server::{app::App, config::Config, serve::Running};
 use serde_json::{Value, json};
 
 use crate::{
@@ -130,6 +130,11 @@ impl Town {
         let one_time = std::fs::read_to_string(folder.path().join("data/admin-one-time-password")).unwrap();
         let admin = welcome(&Door::at(&api), "admin@saoma.local", one_time.trim()).await;
         Self { running: Some(running), environment, folder, scheme, admin }
+    }
+
+    /// Core from within, for what at its doors only time would bring about.
+    pub fn app(&self) -> &App {
+        self.running.as_ref().unwrap().app()
     }
 
     /// Core ends as at a shutdown and starts again on what it has written.

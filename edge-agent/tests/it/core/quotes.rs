@@ -20,6 +20,8 @@ pub enum Says {
     SwitchedOff,
     /// A rule without which there is no price gave none.
     Fails,
+    /// Such a rule could not be asked just now.
+    Busy,
     /// Something that does not add up.
     Lies,
 }
@@ -57,5 +59,6 @@ pub(super) async fn quote(known: Shared, ask: Json<AskQuote>) -> HttpResponse {
         }
         Says::Lies => QuoteView { amount: ask.amount, ..view },
         Says::Fails => return problem(409, "rule_failed"),
+        Says::Busy => return problem(503, "rule_busy"),
     })
 }

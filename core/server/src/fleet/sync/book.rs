@@ -34,6 +34,8 @@ pub struct Source {
     pub tenant: TenantId,
     pub terminal: TerminalId,
     pub now: Millis,
+    /// Core has quoted the price that the entry names, if it names one.
+    pub quoted: bool,
 }
 
 /// A cash sale as the journal has it.
@@ -207,8 +209,12 @@ mod tests {
     use super::*;
 
     const NOW: Millis = Millis(1_790_000_000_000);
-    const SOURCE: Source =
-        Source { tenant: TenantId::from_bytes([1; 16]), terminal: TerminalId::from_bytes([2; 16]), now: NOW };
+    const SOURCE: Source = Source {
+        tenant: TenantId::from_bytes([1; 16]),
+        terminal: TerminalId::from_bytes([2; 16]),
+        now: NOW,
+        quoted: true,
+    };
     const REFUND: RefundId = RefundId::from_bytes([3; 16]);
 
     fn cny(minor: i64) -> Amount {

@@ -146,17 +146,15 @@ async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Resu
                 currency: tenant.currency,
                 rules: false,
             };
-            Ok::<_, StoreError>((profile, merchant_rules::load(tx, &scope)?))
+            Ok::<_, StoreError>((profile, merchant_rules::load(tx, &scope)?.filter(|rules| rules.enabled)))
         })
         .await?;
-    // A till asks for nothing else. Of rules that are not here yet, the node that is asked knows more.
-    let prices = |rules: &MerchantRules| {
-        app.rules(scope.tenant(), &rules.extension).is_none_or(|extension| {
-            let offers = &extension.description().rules;
-            offers.contains(&Rule::Price) || offers.contains(&Rule::ReceiptLines)
-        })
-    };
-    let rules = rules.is_some_and(|rules| rules.enabled && prices(&rules));
+    // Rules that only look at risk, or choose the account, say nothing before a sale. Those that are not here may be on another node.
+    let says_before = |rule: &Rule| matches!(rule, Rule::Price | Rule::ReceiptLines);
+    let rules = rules.is_some_and(|rules| {
+        let found = app.rules(scope.tenant(), &rules.extension);
+        found.is_none_or(|found| found.description().rules.iter().any(says_before))
+    });
     Ok(TerminalProfile { rules, ..profile })
 }
 
