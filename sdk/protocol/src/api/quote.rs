@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Goods;
 use crate::{Amount, Millis, QuoteId, StoreId};
 
-/// How long a quote can be sold (as often as it is named), in milliseconds of core's clock: a customer who was told the price takes out a phone, and the code on
-/// show or the card takes its time.
+/// How long a quote can be sold (as often as it is named), in milliseconds of core's clock: a customer who was told the price takes out
+/// a phone, and the code on show or the card takes its time.
 pub const QUOTE_LIVES_MS: i64 = 15 * 60 * 1_000;
 /// Most reasons of one quote, and most lines for its receipt.
 pub const QUOTE_LINES_MAX: usize = 8;
