@@ -9,7 +9,7 @@ use saoma_protocol::Millis;
 use super::{
     now,
     owner::{Order, Owner},
-    press::{SCAN_MS_MAX, not_compared},
+    press::not_compared,
 };
 use crate::{
     counter::{CardNews, Reading},
@@ -182,12 +182,8 @@ impl Owner {
     /// Nobody came with a card, or nobody took the one before out: whoever keyed the sale is not there any more, or does not know why
     /// nothing happens.
     pub(super) fn forget_card(&mut self, now: Millis) {
-        let configured_ms = i64::from(self.config.till.card_wait_seconds) * 1_000;
-        let is_over = |waiting: &&Waiting| {
-            // Core would not take a quoted price after a longer wait.
-            let longest_ms = if waiting.order.quote.is_some() { configured_ms.min(SCAN_MS_MAX) } else { configured_ms };
-            !(0..longest_ms).contains(&now.since(waiting.since))
-        };
+        let longest_ms = i64::from(self.config.till.card_wait_seconds) * 1_000;
+        let is_over = |waiting: &&Waiting| !(0..longest_ms).contains(&now.since(waiting.since));
         if let Some(step) = self.card.as_ref().filter(is_over).map(|waiting| waiting.step) {
             self.end_card();
             let why = match step {

@@ -33,8 +33,12 @@ use crate::{
 const ASK_MAX: Duration = Duration::from_secs(2);
 /// How long a sale of a quote can be begun: whoever shows a code or a card then still has the time for that.
 const SELLS_MS: i64 = 4 * 60 * 1_000;
-const _: () =
-    assert!(SELLS_MS + SCAN_MS_MAX < QUOTE_LIVES_MS, "core takes it until the customer's code can be scanned no more");
+/// Longest that a customer's card may be waited for (`till.card_wait_seconds`).
+const CARD_WAIT_MS_MAX: i64 = 600_000;
+const _: () = assert!(
+    SELLS_MS + SCAN_MS_MAX < QUOTE_LIVES_MS && SELLS_MS + CARD_WAIT_MS_MAX < QUOTE_LIVES_MS,
+    "core takes it until the customer's code or card is waited for no more"
+);
 /// How core says that a rule gave no price which the merchant's `refuse_on_failure` names.
 const NO_SALE: [&str; 2] = ["rule_failed", RULE_BUSY];
 /// Quotes that are remembered: the till's cashier and those at the paired devices may look at several prices each.
@@ -70,13 +74,6 @@ impl Quotes {
             self.0.pop_front();
         }
         self.0.push_back(held);
-    }
-
-    /// What these lines were quoted at last, while that can be sold.
-    pub(super) fn price_of(&self, goods: &[Goods]) -> Option<Amount> {
-        let now = Instant::now();
-        let held = self.0.iter().rev().find(|held| held.goods == goods)?;
-        (held.until > now).then_some(held.amount)
     }
 
     /// The quote that a sale names, if it is of that amount and can still be sold.

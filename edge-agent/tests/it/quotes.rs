@@ -77,16 +77,6 @@ async fn what_was_quoted_is_sold_printed_journaled_and_given_back() {
     let void = shop.till.post(&format!("/api/sales/{}/void", number(&paid)), &nothing(), &fresh_key()).await;
     assert_eq!((&void.body["state"], &void.body["refunded_minor"]), (&json!("voided"), &json!(800)), "{}", void.body);
 
-    // The customer takes out a phone first.
-    let body = json!({ "amount_minor": 800, "method": "scan", "quote": quote["id"] });
-    assert_eq!(shop.till.post("/api/sales", &body, "awaited").await.status, 202);
-    let scanned = shop.till.post("/api/scan", &json!({ "text": GOOD_CODE }), &fresh_key()).await.body;
-    assert_eq!(
-        (&scanned["sale"]["amount_minor"], &scanned["sale"]["quote"]["list_minor"]),
-        (&json!(800), &json!(1_000)),
-        "{scanned}"
-    );
-
     // Another program run, the same paper.
     shop.kill_till();
     shop.start_till().await;
@@ -96,9 +86,6 @@ async fn what_was_quoted_is_sold_printed_journaled_and_given_back() {
     for words in ["8.00 CNY", "原价 List price", "员工折扣 Staff", "谢谢光临 Thank you"] {
         assert!(copy.contains(words), "{words} on\n{copy}");
     }
-    // What was sold is what it was, though the till has forgotten the price.
-    let again = shop.till.post("/api/sales", &body, "awaited").await;
-    assert_eq!((again.status.as_u16(), &again.body["payment"]), (200, &scanned["sale"]["payment"]), "{}", again.body);
     // The page's price is from before the restart: it is asked for again.
     let over = shop.tries(json!({ "amount_minor": 800, "method": "cash", "quote": quote["id"] })).await;
     assert_eq!((over.status.as_u16(), &over.body["code"]), (409, &json!("quote_over")), "{}", over.body);

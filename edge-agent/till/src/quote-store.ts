@@ -15,10 +15,6 @@ const ANSWER_MS_MAX = 3_000;
  * stands for as long as it takes to press on; where nothing is sold without, whoever presses again asks again. */
 const STANDS_MS = { quote: 30_000, none: 5_000, refused: 1_000 };
 
-/** Longest that the agent is waited for: it answers in two seconds, but a paired device may have lost it. */
-const ANSWER_MS_MAX = 3_000;
-const late = (): Promise<QuoteAnswer> => new Promise((done) => setTimeout(() => done({ quote: null, why: 'slow' }), ANSWER_MS_MAX));
-
 interface Asking {
   about: Question;
   at: number;

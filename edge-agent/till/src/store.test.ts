@@ -98,11 +98,6 @@ class Page {
     await settled();
   }
 
-  /** A new price must have been there to be read. */
-  async reads(): Promise<void> {
-    await new Promise((read) => setTimeout(read, 360));
-  }
-
   keys(...names: string[]): void {
     for (const name of names) {
       this.pressedAt += 1_000;
@@ -473,7 +468,6 @@ test('the price by the shop’s rules is on the screen, is what is sold, and goe
   page.keys('Enter');
   await settled();
   expect(page.paths().filter((path) => path === '/api/quotes')).toHaveLength(1);
-  await page.reads();
   page.keys('1', '4', '0', '0', '0', 'Enter');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'cash', tendered_minor: 4000, quote: 'quo_1' });
 });
@@ -487,9 +481,6 @@ test('a sale that is pressed before the price is there waits for it, and shows a
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
   expect(page.paths()).not.toContain('/api/sales');
   expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 3880 }, notice: { kind: 'hint', hint: 'price_changed' }, busy: [] });
-  page.keys('3');
-  expect(page.paths(), 'it was hardly there to be read').not.toContain('/api/sales');
-  await page.reads();
   page.keys('3');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_1' });
 });
@@ -515,7 +506,6 @@ test('nothing is asked without rules, in training, and for a part of a total, wh
   }
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
-  await page.reads();
   page.keys('5');
   expect(page.model.screen).toMatchObject({ kind: 'split', minor: 4850 });
   page.keys('1', '0', '0', '0', 'Enter', '3');
@@ -526,12 +516,10 @@ test('nothing is asked without rules, in training, and for a part of a total, wh
 test('a price that is over is asked for again', async () => {
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
-  await page.reads();
   page.keys('3');
   await page.last('/api/sales').refuse('quote_over');
   expect(page.model).toMatchObject({ screen: { kind: 'method', minor: 4850 }, notice: { kind: 'problem' }, price: 'asking' });
   await page.last('/api/quotes').answer({ quote: { ...QUOTE, id: 'quo_9' }, why: null });
-  await page.reads();
   page.keys('3');
   expect(page.last('/api/sales').body).toEqual({ amount_minor: 3880, method: 'code', quote: 'quo_9' });
 });
@@ -539,7 +527,6 @@ test('a price that is over is asked for again', async () => {
 test('a scan that is given up leads back to the list price, and to nothing where that is not known any more', async () => {
   const page = await atMethod();
   await page.last('/api/quotes').answer({ quote: QUOTE, why: null });
-  await page.reads();
   page.keys('2');
   await page.last('/api/sales').answer({ awaiting_scan: { amount_minor: 3880, since: 1 } });
   expect(page.model.screen).toMatchObject({ kind: 'scan', minor: 3880, order: { quote: QUOTE } });

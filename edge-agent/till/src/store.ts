@@ -121,15 +121,6 @@ export function switchLanguage(): void {
   set({ language });
 }
 
-/** The quote on the screen, if its price is not the list price. */
-function otherPrice(screen: Screen): string | null {
-  const quote = screen.kind === 'method' || screen.kind === 'cash' ? screen.order?.quote : undefined;
-  return quote === undefined || quote.amount_minor === quote.list_minor ? null : quote.id;
-}
-
-/** When such a price was put there. */
-let pricedAt = 0;
-
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
@@ -145,9 +136,6 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  // A price that has just come must have been there to be read, by whatever key or scan it is sold.
-  const sells = model.screen.kind === 'cash' ? press.kind === 'enter' : ['scanned', 'digits', 'method', 'function'].includes(press.kind);
-  if (sells && otherPrice(model.screen) !== null && performance.now() - pricedAt < SETTLE_MS.giving) return true;
   if (!['enter', 'method', 'pick', 'take', 'split', 'line', 'function', 'tendered', 'escape', 'device'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
   const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'split-back', 'device-form-sure', 'basket-clear', 'supervisor-pin', 'revoke'].includes(question) || question.startsWith('count-'));

@@ -49,15 +49,12 @@ use self::{
 };
 use crate::{
     app::App,
-    payments::{NotQuoted, QuotedTo, check_quote, kind, quote_told, record},
+    payments::{CLOCKS_APART_MS, NotQuoted, QuotedTo, check_quote, kind, quote_told, record},
     webhooks::{tell_payment, tell_refund},
 };
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
-/// How far ahead a terminal's clock may be before a price that it sold at is doubted as over, in milliseconds: clocks are set wrong by an
-/// hour, and who sells at an old price does it for days.
-const CLOCK_MS_MAX: i64 = 3_600_000;
 /// Most characters of a terminal's own words in a timeline: more than the longest quote of core's comes to.
 const QUOTE_CHARS_MAX: usize = 1_024;
 /// What metrics call the channel of a sale that an offline code paid.
@@ -176,7 +173,7 @@ fn take(
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
         let (mut doubted, mut stored) = (None, None);
-        let quote = not_quoted(&taken.record, taken.entry.at, (key, quoted_to));
+        let quote = not_quoted(&taken.record, book::believed(taken.entry.at, source.now), (key, quoted_to));
         let source = Source { quoted: quote != Some(NotQuoted::Other), ..source };
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
@@ -239,10 +236,11 @@ fn sold_there(record: &Record) -> Option<SoldThere<'_>> {
     })
 }
 
-/// Why the price that a sale names is none of core's. `at`: when it was sold, by the terminal's clock.
+/// Why the price that a sale names is none of core's. One that was over is doubted late: clocks are set wrong by an hour, and who sells at
+/// an old price does it for days. `at`: when it was sold, by the terminal's clock as far as that is believed.
 fn not_quoted(record: &Record, at: Millis, (key, to): (&hmac::Key, QuotedTo)) -> Option<NotQuoted> {
     let (_, amount, goods, _, quote) = sold_there(record)?;
-    check_quote(key, to, quote?, amount, goods, at.plus(-CLOCK_MS_MAX)).err()
+    check_quote(key, to, quote?, amount, goods, at.plus(-CLOCKS_APART_MS)).err()
 }
 
 /// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its price is

@@ -157,17 +157,21 @@ async fn nothing_else_passes_for_a_quote() {
     assert_eq!(refused["pointer"], "/goods", "{refused}");
 }
 
+fn quoted_to(canteen: &Canteen, till: &Till) -> QuotedTo {
+    QuotedTo {
+        tenant: canteen.merchant.id.parse().unwrap(),
+        store: canteen.merchant.store.parse().unwrap(),
+        terminal: Some(till.id.parse().unwrap()),
+    }
+}
+
 #[actix_web::test]
 async fn a_quote_of_cores_own_is_sold_until_it_is_over() {
     let canteen = Canteen::for_staff().await;
     let (app, merchant) = (canteen.town.app(), &canteen.merchant);
     let till = canteen.town.till(merchant).await;
     let quote: Quoted = serde_json::from_value(canteen.quoted_to(&till).await).unwrap();
-    let to = QuotedTo {
-        tenant: merchant.id.parse().unwrap(),
-        store: merchant.store.parse().unwrap(),
-        terminal: Some(till.id.parse().unwrap()),
-    };
+    let to = quoted_to(&canteen, &till);
     for (counter, ends_in_ms, status, code) in [(1, -1, 409, json!("quote_over")), (1, 60_000, 201, Value::Null)] {
         let quote = Quoted { expires_at: app.now().plus(ends_in_ms), ..quote.clone() };
         let quote = signed_quote(
@@ -189,17 +193,16 @@ async fn a_quote_of_cores_own_is_sold_until_it_is_over() {
 async fn cash_at_a_quoted_price_comes_with_the_journal() {
     let canteen = Canteen::for_staff().await;
     let till = canteen.town.till(&canteen.merchant).await;
+    let (app, now) = (canteen.town.app(), canteen.town.app().now());
+    let to = quoted_to(&canteen, &till);
     let quote: Quoted = serde_json::from_value(canteen.quoted_to(&till).await).unwrap();
+    let was_over = |minutes: i64| {
+        let quote = Quoted { expires_at: now.plus(-minutes * 60_000), ..quote.clone() };
+        signed_quote(&app.vault().own().fingerprint, to, quote, serde_json::from_value(amount(800)).unwrap(), &meal())
+    };
     let forged = Quoted { asked_minor: 1_000, receipt_lines: vec!["free".to_owned()], ..quote.clone() };
-    let ends = quote.expires_at;
-    let minutes = |minutes: i64| ends.plus(minutes * 60_000);
     let mut entries: Vec<Entry> = Vec::new();
-    for (counter, quote, at) in [
-        (1, quote.clone(), minutes(-1)),
-        (2, forged, minutes(-1)),
-        (3, quote.clone(), minutes(59)),
-        (4, quote, minutes(61)),
-    ] {
+    for (counter, quote) in [(1, quote.clone()), (2, forged), (3, was_over(59)), (4, was_over(61))] {
         let record = Record::CashSale {
             payment: till.number(&canteen.merchant, counter).parse().unwrap(),
             counter: Sequence(counter),
@@ -212,7 +215,7 @@ async fn cash_at_a_quoted_price_comes_with_the_journal() {
         };
         assert_eq!(record.version(), 7);
         let before = entries.last().map_or(GENESIS, Entry::hash);
-        entries.push(Entry::new(Sequence(counter), at, before, record).unwrap());
+        entries.push(Entry::new(Sequence(counter), now, before, record).unwrap());
     }
     let batch = JournalBatch { entries };
     let ack: JournalAck = till.door.post("/v1/terminal/journal").json(&batch).await.json(200);

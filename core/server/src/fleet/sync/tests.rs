@@ -52,7 +52,7 @@ fn a_price_that_core_has_not_quoted_or_that_was_over_long_ago_is_doubted_however
     };
     let quote = signed_quote(&key, to, quote, amount, &lines);
     let forged = Quoted { receipt_lines: vec!["free".to_owned()], ..quote.clone() };
-    let late = OVER_AT.plus(CLOCK_MS_MAX);
+    let late = OVER_AT.plus(CLOCKS_APART_MS);
     for (named, at, why) in [
         (Some(&quote), OVER_AT, None),
         // By a clock that is wrong by an hour.

@@ -13,11 +13,8 @@ use saoma_protocol::{
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
 use saoma_store::{
-    Principal, StoreError, TenantScope, Tx, books,
-    merchant_rules::{self, MerchantRules},
-    outbox,
-    stored_value::offline,
-    stores, tenants, terminals,
+    Principal, StoreError, TenantScope, Tx, books, merchant_rules, outbox, stored_value::offline, stores, tenants,
+    terminals,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
