@@ -219,6 +219,16 @@ impl<'a> Player<'a> {
         Err(Stop::failed(format!("{doing} -> {}", expected.join(" or ")), format!("{}: {}", told.word, told.sentence)))
     }
 
+    /// The line before said that it waits: that it does not is the channel's fault, and nothing that the far side cannot play.
+    async fn pays(&self, number: &str) -> Result<(), Stop> {
+        match self.far_side.pays(number).await? {
+            Played::Done(()) => Ok(()),
+            Played::Unplayable(why) => {
+                Err(Stop::failed("what the channel told of to wait at the scheme, where it can be paid now", why))
+            }
+        }
+    }
+
     /// What the customer cannot do with an order that the scheme has never heard of is the channel's fault, not the far side's.
     async fn is_there(&self, outcome: Played<()>) -> Result<(), Stop> {
         match outcome {
@@ -247,15 +257,9 @@ impl<'a> Player<'a> {
         match verb {
             Verb::Next { act, fault } => played(self.far_side.next(act, fault).await?),
             Verb::Paid => self.paid().await,
-            Verb::Pays { refund: None } => {
-                let outcome = self.far_side.pays(&self.number()?).await?;
-                self.is_there(outcome).await
-            }
+            Verb::Pays { refund: None } => self.pays(&self.number()?).await,
+            Verb::Pays { refund: Some(name) } => self.pays(&self.refund_of(name)?.refund_number.to_string()).await,
             Verb::PaysLate => self.pays_late().await,
-            Verb::Pays { refund: Some(name) } => {
-                let number = self.refund_of(name)?.refund_number.to_string();
-                played(self.far_side.pays(&number).await?)
-            }
             Verb::Declines => {
                 let outcome = self.far_side.declines(&self.number()?).await?;
                 self.is_there(outcome).await
@@ -517,7 +521,7 @@ impl<'a> Player<'a> {
         self.open(self.way(), None).await?;
         let mut told = self.ask().await?;
         if told.word == "pending" || told.word == "created" {
-            played(self.far_side.pays(&self.number()?).await?)?;
+            self.pays(&self.number()?).await?;
             told = self.query().await?;
         }
         match told.word.as_str() {

@@ -92,7 +92,7 @@ pub(super) enum Verb {
     QueryRefund {
         name: String,
     },
-    /// `pays [REFUND]`
+    /// `pays [REFUND]`: the customer pays, or is paid, what the line before said waits for that.
     Pays {
         refund: Option<String>,
     },

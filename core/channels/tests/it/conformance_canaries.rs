@@ -55,6 +55,7 @@ const CODES: &[Canary] = canaries! {
     ],
     Says(Ask, When::Again, failed(Other)) => ["charge-repeated", "charge-unheard-repeated"],
     Says(Ask, When::Pending, failed(Declined)) => ["charge-pending-then-paid"],
+    Says(Ask, When::Unasked, Say::Pending) => ["charge-pending-then-paid", "query-left-open-busy"],
     Says(Query, When::Refused, Say::Pending) => ["charge-pending-then-declined"],
     Says(Cancel, When::Unasked, Say::Closed) => [
         "charge-pending-then-cancelled", "charge-lost-answer-cancelled-cut", "cancel-paid", "cancel-lost-answer-html",
@@ -99,6 +100,7 @@ const CODES: &[Canary] = canaries! {
         "refund-about-another-amount", "refund-about-another-number", "refund-clock-86400000",
     ],
     Says(Refund, When::Wrong, failed(Other)) => ["refund-left-open-busy", "refund-clock--86400000"],
+    Says(Refund, When::Unasked, Say::Pending) => ["refund-pending"],
     Says(QueryRefund, When::Pending, Say::Succeeded) => ["refund-pending"],
     Says(QueryRefund, When::Wrong, Say::NotFound) => ["query-refund-lost-answer-cut", "query-refund-left-open-busy"],
     News(NewsLie::TellsOnce) => ["notification-of-payment"],
@@ -185,6 +187,7 @@ const APPS: &[Canary] = canaries! {
     Says(Open, When::Wrong, Say::Succeeded) => ["in-app-not-to-be-believed-forged"],
     Sends(Change::RoundedAmount) => ["in-app-amount-100001"],
     News(NewsLie::Says(Say::Pending)) => ["in-app-notified"],
+    Lie::ClosesWhatItOpened => ["in-app-notified", "in-app-refunded"],
     Says(QueryRefund, When::Any, Say::NotFound) => ["in-app-refunded"],
     News(NewsLie::RefundsFail) => ["notification-of-refund"],
 };

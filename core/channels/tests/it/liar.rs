@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use saoma_channels::{
     Account, BillPage, Card, ChannelCaller, Created, DeclineCode, Failure, Host, HttpMessage, KnownOrder, Manifest,
-    NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    NotificationFailure, NotificationOutcome, Order, PaymentAnswer, Presenter, RefundAnswer, RefundOrder,
     in_app::Step,
     settlement::{Batch, Row},
 };
@@ -38,6 +38,8 @@ pub enum Lie {
     News(NewsLie),
     /// A closed order is closed on paper: nothing is sent, and it is called closed from then on.
     ClosesOnPaper,
+    /// What was opened is closed again at once.
+    ClosesWhatItOpened,
     /// The answer to the sale before is taken for this one's.
     AnswersWithTheLast,
     SettlesTwice,
@@ -202,16 +204,14 @@ impl Liar {
         number: PaymentId,
         asked: Money,
     ) -> Result<PaymentAnswer, Failure> {
-        let known = KnownOrder {
-            number,
-            reference: String::new(),
-            amount: Amount::new(asked.minor(), asked.currency()).expect("an amount"),
-            presented_by: saoma_channels::Presenter::Customer,
-            created_at: Millis(0),
-            card: None,
-        };
-        self.host.query(account, &known).await
+        let amount = Amount::new(asked.minor(), asked.currency()).expect("an amount");
+        self.host.query(account, &known(number, amount, Millis(0))).await
     }
+}
+
+fn known(number: PaymentId, amount: Amount, created_at: Millis) -> KnownOrder {
+    let presented_by = Presenter::Merchant;
+    KnownOrder { number, reference: String::new(), amount, presented_by, created_at, card: None }
 }
 
 #[async_trait]
@@ -264,6 +264,12 @@ impl ChannelCaller for Liar {
             Some(made) => made,
             None => {
                 let outcome = self.host.open_in_app(account, app, &sent, payer).await;
+                if self.lie == Lie::ClosesWhatItOpened {
+                    self.host
+                        .cancel(account, &known(order.number, order.amount, order.created_at))
+                        .await
+                        .expect("closed");
+                }
                 self.told(Act::Open, &About::of(order), is_again, outcome)
             }
         }
@@ -336,6 +342,9 @@ impl ChannelCaller for Liar {
     async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
         let about = About::refunded(refund);
         let is_again = !self.state().refunds.insert(refund.refund_number);
+        if let Some(made) = self.unasked(Act::Refund, &about) {
+            return made;
+        }
         let mut sent = refund.clone();
         match self.lie {
             Lie::Sends(Change::OtherNumberOnRetry) if is_again => sent.refund_number = RefundId::from_bytes([9; 16]),
