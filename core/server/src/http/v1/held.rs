@@ -137,7 +137,7 @@ pub async fn close(
             return Err(Problem::new(BATCH_LIVE, detail));
         }
         let sequence = journal::through(tx, &scope, batch.terminal)?.sequence;
-        let source = Source { tenant: scope.tenant(), terminal: batch.terminal, now };
+        let source = Source { tenant: scope.tenant(), terminal: batch.terminal, now, quoted: true };
         let close = Close { counted, told: None, by: by.clone(), at: now, sequence };
         if let Err(why) = end(tx, &scope, source, &batch, close)? {
             return Err(Problem::new(INVALID, format!("The batch cannot be closed: {why}.")).at("/counted"));
