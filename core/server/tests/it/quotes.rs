@@ -4,7 +4,7 @@ use saoma_protocol::{
     Sequence,
     api::{Goods, GoodsTax, Quoted},
     journal::{Entry, GENESIS, Record},
-    message::{JournalAck, JournalBatch, Verdict},
+    message::{JournalAck, Verdict},
 };
 use saoma_server::payments::{QuotedTo, signed_quote};
 use serde_json::{Value, json};
@@ -217,7 +217,7 @@ async fn cash_at_a_quoted_price_comes_with_the_journal() {
         let before = entries.last().map_or(GENESIS, Entry::hash);
         entries.push(Entry::new(Sequence(counter), now, before, record).unwrap());
     }
-    let batch = JournalBatch { entries };
+    let batch = till.signed(&canteen.merchant, &entries);
     let ack: JournalAck = till.door.post("/v1/terminal/journal").json(&batch).await.json(200);
     let verdicts: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
     assert_eq!((ack.through, verdicts), (Sequence(4), vec![(2, Verdict::Held), (4, Verdict::Held)]));

@@ -366,12 +366,12 @@ impl Merchant {
 }
 
 impl Till {
-    /// The number of the terminal's `counter`-th sale.
     /// Entries of its journal as it sends them.
     pub fn signed(&self, merchant: &Merchant, entries: &[Entry]) -> JournalBatch {
         self.identity.signed(merchant.id.parse().unwrap(), entries)
     }
 
+    /// The number of the terminal's `counter`-th sale.
     pub fn number(&self, merchant: &Merchant, counter: u64) -> String {
         PaymentId::for_sale(merchant.id.parse().unwrap(), self.id.parse().unwrap(), Sequence(counter)).to_string()
     }
