@@ -244,6 +244,7 @@ mod tests {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             split: None,
+            quote: None,
         };
         store.commit(&Commit { records: vec![record], ..Commit::default() }, Millis(1)).unwrap();
     }

@@ -91,6 +91,6 @@ torn\t0001A8";
         let (mut heard, _) = listener.accept().await.unwrap();
         let mut bytes = Vec::new();
         tokio::io::AsyncReadExt::read_to_end(&mut heard, &mut bytes).await.unwrap();
-        assert_eq!(bytes, []);
+        assert_eq!(bytes, [0_u8; 0]);
     }
 }
