@@ -213,7 +213,7 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
 /// The price was named while there was a network.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quoted_price_is_paid_by_an_offline_code() {
-    let shop = Shop::open_where_rules(Says::Less).await;
+    let mut shop = Shop::open_where_rules(Says::Less).await;
     shop.core_says(|offline| *offline = Some(list(LIMITS))).await;
     until("the list", async || shop.till.get("/api/state").await["offline"].is_object().then_some(())).await;
     let asked = shop.till.post("/api/quotes", &json!({"amount_minor": 1_000}), &fresh_key()).await.body;
