@@ -226,11 +226,13 @@ type SoldThere<'a> = (&'static str, Amount, &'a [Goods], Option<&'a SplitPart>, 
 fn sold_there(record: &Record) -> Option<SoldThere<'_>> {
     Some(match record {
         Record::CashSale { amount, goods, split, quote, .. } => {
-            ("cash", *amount, goods, split.as_ref(), quote.as_ref())
+            ("cash", *amount, goods.as_slice(), split.as_ref(), quote.as_ref())
         }
-        Record::OfflineSale { amount, goods, quote, .. } => ("offline code", *amount, goods, None, quote.as_ref()),
+        Record::OfflineSale { amount, goods, quote, .. } => {
+            ("offline code", *amount, goods.as_slice(), None, quote.as_ref())
+        }
         Record::StoredCardSale { amount, goods, quote, .. } => {
-            ("stored card sale", *amount, goods, None, quote.as_ref())
+            ("stored card sale", *amount, goods.as_slice(), None, quote.as_ref())
         }
         _ => return None,
     })
