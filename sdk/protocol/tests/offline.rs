@@ -1,7 +1,7 @@
 //! Offline codes against a vector made by other software, what must be refused, and what other software makes of ours.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fmt::Write as _, process::Command};
+use std::process::Command;
 
 use data_encoding::HEXLOWER;
 use proptest::prelude::*;
