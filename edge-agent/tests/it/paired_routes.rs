@@ -12,7 +12,7 @@ const DOOR: &str = include_str!("../../src/till.rs");
 /// What a customer display reaches.
 const DISPLAYS: [&str; 3] = ["GET /display", "GET /display/code.svg", "GET /events"];
 /// What is done at the till itself.
-const AT_THE_TILL: [&str; 7] = [
+const AT_THE_TILL: [&str; 8] = [
     "GET /paired",
     "GET /peripherals",
     "POST /paired/code",
@@ -20,6 +20,7 @@ const AT_THE_TILL: [&str; 7] = [
     "POST /paired/{id}/revoke",
     "POST /peripherals/settings",
     "POST /peripherals/{kind}/restart",
+    "POST /peripherals/search",
 ];
 /// What a device that is a till reaches: what a cashier does.
 const CASHIERS: [&str; 43] = [
