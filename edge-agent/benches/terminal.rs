@@ -256,7 +256,7 @@ fn sold_without_a_line(data: &Path) {
     let folder = DataDir::open(data).unwrap();
     let Identity { tenant, terminal, ref certificate_chain_pem, .. } = folder.identity().unwrap();
     let key = folder.key_pem(&folder.identity().unwrap(), 0).unwrap();
-    store.sign_by(Signer::new(tenant, terminal, certificate_chain_pem, &key).unwrap()).unwrap();
+    store.sign_by(Signer::new(tenant, terminal, certificate_chain_pem, &key).unwrap());
     let sold = |counter: u64| {
         let mut id = [9; 16];
         id[..8].copy_from_slice(&counter.to_be_bytes());

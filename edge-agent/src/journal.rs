@@ -248,7 +248,7 @@ impl Journal {
         now: Millis,
     ) -> Result<(Self, Opened), JournalError> {
         let (mut store, opened) = Store::open(settings, terminal, now)?;
-        store.sign_by(signer)?;
+        store.sign_by(signer);
         let (jobs, mut work) = mpsc::channel::<Job>(JOBS_MAX);
         thread::Builder::new()
             .name("journal".to_owned())

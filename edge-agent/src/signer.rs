@@ -26,6 +26,8 @@ pub enum SignerError {
     Key,
     #[error("sign an entry of the journal: the operating system gives no random bytes")]
     Chance,
+    #[error("sign an entry of the journal: it was opened without the terminal's key")]
+    Nobody,
 }
 
 /// Does not print its key.

@@ -190,6 +190,12 @@ impl Store {
         self.inner.dialect
     }
 
+    /// Whether all is done on the caller's own thread (`inline.rs`): so must be then what else would go to another one.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        self.inline.is_some()
+    }
+
     /// Whether the database answers; for the readiness probe.
     ///
     /// # Errors

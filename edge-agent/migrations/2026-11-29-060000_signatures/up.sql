@@ -11,7 +11,5 @@ CREATE TABLE signers (
     certificate TEXT NOT NULL PRIMARY KEY,
     tenant TEXT NOT NULL,
     -- DER in base64.
-    der TEXT NOT NULL,
-    -- 1: core takes what was signed by it, as far as is known here.
-    taken INTEGER NOT NULL
+    der TEXT NOT NULL
 ) STRICT;

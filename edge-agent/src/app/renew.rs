@@ -7,6 +7,7 @@ use super::{
     owner::{Done, Owner},
 };
 use crate::{
+    journal::Store,
     link::{
         certificate::Validity,
         mqtt,
@@ -83,7 +84,13 @@ impl Owner {
             }
         };
         let signed_on = match signer {
-            Ok(signer) => self.journal.run(move |store| store.sign_on_by(signer)).await,
+            Ok(signer) => {
+                let switch = move |store: &mut Store| {
+                    store.sign_by(signer);
+                    Ok(())
+                };
+                self.journal.run(switch).await
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = signed_on {

@@ -149,7 +149,6 @@ diesel::table! {
         certificate -> Text,
         tenant -> Text,
         der -> Text,
-        taken -> BigInt,
     }
 }
 

@@ -124,6 +124,9 @@ impl Store {
         connection.immediate_transaction(|tx| {
             let (mut head, mut prev_hash) = last(tx, seals)?;
             let first = head.next();
+            if !commit.records.is_empty() {
+                signatures::begin(tx, signer.as_ref(), first)?;
+            }
             let sold_at = commit.spent.as_ref().map(|spent| spent.at);
             let at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at)).unwrap_or(now);
             for record in &commit.records {

@@ -23,7 +23,7 @@ fn payment(counter: u64) -> PaymentId {
 fn sell_without_a_line(shop: &Shop) {
     let settings = Settings { path: shop.folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
     let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(1)).unwrap();
-    store.sign_by(signer()).unwrap();
+    store.sign_by(signer());
     let sold = |counter| Record::CashSale {
         payment: payment(counter),
         // Apart from those that the till keys afterwards.

@@ -1,7 +1,7 @@
 //! A terminal's journal comes in: over MQTT or HTTPS, the same way.
 //!
 //! One transaction takes a batch: what follows what core has is stored and booked, or none of it is. Whose word each entry is has been
-//! looked at before ([`signed`]): it takes time, and the transaction is everybody's turn at the books. Which entries follow
+//! looked at before ([`signed`]), outside of any transaction: it takes time, and there are few turns at the database. Which entries follow
 //! is decided in [`chain`], what they mean for the books in [`book`]; all are pure. What is booked is booked once by the
 //! payment's id, so a batch may come again at any time, in whole or in part. Whose shift it was is looked after in [`shift`].
 
@@ -39,6 +39,7 @@ use saoma_store::{
     refunds::{self, StoredRefund},
     tenants, terminals,
 };
+use tokio::task::spawn_blocking;
 
 use self::{
     book::{Booking, CashRefund, CashSale, Source},
@@ -89,13 +90,19 @@ pub async fn take_journal(
     }
     let source = Source { tenant: scope.tenant(), terminal, now: app.now(), quoted: true };
     let key = app.vault().own().fingerprint.clone();
-    let fleet = app.fleet().clone();
-    let read = move |tx: &mut Tx<'_>| {
+    let known = move |tx: &mut Tx<'_>| {
         let through = journal::through(tx, &scope, terminal)?.sequence;
-        let issued = terminals::certificates(tx, &scope, terminal)?;
-        Ok::<_, StoreError>(signed::read((scope.tenant(), terminal), through, batch.clone(), fleet.ca(), &issued))
+        Ok::<_, StoreError>((through, terminals::certificates(tx, &scope, terminal)?))
     };
-    let batch = app.store().read(read).await?;
+    let (through, issued) = app.store().read(known).await?;
+    let fleet = app.fleet().clone();
+    let read = move || signed::read((scope.tenant(), terminal), through, batch, fleet.ca(), &issued);
+    let batch = if app.store().is_inline() {
+        read()
+    } else {
+        // Hundreds of signatures are not for a thread that serves others.
+        spawn_blocking(read).await.map_err(|error| StoreError::Internal { why: error.to_string() })?
+    };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch, &key)).await?;
     for payment in &outcome.sales {
         let channel = match payment.method {

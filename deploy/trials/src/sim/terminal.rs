@@ -133,7 +133,7 @@ impl Terminal {
         let settings = Settings { path: self.path.clone(), free_bytes_min: 0, pages_max: 0 };
         let (mut journal, opened) = Store::open(&settings, self.id, self.now())?;
         let Hand { chain, key } = &self.hand;
-        journal.sign_by(Signer::new(self.tenant, self.id, chain, key).map_err(JournalError::from)?)?;
+        journal.sign_by(Signer::new(self.tenant, self.id, chain, key).map_err(JournalError::from)?);
         self.incarnation += 1;
         let mut follow_ups = VecDeque::new();
         let mut sales = BTreeMap::new();

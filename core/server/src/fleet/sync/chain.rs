@@ -3,8 +3,9 @@
 //! Survives a terminal that sends twice, out of order, with a hole, or with a journal that somebody altered. The rule is
 //! one line: only the entry after the last one that core has is taken, and only if it names that one's hash and the terminal signed it.
 //!
-//! An agent from before there were signatures goes on without, until it is updated: what follows an unsigned entry may be unsigned. From
-//! the first signature on nothing is taken without one, and a journal that begins without is not taken.
+//! An agent from before there were signatures goes on without, until it is updated: what follows an unsigned entry, or nothing yet, may be
+//! unsigned. A journal that may not begin so would be one whose terminal can neither deliver nor, with sales unsent, be updated. From the
+//! first signature on nothing is taken without one.
 
 use std::collections::HashMap;
 
@@ -32,8 +33,8 @@ impl Head {
     pub const NONE: Self = Self { through: Sequence(0), hash: GENESIS, is_signed: false };
 
     /// Whether an agent from before may go on.
-    fn lets_unsigned(&self) -> bool {
-        self.through > Sequence(0) && !self.is_signed
+    const fn lets_unsigned(&self) -> bool {
+        !self.is_signed
     }
 }
 
@@ -243,7 +244,8 @@ mod tests {
     fn nothing_is_taken_without_a_signature_once_there_was_one() {
         for (story, through, why) in [
             (" SSS", 3, ""),
-            (" u", 0, "update saoma-edge"),
+            (" uu", 2, ""),
+            (" uSu", 2, "update saoma-edge"),
             ("u uu", 3, ""),
             ("u uSu", 3, "update saoma-edge"),
             ("uS u", 2, "update saoma-edge"),
