@@ -19,8 +19,9 @@ const STAGES: &[Stage] = &[
     ("web", web_tests),
     ("lints", lints),
     ("rust", rust_tests),
-    ("channels", channels::test),
+    // Before `channels`, which installs tools into the SDK's own folder: a newcomer's copy has none there to take by mistake.
     ("walk", walk::test),
+    ("channels", channels::test),
     ("simulator", simulate::test),
     ("scenarios", demo::scenarios),
     ("nodes", demo::nodes),

@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    path::Path,
+    path::{Component, Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -25,7 +25,10 @@ const WALKS: [(&str, &[&str], &[&str]); 4] = [
     ("new-python", &["--language", "python"], CHANNEL),
 ];
 /// What the languages' tools install; and the file whose change makes them install anew.
-const INSTALLED: [(&str, &str); 2] = [("node_modules", "package.json"), (".venv", "requirements.txt")];
+const INSTALLED: [(&str, &str); 2] = [("node_modules", LOCK), (".venv", "requirements.txt")];
+/// What they build in JavaScript and Python, under stamps of all that it is built from.
+const BUILT: [&str; 2] = ["build", "dist"];
+const LOCK: &str = "package-lock.json";
 
 pub fn test() -> Result<()> {
     let system = system::build()?;
@@ -59,17 +62,40 @@ fn walk(system: &System, here: &Path, name: &str, new: &[&str], test: &[&str]) -
     timed(&format!("{name}: new"), || {
         execute(&mut saoma(here, &[&["plugin", "new", name, "--sdk", sdk], new].concat()))
     })?;
-    // So that a second run neither needs the network nor tests the registries.
+    // The versions that this repository has: a stranger's release of today fails no test of ours.
+    if folder.join("Cargo.toml").is_file() {
+        fs::copy(crate::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    }
+    if folder.join("package.json").is_file() {
+        fs::write(folder.join(LOCK), locked(name, &folder, sdk)?)?;
+    }
+    // So that a second run neither needs the network nor tests the registries, and builds what has changed.
     for (installed, wanted) in INSTALLED {
         let is_same = fs::read(last.join(wanted)).ok() == fs::read(folder.join(wanted)).ok();
         if is_same && last.join(installed).exists() {
             fs::rename(last.join(installed), folder.join(installed))?;
         }
     }
-    if folder.join("Cargo.toml").is_file() {
-        // The versions that this repository has: a stranger's release of today fails no test of ours.
-        fs::copy(crate::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    for built in BUILT {
+        if last.join(built).is_dir() {
+            fs::rename(last.join(built), folder.join(built))?;
+        }
     }
     timed(&format!("{name}: build"), || execute(saoma(&folder, &["plugin", "build"]).stdout(Stdio::null())))?;
     timed(&format!("{name}: test"), || execute(&mut saoma(&folder, &[&["plugin", "test", "."], test].concat())))
+}
+
+/// The example's lock, as npm writes it for the new channel: the SDK's place stands in it as the dependency says it, and from the folder.
+fn locked(name: &str, folder: &Path, sdk: &str) -> Result<String> {
+    let js = Path::new(sdk).join("js");
+    let from_folder = relative(&js, &folder.canonicalize()?);
+    Ok(fs::read_to_string(crate::root().join("sdk/examples/js").join(LOCK))?
+        .replace("saoma-channel-sandbox-js", name)
+        .replace("file:../../js", &format!("file:{}", js.display()))
+        .replace("\"../../js\"", &format!("\"{}\"", from_folder.display())))
+}
+
+fn relative(to: &Path, from: &Path) -> PathBuf {
+    let shared = to.components().zip(from.components()).take_while(|(one, other)| one == other).count();
+    from.components().skip(shared).map(|_| Component::ParentDir).chain(to.components().skip(shared)).collect()
 }

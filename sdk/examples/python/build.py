@@ -9,8 +9,6 @@ Needs Python 3.11 or newer with `venv` (Debian: `apt-get install python3-venv`);
 `requirements.txt`.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import os
@@ -20,6 +18,11 @@ import sys
 import venv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+# Ahead of all that an older one cannot read: types such as `Path | None` end in its own words.
+OLDEST = (3, 11)
+if sys.version_info < OLDEST:
+    raise SystemExit(f"this is Python {sys.version.split()[0]}: install 3.11 or newer (https://www.python.org)")
 
 FOLDER = Path(__file__).resolve().parent
 WIT = FOLDER.parents[1] / "wit" / "0.2.0"
@@ -36,12 +39,7 @@ REQUIREMENTS = FOLDER / "requirements.txt"
 IMPORTS = "saoma:channel/"
 
 
-OLDEST = (3, 11)
-
-
 def main() -> None:
-    if sys.version_info < OLDEST:
-        raise SystemExit(f"this is Python {sys.version.split()[0]}: install 3.11 or newer (https://www.python.org)")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("component", "check", "test"), default="component")
     asked, rest = parser.parse_known_args()

@@ -53,17 +53,20 @@ fn what_cannot_be_played_says_why_and_what_to_do() {
 #[test]
 fn a_new_channel_lies_in_a_folder_of_its_name() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, options, file, names_itself) in [
+    for (name, options, file, has) in [
         ("in-rust", &[][..], "src/lib.rs", "id: \"in-rust\".to_owned()"),
         ("in-js", &["--language", "javascript"], "src/channel.ts", "id: 'in-js'"),
         ("in-python", &["--language", "python"], "channel/__init__.py", "id=\"in-python\""),
         ("own-rules", &["--kind", "rules"], "src/lib.rs", "id: \"own-rules\".to_owned()"),
+        // An old Node is refused by npm.
+        ("of-node", &["--language", "javascript"], ".npmrc", "engine-strict=true"),
+        ("with-engines", &["--language", "javascript"], "package.json", "\"node\": \">=20.19\""),
     ] {
         let arguments = [&["plugin", "new", name, "--sdk", SDK][..], options].concat();
         let (code, stdout, stderr) = saoma(folder.path(), &arguments);
         assert_eq!((code, stdout), (0, format!("{name}\n")), "{stderr}");
         let text = fs::read_to_string(folder.path().join(name).join(file)).unwrap();
-        assert!(text.contains(names_itself), "{text}");
+        assert!(text.contains(has), "{text}");
         let (code, _, stderr) = saoma(folder.path(), &arguments);
         assert!(code == 1 && stderr.contains("is there already"), "{stderr}");
     }

@@ -185,6 +185,8 @@ async fn customers_of_either_app_pay_in_it_and_the_shop_hears_by_the_scheme_alon
             (&json!("presenting"), &json!(channel), &json!("merchant_presented"), &stall.code["id"], None),
             "{made}"
         );
+        let shown = stall.tea.owner.get(&format!("/v1/payments/{number}/code")).await;
+        assert!(shown.status == 409 && shown.text.contains("scanned a printed one"), "{}", shown.text);
         // Nothing of the payment that others could use, and nobody's id.
         for secret in [number, "oUpF8uMuAJO", "2088102150527498", "d4624c36b6795d1d"] {
             assert!(!told.to_string().contains(secret) && !page.text.contains(secret), "{secret}: {told}");

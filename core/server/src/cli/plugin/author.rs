@@ -89,7 +89,12 @@ pub(super) fn built(folder: &Path) -> Result<String> {
         of_cargo(folder)
     } else if folder.join("package.json").is_file() {
         if !folder.join("node_modules").is_dir() {
-            run(folder, "npm", &["install", "--no-audit", "--no-fund", "--loglevel=error"], NPM_WANTED)?;
+            run(
+                folder,
+                "npm",
+                &["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"],
+                NPM_WANTED,
+            )?;
         }
         run(folder, "npm", &["run", "--silent", "build"], NPM_WANTED)?;
         made(folder)
