@@ -187,6 +187,7 @@ impl Guest for WechatPay {
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_bills()?;
         if let Some(funds) = cursor.as_deref().and_then(FundAccount::of_cursor).filter(|_| settings.fund_bills) {
             return fund_page(&settings, &day, funds);
         }
@@ -202,6 +203,7 @@ impl Guest for WechatPay {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_bills()?;
         let call = messages::self_test(&settings, &random_hex(12));
         let (status, body) = exchange(&settings, &call).map_err(|error| match error {
             // Nothing can have happened here, and a wrong key or serial number is the likeliest reason.
