@@ -104,7 +104,7 @@ pub enum ReconcileError {
     Stopped,
     #[error("the bill breaks off: {0}")]
     Bill(String),
-    /// Though there should be something on it. It is asked for again.
+    /// It has no row, though there should be something on it. It is asked for again.
     #[error("the bill is empty")]
     EmptyBill,
     /// Of the disk that a side is sorted on.

@@ -23,7 +23,9 @@ impl Guest for Alipay {
     }
 
     fn identify(account: Account, _: String, return_url: String, state: String) -> Result<Option<String>, Error> {
-        request::authorize_url(&Settings::of(&account)?, &return_url, &state).map(Some)
+        let settings = Settings::of(&account)?;
+        settings.check_pages()?;
+        request::authorize_url(&settings, &return_url, &state).map(Some)
     }
 
     fn payer(account: Account, _: String, parameters: Vec<(String, String)>) -> Result<String, Error> {

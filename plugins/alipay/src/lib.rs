@@ -170,6 +170,7 @@ impl Guest for Alipay {
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_bills()?;
         let answer = exchange(&settings, &request::bill(&day))?;
         let Some(address) = bill::read_address(&answer, &day, clock::now())? else {
             return Ok(BillPage { lines: Vec::new(), next_cursor: None });
@@ -184,6 +185,7 @@ impl Guest for Alipay {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_all()?;
         let answer = exchange(&settings, &request::self_test()).map_err(|error| match error {
             // Here nothing can have happened, and a wrong key is the likeliest reason for an answer that does not verify.
             Error::NoAnswer(why) if why == UNVERIFIED => misconfigured(

@@ -66,30 +66,48 @@ pub struct Desk<'a> {
 pub struct Session {
     pub batch: u32,
     keys: u64,
-    /// What the keys are for: once the setting is another, these are none.
-    mac: Mac,
+    cipher: Cipher,
+}
+
+/// What the key for MACs is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cipher {
+    /// Of 16 bytes, or nobody knows: sessions of before do not say.
+    Tdes,
+    /// Of 8 bytes.
+    Des,
+    Aes,
 }
 
 impl Session {
+    /// Nodes of before read `batch/keys` alone and sign on if they cannot, which takes the keys away from all others. So those of TDES are
+    /// written as ever; keys of 8 bytes have a zero in front, which to them is nothing.
     fn text(self) -> String {
-        // Sessions of before have no word.
-        let word = match self.mac {
-            Mac::UnionpayEcb => "",
-            Mac::Retail => "/retail",
-            Mac::AesCmac => "/aes-cmac",
-        };
-        format!("{}/{}{word}", self.batch, self.keys)
+        let Self { batch, keys, cipher } = self;
+        match cipher {
+            Cipher::Tdes => format!("{batch}/{keys}"),
+            Cipher::Des => format!("{batch}/0{keys}"),
+            Cipher::Aes => format!("{batch}/{keys}/aes-cmac"),
+        }
     }
 
     fn from_text(text: &str) -> Option<Self> {
         let (batch, rest) = text.split_once('/')?;
-        let (keys, mac) = match rest.split_once('/') {
-            None => (rest, Mac::UnionpayEcb),
-            Some((keys, "retail")) => (keys, Mac::Retail),
-            Some((keys, "aes-cmac")) => (keys, Mac::AesCmac),
-            Some(_) => return None,
+        let (keys, cipher) = match rest.strip_suffix("/aes-cmac") {
+            Some(keys) => (keys, Cipher::Aes),
+            None if rest.len() > 1 && rest.starts_with('0') => (rest, Cipher::Des),
+            None => (rest, Cipher::Tdes),
         };
-        Some(Self { batch: batch.parse().ok()?, keys: keys.parse().ok()?, mac })
+        Some(Self { batch: batch.parse().ok()?, keys: keys.parse().ok()?, cipher })
+    }
+
+    /// Whether the keys are of any use for this MAC, which the settings may have been changed to since.
+    fn fits(self, mac: Mac) -> bool {
+        match mac {
+            Mac::UnionpayEcb => self.cipher != Cipher::Aes,
+            Mac::Retail => self.cipher == Cipher::Tdes,
+            Mac::AesCmac => self.cipher == Cipher::Aes,
+        }
     }
 
     fn slots(self) -> Slots {
@@ -159,7 +177,8 @@ impl<'a> Desk<'a> {
         if self.sign_ons.replace(self.sign_ons.get() + 1) >= SIGN_ONS_MAX {
             return Err(not_sent("the acquirer wants one sign-on after another"));
         }
-        let batch = self.known_session()?.map_or(FIRST_BATCH, |session| session.batch);
+        // The batch is the terminal's, whatever its keys are for.
+        let batch = self.kept_session()?.map_or(FIRST_BATCH, |session| session.batch);
         let draft = self.settings.sign_on(self.trace()?, batch);
         let timeout_ms = self.settings.answer_timeout_s.min(SIGN_ON_TIMEOUT_S) * 1_000;
         let answer = self.host.exchange(&self.settings, &self.encoded(&draft)?, None, timeout_ms);
@@ -184,7 +203,12 @@ impl<'a> Desk<'a> {
             ));
         }
         let pair = self.host.next("sign-ons").map_err(|error| unkept(&error))? % KEY_PAIRS;
-        let session = Session { batch: signed_on.batch, keys: pair, mac: self.settings.mac };
+        let cipher = match self.settings.mac {
+            Mac::AesCmac => Cipher::Aes,
+            _ if signed_on.mac.0.len() == 16 => Cipher::Tdes,
+            _ => Cipher::Des,
+        };
+        let session = Session { batch: signed_on.batch, keys: pair, cipher };
         let slots = session.slots();
         for (slot, usage, (sealed, check_value)) in
             [(&slots.pin, keys::KeyUse::Pin, &signed_on.pin), (&slots.mac, keys::KeyUse::Mac, &signed_on.mac)]
@@ -253,9 +277,12 @@ impl<'a> Desk<'a> {
     }
 
     fn known_session(&self) -> Result<Option<Session>, Error> {
+        Ok(self.kept_session()?.filter(|session| session.fits(self.settings.mac)))
+    }
+
+    fn kept_session(&self) -> Result<Option<Session>, Error> {
         let kept = self.host.get(&self.session_key()).map_err(|error| unkept(&error))?;
-        let session = kept.and_then(|bytes| Session::from_text(std::str::from_utf8(&bytes).ok()?));
-        Ok(session.filter(|session| session.mac == self.settings.mac))
+        Ok(kept.and_then(|bytes| Session::from_text(std::str::from_utf8(&bytes).ok()?)))
     }
 
     fn session_key(&self) -> String {

@@ -272,6 +272,22 @@ fn keys_are_of_the_mac_that_they_came_for() {
     assert_eq!(world.kinds().join(" "), "0800 0200 0800 0200 0800 0200 0800 0200 0200");
 }
 
+/// While nodes of both versions run, neither takes the other's keys away by a sign-on.
+#[test]
+fn nodes_of_before_read_the_sessions_of_tdes_and_have_theirs_read() {
+    for mac in ["unionpay-ecb", "retail"] {
+        let world = World::new(&[Act::Code("00")]).with("mac", mac);
+        assert_eq!((world.charge(), world.kinds().join(" ").as_str()), (Ok("succeeded"), "0800 0200"), "{mac}");
+        let kept = String::from_utf8(world.get("session/10000019").unwrap().unwrap()).unwrap();
+        let (batch, keys) = kept.split_once('/').unwrap();
+        assert!(batch.parse::<u32>().is_ok() && keys.parse::<u64>().is_ok(), "{mac}: {kept}");
+
+        let world = World::new(&[Act::Code("00")]).with("mac", mac);
+        world.set("session/10000019", b"1/0").unwrap();
+        assert_eq!((world.charge(), world.kinds().join(" ").as_str()), (Ok("succeeded"), "0200"), "{mac}");
+    }
+}
+
 #[test]
 fn a_sign_on_without_an_answer_says_what_to_look_at() {
     let world = World::new(&[]);

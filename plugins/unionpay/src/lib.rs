@@ -157,6 +157,7 @@ impl Guest for UnionPay {
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_bills()?;
         let call = messages::bill(&settings, &messages::settle_date(&day)?, clock::now())?;
         let request = request(&settings, &call, BILL_TIMEOUT_MS)?.answer_bytes_max(BILL_BYTES_MAX);
         messages::read_bill(&answered(&settings, request)?, &settings.merchant_id, &day, cursor.as_deref())
@@ -164,6 +165,7 @@ impl Guest for UnionPay {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = Settings::of(&account)?;
+        settings.check_bills()?;
         let message = exchange(&settings, &messages::probe(&settings, clock::now())?).map_err(|error| match error {
             // Here nothing can have happened, and a certificate that is not pinned is the likeliest reason.
             Error::NoAnswer(why) if why.starts_with(UNVERIFIED) => {

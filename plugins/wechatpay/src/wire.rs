@@ -62,6 +62,11 @@ pub fn download(settings: &Settings, file: &BillFile) -> Result<Reply, Error> {
     request.answer_bytes_max(BILL_BYTES_MAX).send()
 }
 
+/// Whether a file is larger than is taken. The host's words are all that tells it from one that was cut off.
+pub fn is_too_large(error: &Error) -> bool {
+    matches!(error, Error::NoAnswer(why) if why.ends_with(&format!("is larger than {BILL_BYTES_MAX} bytes")))
+}
+
 fn signed(settings: &Settings, call: &Call, url: String, path: &str) -> Result<Request, Error> {
     let (timestamp, nonce) = (clock::now().div_euclid(1_000).to_string(), random_hex(16));
     let signature = rsa_sign(MERCHANT_KEY, &messages::request_text(call.method, path, &timestamp, &nonce, &call.body))?;

@@ -25,8 +25,9 @@ const LINES_MAX: u64 = 10_000_000;
 const PAGES_MAX: u32 = 100_000;
 /// Lines that are written in one transaction: a fraction of a second, during which others wait.
 const WRITTEN_LINES: usize = 5_000;
-/// How long after it should be ready an empty bill is not believed, while the books say that there should be something: schemes
-/// answer with nothing where they mean that they are not done.
+/// How long after it should be ready a bill without a row is not believed, while the books say that there should be something:
+/// schemes answer with nothing where they mean that they are not done. Lines that are no rows make it no better: a channel may tell
+/// of something else there.
 const EMPTY_DOUBTED_MS: i64 = 3 * 86_400_000;
 
 /// Fetches the day's bill whole. The same content as before is the same bill; another one is its next revision.
@@ -95,9 +96,9 @@ async fn finish(app: &App, case: &Case, (counts, sorted): (Counts, Sorted)) -> R
     if let Some(before) = before.as_ref().filter(|before| before.digest == digest) {
         return Ok(before.clone());
     }
-    if counts.lines == 0 {
+    if counts.lines == counts.unreadable {
         let now = app.now();
-        let was_more = before.is_some_and(|before| before.lines > 0);
+        let was_more = before.is_some_and(|before| before.lines > before.unreadable);
         let is_early = now < case.ready_at.plus(EMPTY_DOUBTED_MS);
         if was_more || (is_early && is_anything_expected(app, case).await?) {
             return Err(ReconcileError::EmptyBill);

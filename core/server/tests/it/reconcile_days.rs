@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use saoma_channels::{Decline, DeclineCode, Failure, PaymentStatus, RefundStatus};
+use saoma_channels::{BillLine, Decline, DeclineCode, Failure, PaymentStatus, RefundStatus};
 use saoma_domain::{
     ledger::Account,
     recon::{Key, Movement},
@@ -124,7 +124,7 @@ async fn a_decision_is_taken_back_when_the_next_bill_proves_it_wrong() {
         let both = [&given_up, &written_off].map(|sale| counter.listed(sale, AMOUNT_MINOR, FEE_MINOR));
         counter.scheme.lists(NEXT_DAY, both.to_vec());
         counter.compares(NEXT_DAY).await;
-        counter.scheme.lists(DAY, vec![saoma_channels::BillLine::Unreadable("合计,0".to_owned())]);
+        counter.scheme.lists(DAY, vec![line(Movement::Payment, "WX-2", 1, 0, counter.app.now())]);
         counter.compares(DAY).await;
         let waiting = counter.waiting().await;
         let mut undone: Vec<(i64, &str)> = Vec::new();
@@ -141,7 +141,7 @@ async fn a_decision_is_taken_back_when_the_next_bill_proves_it_wrong() {
         for day in [DAY, NEXT_DAY, DAY] {
             counter.compares(day).await;
         }
-        assert_eq!(counter.classes().await, ["unreadable"]);
+        assert_eq!(counter.classes().await, ["missing_here"]);
         counter.books_hold().await;
     })
     .await;
@@ -253,6 +253,26 @@ async fn an_empty_bill_is_believed_in_the_end() {
     counter.later(72 * HOUR_MS);
     assert_eq!(counter.compares(DAY).await.state, State::Done);
     assert_eq!(counter.classes().await, ["missing_there"]);
+}
+
+/// Lines that are no rows (a withdrawal, a sum) say as little of what was sold as none at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bill_with_no_row_among_its_lines_is_doubted_as_an_empty_one() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let sale = counter.sells(PaymentStatus::Succeeded).await;
+    let withdrawn = || BillLine::Unreadable("提现,12.42".to_owned());
+    counter.scheme.lists(DAY, vec![withdrawn()]);
+    counter.later(6 * HOUR_MS);
+    let run = counter.compares(DAY).await;
+    assert_eq!((run.state, run.words.as_deref()), (State::Failed, Some("the bill is empty")));
+    assert_eq!(counter.waiting().await, []);
+    counter.later(72 * HOUR_MS);
+    counter.scheme.lists(DAY, vec![withdrawn(), counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR)]);
+    assert_eq!(counter.compares(DAY).await.state, State::Done);
+    // Nor does it take the place of one that had rows, however late.
+    counter.scheme.lists(DAY, vec![withdrawn()]);
+    assert_eq!(counter.compares(DAY).await.state, State::Failed);
+    assert_eq!(counter.classes().await, ["unreadable"]);
 }
 
 /// A node that stood still for longer than its lease writes nothing into what another one does meanwhile.

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use saoma_channel_sdk::{BillLine, Error, is_garbled, no_answer};
+use saoma_channel_sdk::{BillLine, Error, is_garbled};
 
 use super::{
     bill::{BillFile, PAGE_LINES_MAX, fen, opened},
@@ -85,21 +85,39 @@ struct Sum {
     last: String,
 }
 
-/// What a person is told if the merchant may not have fund bills: the trade bill counts all the same, and waits for nobody.
+/// What a person is told in place of a fund bill that does not come however often it is asked for: the trade bill counts all the same,
+/// and waits for nobody.
 #[must_use]
-pub fn read_forbidden(account: FundAccount, status: u16, body: &[u8]) -> Option<BillLine> {
-    let refused = refusal(status, body).ok().filter(|refused| refused.status == 403 && refused.code == "NOAUTH")?;
-    let fix = "get the permission in the merchant console, or switch fund_bills off";
-    Some(BillLine::Unreadable(format!("fund bill 资金账单 {}: {}: {fix}", account.word(), refused.words)))
+pub fn untold(account: FundAccount, why: &str) -> BillLine {
+    BillLine::Unreadable(format!(
+        "fund bill 资金账单 {}: {why}: see the merchant console, or switch fund_bills off",
+        account.word()
+    ))
 }
 
+/// Why the scheme refuses this fund bill for good: no permission, no such account. `None` for a bill, for a day that has none, and for
+/// what passes (not made yet, too many requests, the scheme's own errors).
+#[must_use]
+pub fn read_refused(status: u16, body: &[u8]) -> Option<String> {
+    let refused = refusal(status, body).ok().filter(|_| (400..500).contains(&status) && status != 429)?;
+    (!matches!(refused.code.as_str(), "NOSTATEMENTEXIST" | "STATEMENTCREATING")).then_some(refused.words)
+}
+
+/// A file without the columns is one row that cannot be read: fetched again it is the same.
+///
 /// # Errors
-/// `no-answer` if the file is not the one that was named, or has no columns that are known.
+/// `no-answer` if the file is not the one that was named.
 pub fn read_funds(file: &BillFile, status: u16, bytes: &[u8]) -> Result<Funds, Error> {
     let text = opened(file, status, bytes)?;
     let mut lines = text.lines();
-    let columns = Columns::of(lines.next().unwrap_or_default())?;
     let mut funds = Funds::default();
+    let columns = match Columns::of(lines.next().unwrap_or_default()) {
+        Ok(columns) => columns,
+        Err(why) => {
+            funds.garbled.push(why);
+            return Ok(funds);
+        }
+    };
     for line in lines.take_while(|line| !line.starts_with(SUMS)).filter(|line| !line.is_empty()) {
         if columns.read(line, &mut funds).is_none() {
             funds.garbled.push(line.to_owned());
@@ -154,11 +172,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &str) -> Result<Self, Error> {
+    /// # Errors
+    /// In words, which one is not there.
+    fn of(header: &str) -> Result<Self, String> {
         let names: Vec<&str> = header.split(',').map(str::trim).collect();
         let find = |wanted: &str| {
             let found = names.iter().position(|name| name.starts_with(wanted));
-            found.ok_or_else(|| no_answer(format!("the fund bill has no column {wanted:?}")))
+            found.ok_or_else(|| format!("it has no column {wanted:?}"))
         };
         Ok(Self {
             n: names.len(),
@@ -309,21 +329,26 @@ mod tests {
     }
 
     #[test]
-    fn a_merchant_without_the_permission_is_told_and_others_wait() {
-        match read_forbidden(FundAccount::Fees, 403, &refused("NO_AUTH")) {
-            Some(BillLine::Unreadable(words)) => {
-                assert!(words.contains("FEES: NO_AUTH: no: get the permission"), "{words}")
-            }
-            other => panic!("{other:?}"),
+    fn what_is_refused_for_good_is_told_and_all_else_is_asked_for_again() {
+        for (status, code) in
+            [(403, "NO_AUTH"), (400, "INVALID_REQUEST"), (400, "PARAM_ERROR"), (404, "RESOURCE_NOT_EXISTS")]
+        {
+            assert_eq!(read_refused(status, &refused(code)), Some(format!("{code}: no")));
         }
         for (status, body) in [
-            (400, refused("NO_AUTH")),
             (400, refused("STATEMENT_CREATING")),
-            (403, refused("RULE_LIMIT")),
+            (400, refused("NO_STATEMENT_EXIST")),
+            (404, refused("NO_STATEMENT_EXIST")),
+            (429, refused("FREQUENCY_LIMITED")),
+            (500, refused("SYSTEM_ERROR")),
             (200, b"{}".to_vec()),
             (403, b"<html>".to_vec()),
         ] {
-            assert!(read_forbidden(FundAccount::Fees, status, &body).is_none(), "{status}");
+            assert_eq!(read_refused(status, &body), None, "{status}");
+        }
+        match untold(FundAccount::Fees, "NO_AUTH: no") {
+            BillLine::Unreadable(words) => assert!(words.contains("FEES: NO_AUTH: no: see the merchant"), "{words}"),
+            BillLine::Row(row) => panic!("{row:?}"),
         }
     }
 
@@ -332,10 +357,11 @@ mod tests {
         let rows = [moved("充值/提现", "提现", "支出", "1.00", "w1")];
         let read = |header: &str| {
             let (file, text) = file(header, &rows);
-            read_funds(&file, 200, text.as_bytes()).map_err(|error| kind(&error))
+            read_funds(&file, 200, text.as_bytes()).unwrap()
         };
-        assert!(read(&HEADER.replace("(元)", "（元）")).is_ok_and(|funds| funds.others.len() == 1));
-        assert_eq!(read(&HEADER.replace("收支金额", "金额")).map(|_| ()), Err("no-answer"));
+        assert_eq!(read(&HEADER.replace("(元)", "（元）")).others.len(), 1);
+        let unknown = read(&HEADER.replace("收支金额", "金额"));
+        assert_eq!((unknown.others.len(), unknown.garbled), (0, vec!["it has no column \"收支金额\"".to_owned()]));
     }
 
     #[test]
