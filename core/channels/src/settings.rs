@@ -131,6 +131,23 @@ impl SettingsSchema {
         self.properties.get(name).is_some_and(|property| matches!(property.kind, Kind::Text { .. }))
     }
 
+    /// Checks settings that somebody types now, or looks at: as [`Self::check`], and for what slips into a field by mistake. What was
+    /// stored before is not held to this when a payment is under way.
+    ///
+    /// # Errors
+    /// The first thing wrong, see [`SettingsError`].
+    pub fn check_typed(&self, settings_json: &str) -> Result<Map<String, Value>, SettingsError> {
+        let settings = self.check(settings_json)?;
+        for (name, value) in &settings {
+            if let (Some(property), Value::String(text)) = (self.properties.get(name), value) {
+                property
+                    .check_typed(text)
+                    .map_err(|must| SettingsError::Wrong { name: name.clone(), must: must.to_owned() })?;
+            }
+        }
+        Ok(settings)
+    }
+
     /// Checks an account's settings. Returns them parsed.
     ///
     /// # Errors
@@ -213,12 +230,8 @@ impl Property {
                 let chars = text.chars().count() as u64;
                 if !(*chars_min..=*chars_max).contains(&chars) {
                     Err(format!("{chars_min} to {chars_max} characters long"))
-                } else if text.trim() != text {
-                    Err("text without spaces before it and after it".to_owned())
-                } else if text.chars().any(char::is_control) {
-                    Err("text in one line, without control characters".to_owned())
-                } else if *is_url {
-                    check_address(text).map_err(str::to_owned)
+                } else if *is_url && address_kind(text).is_none() {
+                    Err(A_WEB_ADDRESS.to_owned())
                 } else {
                     Ok(())
                 }
@@ -231,6 +244,21 @@ impl Property {
             },
             (Kind::Switch, Value::Bool(_)) => Ok(()),
             (Kind::Switch, _) => Err(self.must()),
+        }
+    }
+
+    /// What the text must be, if it is not.
+    fn check_typed(&self, text: &str) -> Result<(), &'static str> {
+        if text.trim() != text {
+            Err("text without spaces before it and after it")
+        } else if text.chars().any(char::is_control) {
+            Err("text in one line, without control characters")
+        } else if matches!(self.kind, Kind::Text { is_url: true, .. })
+            && address_kind(text) == Some(AddressKind::InTheClear)
+        {
+            Err("an address that begins with https://; http:// is taken only within a network of your own")
+        } else {
+            Ok(())
         }
     }
 
@@ -251,17 +279,22 @@ impl Property {
 
 const A_WEB_ADDRESS: &str = "a web address such as https://pay.example.com";
 
-/// What an address must be, if it is not. It may be of a host that speaks in frames over TCP (the contract's `tcp`).
-fn check_address(text: &str) -> Result<(), &'static str> {
-    let Ok(url) = Url::parse(text) else { return Err(A_WEB_ADDRESS) };
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AddressKind {
+    Good,
+    /// What is sent there can be read on its way.
+    InTheClear,
+}
+
+/// None of what is no address. It may be of a host that speaks in frames over TCP (the contract's `tcp`).
+fn address_kind(text: &str) -> Option<AddressKind> {
+    let url = Url::parse(text).ok()?;
     match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(host)) if is_own_network(&host) => Ok(()),
-        ("http", Some(_)) => {
-            Err("an address that begins with https://; http:// is taken only within a network of your own")
-        }
-        ("tls" | "tcp", _) if Endpoint::parse(text).is_some() => Ok(()),
-        _ => Err(A_WEB_ADDRESS),
+        ("https", Some(_)) => Some(AddressKind::Good),
+        ("http", Some(host)) if is_own_network(&host) => Some(AddressKind::Good),
+        ("http", Some(_)) => Some(AddressKind::InTheClear),
+        ("tls" | "tcp", _) if Endpoint::parse(text).is_some() => Some(AddressKind::Good),
+        _ => None,
     }
 }
 
@@ -337,10 +370,22 @@ mod tests {
             ("[]", "not a JSON object"),
             ("{", "not a JSON object"),
         ] {
-            match schema.check(settings) {
+            match schema.check_typed(settings) {
                 Ok(_) => assert_eq!(outcome, "ok", "{settings}"),
                 Err(error) => assert!(error.to_string().contains(outcome), "{settings}: {error}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_was_stored_before_goes_on_though_nobody_may_type_it_now() {
+        let schema = SettingsSchema::parse(SCHEMA).expect("a good schema");
+        for settings in [
+            r#"{"base_url":"http://x.example","merchant_id":"m1"}"#,
+            r#"{"base_url":"https://x.example","merchant_id":"m1 "}"#,
+            r#"{"base_url":"https://x.example","merchant_id":"m\n1"}"#,
+        ] {
+            assert!(schema.check(settings).is_ok() && schema.check_typed(settings).is_err(), "{settings}");
         }
     }
 

@@ -71,9 +71,9 @@ async fn what_was_quoted_is_sold_printed_journaled_and_given_back() {
     let next = shop.quoted().await["id"].clone();
     let scan = json!({ "amount_minor": 800, "method": "scan", "code": GOOD_CODE, "quote": next });
     let paid = shop.till.sell(scan).await;
+    let paid = shop.till.sees(number(&paid), "state", "succeeded").await;
     let named = shop.core.look(|known| known.quotes.sold.last().cloned().flatten());
     assert_eq!(named.map(|quote| json!(quote.id)), Some(next));
-    let paid = shop.till.sees(number(&paid), "state", "succeeded").await;
     let void = shop.till.post(&format!("/api/sales/{}/void", number(&paid)), &nothing(), &fresh_key()).await;
     assert_eq!((&void.body["state"], &void.body["refunded_minor"]), (&json!("voided"), &json!(800)), "{}", void.body);
 

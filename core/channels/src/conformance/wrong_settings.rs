@@ -128,13 +128,13 @@ mod tests {
             unreachable!()
         };
         let schema = SettingsSchema::parse(&text.to_string()).expect("sound");
-        schema.check(&Value::Object(good.clone()).to_string()).expect("good settings");
+        schema.check_typed(&Value::Object(good.clone()).to_string()).expect("good settings");
         let wrong = wrong_values(&text, &good);
         let of = |name: &str| wrong.iter().filter(|(wrong, _)| wrong == name).count();
         let counted = ["base_url", "mode", "name", "retries", "debug", "no_such_setting"].map(of);
         assert_eq!(counted, [12, 9, 10, 7, 4, 1]);
         for (name, settings) in wrong {
-            let error = schema.check(&Value::Object(settings).to_string()).expect_err(&name).to_string();
+            let error = schema.check_typed(&Value::Object(settings).to_string()).expect_err(&name).to_string();
             assert!(error.contains(&name) && FIXES.iter().any(|fix| error.contains(fix)), "{error}");
         }
     }

@@ -227,7 +227,7 @@ pub async fn change(
         && !account.enabled
         && let Ok(manifest) = &manifest
     {
-        check_settings(&manifest.settings_schema, &account.settings_json)?;
+        told(manifest.settings_schema.check(&account.settings_json))?;
     }
     account.enabled = body.enabled.unwrap_or(account.enabled);
     if let Some(basis_points) = body.fee_basis_points {
@@ -319,12 +319,13 @@ fn missing(plugin: &str) -> Problem {
 /// As JSON text.
 pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Value>) -> Result<String, Problem> {
     let text = Value::Object(settings).to_string();
-    check_settings(schema, &text)?;
+    told(schema.check_typed(&text))?;
     Ok(text)
 }
 
-fn check_settings(schema: &SettingsSchema, text: &str) -> Result<(), Problem> {
-    schema.check(text).map_err(|error| {
+/// What is wrong with settings, at its field.
+pub(super) fn told(checked: Result<Map<String, Value>, SettingsError>) -> Result<(), Problem> {
+    checked.map(drop).map_err(|error| {
         let pointer = match &error {
             SettingsError::Missing { name, .. }
             | SettingsError::Unknown { name, .. }
@@ -334,8 +335,7 @@ fn check_settings(schema: &SettingsSchema, text: &str) -> Result<(), Problem> {
             SettingsError::TooLong(_) | SettingsError::NotAnObject => "/settings".to_owned(),
         };
         Problem::new(INVALID, format!("The settings do not fit: {error}.")).at(pointer)
-    })?;
-    Ok(())
+    })
 }
 
 /// Whether these are secrets that the channel has, with values that may be kept.

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{audit::note, channel_accounts::checked_settings};
+use super::{
+    audit::note,
+    channel_accounts::{checked_settings, told},
+};
 use crate::{
     app::App,
     http::{
@@ -152,9 +155,15 @@ pub async fn change(
             return Err(Problem::new(PLUGIN_MISSING, detail).at("/extension"));
         }
         (Some(extension), before) => {
-            let kept = || before.as_ref().and_then(|before| serde_json::from_str(&before.settings_json).ok());
-            let settings = body.settings.or_else(kept).unwrap_or_default();
-            (checked_settings(&extension.description().settings_schema, settings)?, Some(served))
+            let schema = &extension.description().settings_schema;
+            let settings_json = match (body.settings, before) {
+                (None, Some(before)) => {
+                    told(schema.check(&before.settings_json))?;
+                    before.settings_json
+                }
+                (settings, _) => checked_settings(schema, settings.unwrap_or_default())?,
+            };
+            (settings_json, Some(served))
         }
     };
     let now = app.now();
