@@ -227,7 +227,7 @@ pub async fn change(
         && !account.enabled
         && let Ok(manifest) = &manifest
     {
-        told(manifest.settings_schema.check(&account.settings_json))?;
+        fitting(manifest.settings_schema.check(&account.settings_json))?;
     }
     account.enabled = body.enabled.unwrap_or(account.enabled);
     if let Some(basis_points) = body.fee_basis_points {
@@ -319,12 +319,12 @@ fn missing(plugin: &str) -> Problem {
 /// As JSON text.
 pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Value>) -> Result<String, Problem> {
     let text = Value::Object(settings).to_string();
-    told(schema.check_typed(&text))?;
+    fitting(schema.check_typed(&text))?;
     Ok(text)
 }
 
 /// What is wrong with settings, at its field.
-pub(super) fn told(checked: Result<Map<String, Value>, SettingsError>) -> Result<(), Problem> {
+pub(super) fn fitting(checked: Result<Map<String, Value>, SettingsError>) -> Result<(), Problem> {
     checked.map(drop).map_err(|error| {
         let pointer = match &error {
             SettingsError::Missing { name, .. }

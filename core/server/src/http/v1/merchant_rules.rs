@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::{
     audit::note,
-    channel_accounts::{checked_settings, told},
+    channel_accounts::{checked_settings, fitting},
 };
 use crate::{
     app::App,
@@ -158,7 +158,7 @@ pub async fn change(
             let schema = &extension.description().settings_schema;
             let settings_json = match (body.settings, before) {
                 (None, Some(before)) => {
-                    told(schema.check(&before.settings_json))?;
+                    fitting(schema.check(&before.settings_json))?;
                     before.settings_json
                 }
                 (settings, _) => checked_settings(schema, settings.unwrap_or_default())?,
