@@ -1,24 +1,23 @@
 //! The `card` channel, as it is installed, against an acquirer: cards in, and their numbers nowhere but on the wire.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use saoma_channels::{
     Account, Card, CardEntry, ChannelCaller as _, Clock as _, DeclineCode, EncryptedPin, Failure, Host, HostConfig,
-    KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets,
-    SystemClock, settlement::Batch,
+    KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, SystemClock,
+    settlement::Batch,
 };
 use saoma_domain::settlement::{Settled, Tally, Total};
-use saoma_protocol::{ChannelAccountId, Currency, Millis, RefundId, SettlementBatchId, TenantId};
+use saoma_protocol::{Currency, Millis, RefundId, SettlementBatchId};
 use serde_json::{Value, json};
 use tracing::{Subscriber, instrument::WithSubscriber as _};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use super::guests::{cny, component, config, known, number, order};
+use super::{
+    far_side::FarSide,
+    guests::{cny, component, config, known, number, order},
+};
 
 /// A chip card, and one with a stripe alone; each of December 2030 and with PIN 1234. What terminals encrypt of them is by
 /// `pycryptodome` under keys derived as ANSI X9.24-1 says.
@@ -59,70 +58,32 @@ pub(super) fn stripe() -> Card {
 pub(super) struct Shop {
     pub(super) host: Host,
     pub(super) account: Account,
-    acquirer: Child,
-    door: String,
-    client: reqwest::Client,
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _ = self.acquirer.kill();
-        let _ = self.acquirer.wait();
-    }
+    acquirer: FarSide,
 }
 
 impl Shop {
     pub(super) async fn open(args: &[&str]) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let test = std::env::current_exe().expect("this program");
-        let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
-        let mut acquirer = Command::new(folder.join("saoma-schemes"))
-            .arg("acquirer")
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("saoma-schemes is built");
-        let mut line = String::new();
-        BufReader::new(acquirer.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let door = ready["door"].as_str().expect("an address").to_owned();
-        let client = reqwest::Client::new();
-        let script: Value =
-            client.get(format!("{door}/script")).send().await.expect("sent").json().await.expect("a script");
-        let secrets = script["secrets"].as_object().expect("secrets").iter();
-        let secrets =
-            secrets.fold(Secrets::none(), |all, (name, value)| all.with(name, value.as_str().unwrap_or_default()));
-        let account = Account {
-            id: ChannelAccountId::from_bytes([1; 16]),
-            tenant: TenantId::from_bytes([2; 16]),
-            channel: "card".to_owned(),
-            package: None,
-            settings_json: script["settings"].to_string(),
-            secrets,
-            notify_url: String::new(),
-        };
-        Self { host: host(Arc::default()).await, account, acquirer, door, client }
+        let acquirer = FarSide::start(&[&["acquirer"], args].concat()).await;
+        let account = acquirer.account("card");
+        Self { host: host(Arc::default()).await, account, acquirer }
     }
 
     pub(super) async fn next(&self, act: &str, fault: &str) {
-        let next = self.client.post(format!("{}/next", self.door)).json(&json!({ "act": act, "fault": fault }));
-        assert_eq!(next.send().await.expect("sent").status(), 204, "{act} {fault}");
+        let next = json!({ "act": act, "fault": fault });
+        assert_eq!(self.acquirer.at_door("POST", "/next", &next).await.0, 204, "{act} {fault}");
     }
 
     /// The acquirer's books of order `n`: how often money was taken, and what was given back.
     pub(super) async fn books(&self, n: u8) -> (i64, i64) {
-        let url = format!("{}/orders/{}", self.door, number(n));
         // What it never had has no such words.
-        let order: Value = self.client.get(url).send().await.expect("sent").json().await.expect("JSON");
+        let (_, order) = self.acquirer.at_door("GET", &format!("/orders/{}", number(n)), &Value::Null).await;
         (order["times_taken"].as_i64().unwrap_or_default(), order["given_back_minor"].as_i64().unwrap_or_default())
     }
 
     /// Types and bytes of the messages that came in since the last time.
     pub(super) async fn heard(&self) -> Vec<(String, Vec<u8>)> {
-        let url = format!("{}/heard", self.door);
-        let heard: Value = self.client.get(&url).send().await.expect("sent").json().await.expect("a list");
-        self.client.delete(&url).send().await.expect("sent");
+        let (_, heard) = self.acquirer.at_door("GET", "/heard", &Value::Null).await;
+        self.acquirer.at_door("DELETE", "/heard", &Value::Null).await;
         let message = |heard: &Value| {
             let body = STANDARD.decode(heard["body_base64"].as_str().unwrap_or_default()).expect("Base64");
             (heard["method"].as_str().unwrap_or_default().to_owned(), body)

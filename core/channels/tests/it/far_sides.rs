@@ -1,23 +1,22 @@
 //! Channels, as they are installed, against their far sides, where a story needs more than the conformance kit plays of every scheme.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use jiff::{Timestamp, tz::Offset};
 use saoma_channels::{
     Account, BillLine, ChannelCaller as _, Clock, Failure, Host, HostConfig, KnownOrder, MemoryKv, Order,
-    PaymentStatus, Presenter, RefundOrder, RefundStatus, Secrets, SystemClock,
+    PaymentStatus, Presenter, RefundOrder, RefundStatus, SystemClock,
 };
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, RefundId, TenantId};
+use saoma_protocol::{Amount, Currency, Millis, RefundId};
 use serde_json::{Value, json};
 
-use super::guests::{component, config, known, number, order};
+use super::{
+    far_side::FarSide,
+    guests::{component, config, known, number, order},
+};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -34,65 +33,26 @@ impl Clock for Ahead {
 struct Shop {
     host: Host,
     account: Account,
-    scheme: Child,
-    door: String,
-    client: reqwest::Client,
+    far_side: FarSide,
     clock: Arc<Ahead>,
     code: String,
     currency: Currency,
 }
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _ = self.scheme.kill();
-        let _ = self.scheme.wait();
-    }
-}
-
 impl Shop {
-    async fn open(channel: &str, far_side: &[&str], currency: &str) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let test = std::env::current_exe().expect("this program");
-        let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
-        let mut scheme = Command::new(folder.join("saoma-schemes"))
-            .args(far_side)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("saoma-schemes is built");
-        let mut line = String::new();
-        BufReader::new(scheme.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let door = ready["door"].as_str().expect("an address").to_owned();
-        let client = reqwest::Client::new();
-        let script: Value =
-            client.get(format!("{door}/script")).send().await.expect("sent").json().await.expect("a script");
-        let secrets = script["secrets"].as_object().expect("secrets").iter();
-        let secrets =
-            secrets.fold(Secrets::none(), |all, (name, value)| all.with(name, value.as_str().unwrap_or_default()));
-        let account = Account {
-            id: ChannelAccountId::from_bytes([1; 16]),
-            tenant: TenantId::from_bytes([2; 16]),
-            channel: channel.to_owned(),
-            package: None,
-            settings_json: script["settings"].to_string(),
-            secrets,
-            notify_url: String::new(),
-        };
+    async fn open(channel: &str, args: &[&str], currency: &str) -> Self {
+        let far_side = FarSide::start(args).await;
+        let account = far_side.account(channel);
         let (clock, kv) = (Arc::new(Ahead::default()), Arc::<MemoryKv>::default());
         let host = Host::new(HostConfig { clock: clock.clone(), kv, ..config() }).expect("the host starts");
         host.install(&component(channel)).await.expect("it installs");
-        let code = script["code"].as_str().unwrap_or_default().to_owned();
+        let code = far_side.script["code"].as_str().unwrap_or_default().to_owned();
         let currency = currency.parse().expect("a currency");
-        Self { host, account, scheme, door, client, clock, code, currency }
+        Self { host, account, far_side, clock, code, currency }
     }
 
-    /// What the stage door says to it.
     async fn at_door(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let request = self.client.request(method.parse().expect("a method"), format!("{}{path}", self.door));
-        let answer = request.json(&body).send().await.expect("sent");
-        let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&answer.bytes().await.expect("a body")).unwrap_or_default())
+        self.far_side.at_door(method, path, &body).await
     }
 
     async fn next(&self, act: &str, fault: &str) {

@@ -10,6 +10,7 @@ mod conformance_canaries;
 mod conformance_report;
 mod conformance_rules;
 mod extension;
+mod far_side;
 mod far_sides;
 mod guests;
 mod hostile;
