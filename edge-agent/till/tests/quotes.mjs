@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { office } from './counter.mjs';
 
-const BARCODE = '6901234500001';
+const BARCODE = '6901234500004';
 
 const STAND_IN = ({ page, press, think, type, sees, screen, saleState, outside, sales, amount }) => ({
   async 'the price by the shop’s rules is seen, paid, and what it was made of stays with the sale'() {
