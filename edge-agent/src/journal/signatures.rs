@@ -309,7 +309,8 @@ mod tests {
     #[test]
     fn a_signature_that_is_gone_or_another_entrys_is_found() {
         let (key, other) = (Key::draw(), Key::draw());
-        let forge: [(&str, fn(&mut Store, &Signer), &str); 4] = [
+        type Forge = fn(&mut Store, &Signer);
+        let forge: [(&str, Forge, &str); 4] = [
             ("gone", |store, _| store.execute("DELETE FROM signatures WHERE entry = 2").unwrap(), "lost its signature"),
             (
                 "moved as it is",
