@@ -122,6 +122,16 @@ impl Template {
     }
 }
 
+/// The terminals of this run; nobody would ever fetch what core tells the others.
+///
+/// # Errors
+/// Of the store.
+pub fn keep_terminals(store: &Store, scope: TenantScope, count: usize) -> Result<(), StoreError> {
+    store.write_blocking(|tx| {
+        TERMINALS.iter().skip(count).try_for_each(|terminal| terminals::revoke(tx, &scope, *terminal, Millis(BEGIN)))
+    })
+}
+
 /// The merchant's late policy for this run.
 ///
 /// # Errors

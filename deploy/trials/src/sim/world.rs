@@ -186,6 +186,7 @@ pub fn play(template: &Template, room: &Path, game: &Game, in_words: bool) -> Re
     let mishaps = Mishaps { left_out: left_out.mishaps.clone(), ..Mishaps::default() };
     let wires = Wires::new(*seed, plan.nodes + plan.terminals, mishaps, in_words);
     let (store, journals) = template.lay(room, plan.alone)?;
+    super::template::keep_terminals(&store, template.scope, plan.terminals)?;
     if plan.keeps_late {
         super::template::set_late_policy(&store, template.scope, true)?;
     }
