@@ -14,7 +14,8 @@ fn told(text: &str) -> String {
     let mut told = String::new();
     for piece in text.replace(KIT_VERSION, "VERSION").split_inclusive(|letter| !is_of_word(letter)) {
         let word = piece.trim_end_matches(|letter| !is_of_word(letter));
-        let is_chance = word.len() > 12 && word.chars().any(|letter| letter.is_ascii_digit());
+        // A number in Base32 may be of letters alone.
+        let is_chance = word.len() > 24 || word.len() > 12 && word.chars().any(|letter| letter.is_ascii_digit());
         told += if is_chance { "…" } else { word };
         told += &piece[word.len()..];
     }
