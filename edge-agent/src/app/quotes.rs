@@ -92,16 +92,14 @@ impl Quotes {
             return Err(Refused::Method("what is paid in parts is sold at its list price"));
         }
         let is_it = |held: &&HeldQuote| held.quote.id == id && held.amount == order.amount && held.is_sold(now);
-        let held = self.0.iter().rev().find(is_it).ok_or(Refused::QuoteOver)?;
+        let held = self.newest(is_it).ok_or(Refused::QuoteOver)?;
         // The lines of a basket follow; those that are named are compared with the same.
         if !of_basket && held.goods != order.goods {
             return Err(Refused::QuoteOver);
         }
         Ok(Some(held.clone()))
     }
-}
 
-impl Quotes {
     /// It was sold: what is quoted is sold once.
     pub(super) fn forget(&mut self, id: QuoteId) {
         self.0.retain(|held| held.quote.id != id);
@@ -111,7 +109,11 @@ impl Quotes {
     pub(super) fn price_of(&self, goods: &[Goods], asked_minor: i64) -> Option<Amount> {
         let now = (Instant::now(), now());
         let is_of = |held: &&HeldQuote| held.asked.minor() == asked_minor && held.goods == goods && held.is_sold(now);
-        self.0.iter().rev().find(is_of).map(|held| held.amount)
+        self.newest(is_of).map(|held| held.amount)
+    }
+
+    fn newest(&self, is_it: impl Fn(&&HeldQuote) -> bool) -> Option<&HeldQuote> {
+        self.0.iter().rev().find(is_it)
     }
 }
 
