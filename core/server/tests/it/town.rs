@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use saoma_protocol::{PaymentId, Sequence, journal::Entry, message::JournalBatch};
@@ -34,6 +34,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longer than the scheme takes to announce what was paid.
 const REST: Duration = Duration::from_millis(500);
+/// How long a story's quiet part takes at most on a busy machine, with what core waits before it asks a scheme again.
+const QUIET: Duration = Duration::from_secs(5);
 
 pub struct Town {
     running: Option<Running>,
@@ -317,7 +319,8 @@ impl Town {
         rows
     }
 
-    /// The tenant's rows once nothing moves any more: what was sold lately is still announced by the scheme and to terminals.
+    /// The tenant's rows once nothing moves any more: what was sold lately is still announced by the scheme and to terminals,
+    /// and what nobody knows yet is asked about again soon.
     pub async fn rows_at_rest(&self, tenant: &str) -> Vec<String> {
         let until = tokio::time::Instant::now() + DEADLINE;
         let (mut rows, mut since) = (self.rows_of(tenant), tokio::time::Instant::now());
@@ -325,11 +328,21 @@ impl Town {
             assert!(tokio::time::Instant::now() < until, "it comes to rest in time");
             tokio::time::sleep(LOOK_EVERY).await;
             let now = self.rows_of(tenant);
-            if now != rows {
+            if now != rows || self.asks_soon(tenant) {
                 (rows, since) = (now, tokio::time::Instant::now());
             }
         }
         rows
+    }
+
+    /// Whether core asks a scheme about one of the tenant's payments within the seconds that a story's quiet part may take.
+    fn asks_soon(&self, tenant: &str) -> bool {
+        let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + QUIET;
+        let query = format!(
+            "SELECT id AS text FROM payments WHERE tenant_id = '{tenant}' AND state = 'unknown' AND next_attempt_at < {}",
+            soon.as_millis()
+        );
+        !self.database().texts(&query).is_empty()
     }
 
     /// What a query of one column `text` finds.
