@@ -16,7 +16,7 @@ use utoipa::{
 use super::v1;
 use crate::{
     payments::DisputeView,
-    settlement::SettlementBatchView,
+    settlement::{SettlementBatchView, SettlementCloseView},
     webhooks::{DoubleSpendView, WebhookEvent, WebhookTrial},
 };
 
@@ -37,6 +37,7 @@ use crate::{
         WebhookEvent<DisputeView>,
         WebhookEvent<DoubleSpendView>,
         WebhookEvent<SettlementBatchView>,
+        WebhookEvent<SettlementCloseView>,
         WebhookEvent<WebhookTrial>,
     )),
     paths(
