@@ -35,7 +35,7 @@ use std::{error::Error as _, path::PathBuf, thread};
 use saoma_protocol::{
     CashierId, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     cashier::CashierList,
-    journal::{EntryError, Record},
+    journal::{CoreTime, EntryError, Record},
     message::JournalBatch,
 };
 
@@ -138,6 +138,8 @@ impl From<EntryError> for JournalError {
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     pub records: Vec<Record>,
+    /// What time it is at core, as far as is known here; of an offline code's and a stored card's sale that is its moment.
+    pub core_time: CoreTime,
     pub sale: Option<Kept>,
     /// What is still to be done about that sale, and whether money came in on it.
     pub sale_open: LeftToDo,

@@ -22,7 +22,7 @@ use saoma_protocol::{
     api::{
         Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, Quoted, RefundKind, RefundState, RefundView,
     },
-    journal::{Approver, Method, Record, SplitPart},
+    journal::{Approver, CoreTime, Method, Record, SplitPart, Stamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,11 @@ pub struct Kept {
     /// Of a sale by card, what is shown of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardShown>,
+    /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub keyed_core: CoreTime,
     pub stage: Stage,
     pub refunds: Vec<Refund>,
     pub receipt: ReceiptState,
@@ -395,6 +399,14 @@ impl Refusal {
             Self::VoidTooLate => "void_too_late",
             Self::RefundExceeds { .. } => "refund_exceeds",
         }
+    }
+}
+
+impl Kept {
+    /// When it was keyed, by both clocks.
+    #[must_use]
+    pub const fn keyed(&self) -> Stamp {
+        Stamp { machine: self.keyed_at, core: self.keyed_core }
     }
 }
 

@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{PaymentId, Sequence, journal::Approver};
+use saoma_protocol::{
+    PaymentId, Sequence,
+    journal::{Approver, Stamp},
+};
 
 use super::{
     now,
-    offline::keyed_at,
+    offline::keyed_by,
     owner::{Done, OnDisplay, OpenSale, Owner},
     paper::Fate,
     split::Follows,
@@ -69,7 +72,7 @@ impl Owner {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let spent = if let Tender::Offline { spent, .. } = &keyed.tender { Some((**spent).clone()) } else { None };
         let stored = if let Tender::Stored { sold, .. } = &keyed.tender { Some((**sold).clone()) } else { None };
-        let at = keyed_at(&keyed.tender, now());
+        let at = keyed_by(&keyed.tender, self.stamp());
         let decision = sale::key(keyed, at);
         let is_part = decision.sale.kept.split.is_some();
         let is_stored = stored.is_some();
@@ -190,7 +193,8 @@ impl Owner {
     /// Writes that down; the journal's new head.
     pub(super) async fn commit(&mut self, commit: Commit) -> Result<Sequence, Refused> {
         let grew = !commit.records.is_empty();
-        let head = match self.journal.commit(commit, now()).await {
+        let Stamp { machine, core: core_time } = self.stamp();
+        let head = match self.journal.commit(Commit { core_time, ..commit }, machine).await {
             Ok(head) => head,
             Err(error) => {
                 if matches!(error, JournalError::Full | JournalError::Unwritable { .. }) {
@@ -271,7 +275,7 @@ impl Owner {
 
     fn print(&mut self, sale: &Sale, slip: Slip) {
         let payment = sale.kept.payment;
-        if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, now())) {
+        if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, self.stamp())) {
             self.paper.forget(About::Sale(payment, slip));
             self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
             self.follow_ups.push_back((payment, Event::Printed { done: false }));

@@ -8,13 +8,13 @@
 
 use saoma_protocol::{
     code::offline::Code,
-    journal::{Entry, EntryError},
+    journal::{CoreTime, Entry, EntryError, Stamp},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 30] = [
+pub const COLUMNS: [&str; 31] = [
     "sequence",
     "at",
     "kind",
@@ -42,6 +42,7 @@ pub const COLUMNS: [&str; 30] = [
     "split_number",
     "split_part",
     "split_total_minor",
+    "core_ms",
     "hash",
     "signed_by",
     "signature",
@@ -63,6 +64,7 @@ pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
         "sequence": entry.sequence,
         "at": at,
         "at_ms": entry.at,
+        "core_time": entry.stamp().core,
         "record": record(entry)?,
         "prev_hash": entry.prev_hash,
         "hash": hex::encode(entry.hash()),
@@ -80,6 +82,10 @@ pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
     let cells = COLUMNS.map(|column| match column {
         "sequence" => entry.sequence.to_string(),
         "at" => at.to_owned(),
+        "core_ms" => match entry.stamp() {
+            Stamp { core: CoreTime::At(core), .. } => core.0.to_string(),
+            Stamp { core: CoreTime::Unknown | CoreTime::Unsaid, .. } => String::new(),
+        },
         "hash" => hex::encode(entry.hash()),
         "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),
         "signature" => signature.map_or_else(String::new, |signature| quoted(&signature.value)),

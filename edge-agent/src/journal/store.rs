@@ -5,7 +5,7 @@ use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     api::RefundState,
-    journal::{Entry, GENESIS, Record},
+    journal::{CoreTime, Entry, GENESIS, Record, Stamp},
     message::sync::BATCH_ENTRIES_MAX,
 };
 
@@ -128,7 +128,11 @@ impl Store {
                 signatures::begin(tx, signer.as_ref(), first)?;
             }
             let sold_at = commit.spent.as_ref().map(|spent| spent.at);
-            let at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at)).unwrap_or(now);
+            let sold_at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at));
+            let at = sold_at.map_or(Stamp { machine: now, core: commit.core_time }, |at| Stamp {
+                machine: at,
+                core: CoreTime::At(at),
+            });
             for record in &commit.records {
                 let entry = Entry::new(head.next(), at, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());

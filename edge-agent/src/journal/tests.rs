@@ -12,7 +12,7 @@ use saoma_protocol::{
     CashierId, Millis, PaymentId, RefundId, Sequence, TerminalId,
     api::Goods,
     cashier::CashierList,
-    journal::{Entry, GENESIS, Record},
+    journal::{CoreTime, Entry, GENESIS, Record},
 };
 use serde_json::json;
 
@@ -67,6 +67,7 @@ fn kept(number: u8) -> Kept {
         cashier: "cashier-Lin".to_owned(),
         card: None,
         keyed_at: Millis(1),
+        keyed_core: CoreTime::Unsaid,
         stage: Stage::Cash { tendered_minor: 2000 },
         refunds: if number.is_multiple_of(50) { vec![refund] } else { Vec::new() },
         receipt: ReceiptState::None,

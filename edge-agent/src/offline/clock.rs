@@ -4,14 +4,14 @@
 //! running: core's clock as it was told once, and the time since, are its clock now. A restart of the agent keeps that, a restart of
 //! the machine ends it: until core is heard of again nobody here knows what time it is.
 
-use saoma_protocol::Millis;
+use saoma_protocol::{Millis, journal::MACHINE_OFF_MS_MAX};
 use serde::{Deserialize, Serialize};
 
 /// How exactly core's clock must be known, in milliseconds: half of what phone and terminal may be apart.
 const UNSURE_MS_MAX: i64 = 5_000;
 /// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5). One that was further off when core
 /// was heard need only have gone on as it was: a machine that stood still for a while (a paused virtual one) shows by the difference.
-pub const APART_MS_MAX: i64 = 30_000;
+pub const APART_MS_MAX: i64 = MACHINE_OFF_MS_MAX;
 /// A machine's quartz gains or loses 50 in a million over the temperatures of a shop: after some 27 hours it is not sure enough any more.
 const DRIFT_PARTS: i64 = 20_000;
 
@@ -72,11 +72,18 @@ impl Anchor {
         self.cores(now).map(|core| is_far(machine.since(core)))
     }
 
-    fn cores(&self, now: &Moment) -> Option<Millis> {
+    /// Core's clock at `now` for what is written down: whatever the machine's clock says, and however long ago core was heard. Three months of
+    /// a quartz are six minutes, and a clock that was set wrong is off by more. None if the machine was restarted since.
+    #[must_use]
+    pub fn stamped(&self, now: &Moment) -> Option<Millis> {
         let since_ms = now.up_ms - self.up_ms;
-        let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
-        let is_known = now.boot == self.boot && since_ms >= -self.within_ms && unsure_ms <= UNSURE_MS_MAX;
-        is_known.then(|| self.core.plus(since_ms))
+        (now.boot == self.boot && since_ms >= -self.within_ms).then(|| self.core.plus(since_ms))
+    }
+
+    /// The same, where seconds count.
+    fn cores(&self, now: &Moment) -> Option<Millis> {
+        let unsure_ms = self.within_ms + (now.up_ms - self.up_ms) / DRIFT_PARTS;
+        self.stamped(now).filter(|_| unsure_ms <= UNSURE_MS_MAX)
     }
 }
 
@@ -152,6 +159,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_down_has_cores_time_until_the_machine_is_switched_off() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        const DAY_MS: i64 = 86_400_000;
+        // A machine whose battery is dead.
+        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, Millis(0)).unwrap();
+        for (up_ms, expected) in [
+            (1_100, Some(CORE)),
+            (61_100, Some(CORE.plus(60_000))),
+            (1_100 + 60 * DAY_MS, Some(CORE.plus(60 * DAY_MS))),
+            (999, None),
+        ] {
+            assert_eq!(anchor.stamped(&moment(up_ms)), expected, "{up_ms}");
+        }
+        assert_eq!(anchor.stamped(&Moment { boot: "the next start".to_owned(), up_ms: 1_100 }), None);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! How a sale begins.
 
 use saoma_protocol::{
-    Millis,
     api::PaymentState,
-    journal::{Method, Record},
+    journal::{Method, Record, Stamp},
 };
 
 use super::{Ask, Decision, Effect, Kept, Keyed, ReceiptState, Sale, Slip, Stage, Tender, Waits};
 
 /// The beginning of a sale. It is sent only after this decision is on the disk.
 #[must_use]
-pub fn key(keyed: Keyed, now: Millis) -> Decision {
+pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
+    let Stamp { machine: keyed_at, core: keyed_core } = now.into();
     let Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier } = keyed;
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
@@ -99,7 +99,8 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         quote,
         cashier,
         card,
-        keyed_at: now,
+        keyed_at,
+        keyed_core,
         stage,
         refunds: Vec::new(),
         receipt,

@@ -71,7 +71,10 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<PricedView>,
     pub refunds: Vec<GivenBack>,
+    /// By core's clock where that was known and the machine's wrong.
     pub keyed_at: Millis,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_core: bool,
     pub updated_at: Millis,
     pub actions: Vec<Action>,
 }
@@ -102,7 +105,7 @@ impl<N> SaleView<N> {
     #[must_use]
     pub fn numbered(payment: N, sale: &Sale, synced: bool) -> Self {
         let kept = &sale.kept;
-        let view = sale.view();
+        let (view, keyed) = (sale.view(), kept.keyed());
         let tendered_minor = match kept.stage {
             Stage::Cash { tendered_minor } => Some(tendered_minor),
             _ => None,
@@ -112,7 +115,7 @@ impl<N> SaleView<N> {
             Stage::Cash { .. } => Some("cash".to_owned()),
             _ => view.map(|view| view.channel.clone()),
         };
-        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
+        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(keyed.at(), Millis::max);
         Self {
             payment,
             counter: kept.counter,
@@ -142,7 +145,8 @@ impl<N> SaleView<N> {
             split: PartOfView::of(sale),
             quote: kept.quote.as_ref().map(PricedView::of),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
-            keyed_at: kept.keyed_at,
+            keyed_at: keyed.at(),
+            by_core: keyed.is_machine_wrong(),
             updated_at: view.map_or(touched_here, |view| view.updated_at),
             actions: actions(sale).into_iter().filter(|action| synced || !needs_core(sale, *action)).collect(),
         }

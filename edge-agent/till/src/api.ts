@@ -62,6 +62,8 @@ export interface Sale {
   quote?: { list_minor: number; adjustments: { name: string; minor: number }[]; receipt_lines: string[] };
   refunds: RefundOfSale[];
   keyed_at: number;
+  /** The machine's clock was wrong then, and `keyed_at` is core's. */
+  by_core?: boolean;
   updated_at: number;
   actions: Action[];
 }

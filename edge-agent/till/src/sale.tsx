@@ -40,6 +40,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <time>{clock(sale.keyed_at)}</time>
         <strong>{sale.amount}</strong>
         <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {stateWords(t, sale)}</span>
+        {sale.by_core === true && <small data-by-core>{t.byCore}</small>}
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -89,6 +90,7 @@ export function SaleScreen({ payment }: { payment: string }) {
         <p class="marks">
           {sale.cancelling && <span>{t.cancelling}</span>}
           {sale.paid_late && <span>{t.paidLate}</span>}
+          {sale.by_core === true && <span data-by-core>{t.byCore} {clock(sale.keyed_at)}</span>}
           {!sale.synced && <span>{t.notSynced}</span>}
           {sale.receipt === 'queued' && <span>{t.receipts.queued}</span>}
           {sale.receipt === 'failed' && <span>{t.receipts.failed}</span>}

@@ -50,6 +50,7 @@ export interface Texts {
   refundUnderWay: string;
   refundFailed: string;
   notSynced: string;
+  byCore: string;
   receipts: { queued: string; failed: string };
   next: string;
   confirm: { void: string; cancel: string };
@@ -190,6 +191,7 @@ const zh: Texts = {
   refundUnderWay: '退款处理中',
   refundFailed: '退款失败',
   notSynced: '未上送',
+  byCore: '中心时间（本机钟不准）',
   receipts: { queued: '小票打印中', failed: '小票未打印' },
   next: '下一笔',
   confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
@@ -411,6 +413,7 @@ const en: Texts = {
   refundUnderWay: 'refund under way',
   refundFailed: 'refund failed',
   notSynced: 'unsent',
+  byCore: 'core’s time (this clock is off)',
   receipts: { queued: 'receipt waits', failed: 'receipt not printed' },
   next: 'Next sale',
   confirm: { void: 'Void this sale?', cancel: 'Cancel this sale?' },

@@ -180,7 +180,7 @@ fn take(
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
         let (mut doubted, mut stored) = (None, None);
-        let quote = not_quoted(&taken.record, book::believed(taken.entry.at, source.now), (key, quoted_to));
+        let quote = not_quoted(&taken.record, book::believed(taken.stamp, source.now), (key, quoted_to));
         let source = Source { quoted: quote != Some(NotQuoted::Other), ..source };
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
@@ -278,7 +278,7 @@ fn book_entry(
     store: StoreId,
     taken: &Taken<'_>,
 ) -> Result<Option<Booking>, StoreError> {
-    let at = taken.entry.at;
+    let at = book::believed(taken.stamp, source.now);
     match &taken.record {
         Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
             let sale =
@@ -317,6 +317,8 @@ fn book_entry(
             Ok(Some(booking))
         }
         Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
+            // By core's clock in any case, as the code was judged by it.
+            let at = taken.entry.at;
             let (payment, counter, amount, quote) = (*payment, *counter, *amount, quote.as_ref());
             let sale = OfflineSale { payment, counter, amount, code, goods, cashier, quote, at };
             offline::take(tx, scope, source, store, &sale).map(Some)
