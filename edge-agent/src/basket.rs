@@ -302,6 +302,7 @@ mod tests {
             cashier: long,
             split: None,
             quote: Some(quote),
+            reference: None,
         };
         assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
         // What is in it can be taken out again.

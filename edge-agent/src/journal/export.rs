@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 31] = [
+pub const COLUMNS: [&str; 32] = [
     "sequence",
     "at",
     "kind",
@@ -43,6 +43,7 @@ pub const COLUMNS: [&str; 31] = [
     "split_part",
     "split_total_minor",
     "core_ms",
+    "reference",
     "hash",
     "signed_by",
     "signature",
@@ -191,7 +192,7 @@ fn mask_goods(fields: &mut Map<String, Value>) {
 
 fn mask_fields(fields: &mut Map<String, Value>) {
     // All others are numbers, words of ours, and ids.
-    for name in ["name", "reason", "cashier", "cashier_number"] {
+    for name in ["name", "reason", "reference", "cashier", "cashier_number"] {
         if let Some(Value::String(text)) = fields.get_mut(name) {
             *text = masked(text);
         }
@@ -287,6 +288,7 @@ mod tests {
             cashier: "-Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         };
         let mut entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
         entry.signature = Some(EntrySignature { certificate: "ab01".to_owned(), value: "-Aw".to_owned() });

@@ -60,6 +60,8 @@ struct ToldSale {
     cashier: String,
     split: Option<SplitPart>,
     quote: Option<Quoted>,
+    /// Sales through core, and entries of before, have none.
+    reference: Option<String>,
     settled: Option<(PaymentState, i64)>,
     refunds: BTreeMap<RefundId, ToldRefund>,
 }
@@ -99,20 +101,21 @@ impl Told {
                 let told = ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier);
                 self.begin(payment, ToldSale { split, quote, ..told });
             }
-            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
+            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote, reference } => {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
-                self.begin(payment, ToldSale { split, quote, ..told });
+                self.begin(payment, ToldSale { split, quote, reference, ..told });
             }
-            Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
+            Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference } => {
                 self.differences.extend(self.taken.code(at, &code, amount, entry.at));
                 let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
                 // It says itself how it ended.
-                self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), quote, ..told });
+                let settled = Some((PaymentState::Succeeded, 0));
+                self.begin(payment, ToldSale { settled, quote, reference, ..told });
             }
-            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, quote, .. } => {
+            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, quote, reference, .. } => {
                 self.taken.card(at, digits, amount, entry.at);
                 let told = ToldSale::new(at, counter, amount, Paid::Stored, goods, cashier);
-                self.begin(payment, ToldSale { quote, ..told });
+                self.begin(payment, ToldSale { quote, reference, ..told });
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -192,6 +195,7 @@ impl ToldSale {
             cashier,
             split: None,
             quote: None,
+            reference: None,
             settled: None,
             refunds: BTreeMap::new(),
         }
@@ -366,6 +370,9 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
     compared.alike("its cashier", &told.cashier, &kept.cashier);
     compared.alike("what it is a part of", &told.split, &kept.split);
     compared.alike("what was quoted", &told.quote, &kept.quote);
+    if told.reference.is_some() {
+        compared.alike("its table or order", &told.reference, &kept.reference.as_ref().map(ToString::to_string));
+    }
     compared.alike("how it is paid for", &told.paid, &paid(kept));
     compared.alike("how it ended, as it was last written down,", &told.settled, &kept.journaled);
     let (state, settled) = (sale.state(), told.settled.map(|(state, _)| state));

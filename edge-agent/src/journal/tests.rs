@@ -84,7 +84,17 @@ fn amount() -> saoma_protocol::Amount {
 
 fn sold(number: u8) -> Record {
     let Kept { payment, counter, amount, goods, cashier, .. } = kept(number);
-    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier, split: None, quote: None }
+    Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor: 2000,
+        goods,
+        cashier,
+        split: None,
+        quote: None,
+        reference: None,
+    }
 }
 
 fn shift() -> Shift {

@@ -12,6 +12,7 @@ use super::{Ask, Decision, Effect, Kept, Keyed, ReceiptState, Sale, Slip, Stage,
 pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
     let Stamp { machine: keyed_at, core: keyed_core } = now.into();
     let Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier } = keyed;
+    let named = reference.as_ref().map(ToString::to_string);
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
             payment,
@@ -22,6 +23,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
             cashier: cashier.clone(),
             split: split.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Offline { code, .. } => Record::OfflineSale {
             payment,
@@ -31,6 +33,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Stored { card, sold, channel_account } => Record::StoredCardSale {
             payment,
@@ -42,6 +45,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,

@@ -101,6 +101,9 @@ pub enum Record {
         /// The price that core quoted by the merchant's rules: the goods come to what was asked about, the amount is what was quoted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// The table's or order's number. Readers of before pass over it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
     /// Cash given back for a cash sale.
     CashRefund {
@@ -164,6 +167,9 @@ pub enum Record {
         /// As in [`Self::CashSale`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
     /// A sale by card without a network, at the merchant's risk: done once this entry is on the disk, and not paid before the
     /// acquirer, to whom core forwards it, has said so.
@@ -181,6 +187,9 @@ pub enum Record {
         /// As in [`Self::CashSale`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
 }
 

@@ -27,8 +27,17 @@ fn journal_vector() -> JournalVector {
 fn the_hash_of_an_entry_is_what_an_independent_implementation_computed() {
     let JournalVector { entry, hash } = journal_vector();
     assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
-    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split: None, quote: None } =
-        entry.checked(GENESIS).unwrap()
+    let Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor,
+        goods,
+        cashier,
+        split: None,
+        quote: None,
+        reference: None,
+    } = entry.checked(GENESIS).unwrap()
     else {
         panic!("the vector is a cash sale")
     };
@@ -85,6 +94,18 @@ fn a_part_of_a_split_is_of_format_1_and_its_goods_come_to_the_total() {
     assert_eq!(saoma_protocol::pricing::totals(&part.goods).unwrap().total_minor, part.total.minor());
     assert_eq!(part.reference(None), "split 7-1");
     assert_eq!(part.reference(Some("桌 7")), "桌 7 · split 7-1");
+}
+
+/// A core that knows none takes the sale without it.
+#[test]
+fn a_sale_with_a_tables_number_is_of_format_1() {
+    let JournalVector { entry, hash } =
+        serde_json::from_str(include_str!("../vectors/journal-1-reference.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (1, entry));
+    let Record::CashSale { reference, .. } = record else { panic!("the vector is a cash sale") };
+    assert_eq!(reference.as_deref(), Some("包厢 3"));
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl Desk {
             cashier: "李雷".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         });
         payment
     }

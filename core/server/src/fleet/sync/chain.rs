@@ -289,6 +289,7 @@ mod tests {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         };
         let good = Entry::new(Sequence(1), Millis(1), GENESIS, sale).unwrap();
         let mut cheaper = good.clone();
