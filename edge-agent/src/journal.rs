@@ -8,6 +8,7 @@
 
 mod beside;
 mod cashiers;
+mod elsewhere;
 pub mod export;
 mod goods;
 mod held;
@@ -206,7 +207,7 @@ pub struct Opened {
     pub stored: Vec<(Sequence, SoldCard)>,
 }
 
-/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order.
+/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order, as [`Stamp::at`](saoma_protocol::journal::Stamp::at) has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsentEntries {
     pub count: u64,

@@ -165,7 +165,9 @@ impl Owner {
             return Ok(Some(held.clone()));
         }
         let found = self.journal.sale(payment).await?;
-        Ok(found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry }))
+        let found = found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry });
+        let looked_at = || Some(OpenSale { sale: self.elsewhere.find(payment)?.clone(), entry: Sequence(0) });
+        Ok(found.or_else(looked_at))
     }
 
     /// Writes a decision down, with what follows from it for the split that the sale is a part of; the journal's new head.

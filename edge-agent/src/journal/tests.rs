@@ -75,6 +75,7 @@ fn kept(number: u8) -> Kept {
         offline: false,
         stored: false,
         loss_unseen: false,
+        elsewhere: false,
     }
 }
 
@@ -442,7 +443,7 @@ fn a_value_that_was_moved_or_altered_is_named() {
 #[test]
 fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
-                               sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
+                               sales.captured elsewhere.payment elsewhere.entry elsewhere.open refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
                                shift_presses.at held.number splits.number splits.open cashiers.name pin_tries.cashier pushes_seen.id meta.name \
                                meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \

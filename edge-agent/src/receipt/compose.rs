@@ -43,7 +43,11 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Stamp, is_tra
         paper.centred("*** 重印 COPY ***", true, Size::Normal);
     }
     paper.row("终端 Terminal", &heading.terminal_name);
-    paper.row("流水号 No.", &sale.kept.counter.to_string());
+    if sale.kept.elsewhere {
+        paper.row("原机流水号 Other till's No.", &sale.kept.counter.to_string());
+    } else {
+        paper.row("流水号 No.", &sale.kept.counter.to_string());
+    }
     if let Some(reference) = &sale.kept.reference {
         paper.row("桌号/单号 Order", reference.as_str());
     }

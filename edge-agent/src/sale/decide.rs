@@ -395,7 +395,8 @@ impl Step {
     }
 
     fn journal_settled(&mut self, state: PaymentState, amount_refunded_minor: i64) {
-        if self.sale.kept.journaled == Some((state, amount_refunded_minor)) {
+        // Of another till's sale this journal has what goes back here; how it stands is that till's to say.
+        if self.sale.kept.elsewhere || self.sale.kept.journaled == Some((state, amount_refunded_minor)) {
             return;
         }
         self.sale.kept.journaled = Some((state, amount_refunded_minor));

@@ -113,6 +113,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         offline,
         stored,
         loss_unseen: false,
+        elsewhere: false,
     };
     Decision { sale: Sale { kept, waits }, records: vec![record], effects }
 }
@@ -122,5 +123,13 @@ const fn method_of(tender: &Tender) -> Method {
         Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
         Tender::Card { .. } | Tender::Stored { .. } => Method::Card,
         Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
+    }
+}
+
+impl Kept {
+    /// When it was keyed, by both clocks.
+    #[must_use]
+    pub const fn keyed(&self) -> Stamp {
+        Stamp { machine: self.keyed_at, core: self.keyed_core }
     }
 }

@@ -460,6 +460,7 @@ mod tests {
             offline: false,
             stored: false,
             loss_unseen: false,
+            elsewhere: false,
         };
         (payment(number), kept)
     }

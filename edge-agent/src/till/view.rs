@@ -56,6 +56,9 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub awaits_office: bool,
     pub synced: bool,
+    /// Another till's: `counter` is of that one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     pub receipt: ReceiptState,
     pub cashier: String,
     pub goods: Vec<Goods>,
@@ -137,6 +140,7 @@ impl<N> SaleView<N> {
             paid_late: view.is_some_and(|view| view.paid_late),
             awaits_office: sale.awaits_office(),
             synced,
+            elsewhere: kept.elsewhere,
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),

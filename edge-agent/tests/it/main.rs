@@ -9,6 +9,7 @@ mod certificate;
 mod clocks;
 mod core;
 mod door;
+mod elsewhere;
 mod enrolled;
 mod eyes;
 mod field;

@@ -43,7 +43,7 @@ pub const GENESIS: [u8; 32] = [0; 32];
 pub struct Entry {
     /// From 1, without gaps, per terminal.
     pub sequence: Sequence,
-    /// The terminal's clock when the entry was made; for people to read, never for order. Core's is in the payload ([`Self::stamp`]).
+    /// The terminal's clock when the entry was made; for people to read, never for order. What core's was stands in the payload.
     pub at: Millis,
     /// The hash of the entry before, 64 lower-case hex digits.
     pub prev_hash: String,
