@@ -107,19 +107,23 @@ impl Owner {
         }
     }
 
-    /// Of another till's sale nothing is done here but to give it back, and that with a network alone.
+    /// Of another till's sale nothing is done here but to give it back, with a network alone, and to print that again.
     ///
     /// # Errors
     /// `NotNow`, `CoreUnreachable`, the journal's.
     pub(super) async fn check_elsewhere(&self, payment: PaymentId, press: Press) -> Result<(), Refused> {
         let Some(held) = self.sale(payment).await?.filter(|held| held.sale.kept.elsewhere) else { return Ok(()) };
-        if !matches!(press, Press::Refund { .. }) {
-            let (state, what) = (held.sale.state_text(), "changed but by a refund, since another till made it");
-            return Err(Refusal::NotNow { state, what }.into());
+        match press {
+            Press::Reprint => Ok(()),
+            Press::Refund { .. } if self.line.is_online() => Ok(()),
+            Press::Refund { .. } => {
+                let why = "what another till has sold is given back with a network alone";
+                Err(Refused::CoreUnreachable(why.to_owned()))
+            }
+            Press::Query | Press::Cancel | Press::Void | Press::Acknowledge => {
+                let (state, what) = (held.sale.state_text(), "changed but by a refund, since another till made it");
+                Err(Refusal::NotNow { state, what }.into())
+            }
         }
-        if self.line.is_online() {
-            return Ok(());
-        }
-        Err(Refused::CoreUnreachable("what another till has sold is given back with a network alone".to_owned()))
     }
 }

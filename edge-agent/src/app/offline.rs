@@ -208,7 +208,8 @@ impl Owner {
     /// This moment by both clocks.
     pub(super) fn stamp(&self) -> Stamp {
         let known = self.offline.codes.clock().zip(moment());
-        Stamp { machine: now(), core: known.and_then(|(clock, moment)| clock.stamped(&moment)).into() }
+        let machine = now();
+        Stamp { machine, core: known.and_then(|(clock, moment)| clock.stamped(&moment, machine)).into() }
     }
 
     /// A clock that is wrong, or was moved since core was heard, is said whatever is sold: after the next start of the machine nothing here

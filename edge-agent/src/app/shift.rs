@@ -212,7 +212,9 @@ impl Owner {
         if !self.early.is_empty() {
             return Err(Refused::ShiftBusy("a sale waits for core's first word: wait a moment".to_owned()));
         }
-        let in_doubt: Vec<InDoubt> = self.sales.values().filter_map(|held| in_doubt(&held.sale)).collect();
+        // What goes back on another till's sale is under way in the report, and no sale of this one.
+        let ours = self.sales.values().filter(|held| !held.sale.kept.elsewhere);
+        let in_doubt: Vec<InDoubt> = ours.filter_map(|held| in_doubt(&held.sale)).collect();
         if let Some(first) = in_doubt.first().filter(|_| self.line.is_online()) {
             return Err(Refused::ShiftBusy(first.why.clone()));
         }

@@ -42,11 +42,11 @@ pub const COLUMNS: [&str; 32] = [
     "split_number",
     "split_part",
     "split_total_minor",
-    "core_ms",
-    "reference",
     "hash",
     "signed_by",
     "signature",
+    "core_ms",
+    "reference",
 ];
 
 /// Shortest and longest number of a card (ISO/IEC 7812-1, section 4: up to 19; schemes begin at 12).

@@ -72,10 +72,16 @@ impl Anchor {
         self.cores(now).map(|core| is_far(machine.since(core)))
     }
 
-    /// Core's clock at `now` for what is written down: whatever the machine's clock says, and however long ago core was heard. Three months of
-    /// a quartz are six minutes, and a clock that was set wrong is off by more. None if the machine was restarted since.
+    /// Core's clock at `now` for what is written down, however long ago core was heard: three months of a quartz are six minutes, and a
+    /// clock that was set wrong is off by more. None if the machine was restarted since; nor if its clock has gained on core's since
+    /// then, by which one that was set cannot be told from a machine that stood still meanwhile.
     #[must_use]
-    pub fn stamped(&self, now: &Moment) -> Option<Millis> {
+    pub fn stamped(&self, now: &Moment, machine: Millis) -> Option<Millis> {
+        let has_gained = |core: Millis| machine.since(core).saturating_sub(self.ahead_ms) > APART_MS_MAX;
+        self.running(now).filter(|core| !has_gained(*core))
+    }
+
+    fn running(&self, now: &Moment) -> Option<Millis> {
         let since_ms = now.up_ms - self.up_ms;
         (now.boot == self.boot && since_ms >= -self.within_ms).then(|| self.core.plus(since_ms))
     }
@@ -83,7 +89,7 @@ impl Anchor {
     /// The same, where seconds count.
     fn cores(&self, now: &Moment) -> Option<Millis> {
         let unsure_ms = self.within_ms + (now.up_ms - self.up_ms) / DRIFT_PARTS;
-        self.stamped(now).filter(|_| unsure_ms <= UNSURE_MS_MAX)
+        self.running(now).filter(|_| unsure_ms <= UNSURE_MS_MAX)
     }
 }
 
@@ -167,15 +173,18 @@ mod tests {
         const DAY_MS: i64 = 86_400_000;
         // A machine whose battery is dead.
         let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, Millis(0)).unwrap();
-        for (up_ms, expected) in [
-            (1_100, Some(CORE)),
-            (61_100, Some(CORE.plus(60_000))),
-            (1_100 + 60 * DAY_MS, Some(CORE.plus(60 * DAY_MS))),
-            (999, None),
+        for (what, up_ms, machine, expected) in [
+            ("at once", 1_100, Millis(0), Some(CORE)),
+            ("a minute on", 61_100, Millis(60_000), Some(CORE.plus(60_000))),
+            ("60 days on", 1_100 + 60 * DAY_MS, Millis(60 * DAY_MS), Some(CORE.plus(60 * DAY_MS))),
+            ("set back", 1_100, Millis(-DAY_MS), Some(CORE)),
+            ("set right, or it stood still", 1_100, CORE, None),
+            ("before it was asked", 999, Millis(0), None),
         ] {
-            assert_eq!(anchor.stamped(&moment(up_ms)), expected, "{up_ms}");
+            assert_eq!(anchor.stamped(&moment(up_ms), machine), expected, "{what}");
         }
-        assert_eq!(anchor.stamped(&Moment { boot: "the next start".to_owned(), up_ms: 1_100 }), None);
+        let other = Moment { boot: "the next start".to_owned(), up_ms: 1_100 };
+        assert_eq!(anchor.stamped(&other, Millis(0)), None);
     }
 
     #[test]

@@ -5,11 +5,11 @@
 
 use saoma_protocol::{
     Sequence,
-    api::PaymentView,
+    api::{PaymentView, RefundState},
     journal::{CoreTime, Method},
 };
 
-use super::{Kept, ReceiptState, Reference, Sale, Stage, Waits};
+use super::{Kept, ReceiptState, Reference, Sale, Slip, Stage, Waits};
 
 /// Why nothing of it goes back at this till.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,5 +57,16 @@ impl Sale {
             elsewhere: true,
         };
         Ok(Self { kept, waits: Waits::default() })
+    }
+
+    /// The slip that may be printed again, if there is one: of another till's sale that of the last refund here.
+    pub(super) fn slip_again(&self) -> Option<Slip> {
+        if self.kept.elsewhere {
+            let mut given = self.kept.refunds.iter().rev();
+            let last = given.find(|refund| refund.keyed_here && refund.state == RefundState::Succeeded);
+            return last.map(|refund| Slip::RefundCopy(refund.refund));
+        }
+        // One that was signed is wanted whatever the acquirer says.
+        ((self.was_captured() || self.kept.stored) && self.kept.split.is_none()).then_some(Slip::Copy)
     }
 }

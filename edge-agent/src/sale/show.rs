@@ -45,6 +45,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     let mut actions = Vec::new();
     if sale.kept.elsewhere {
         actions.extend((sale.refundable_minor() > 0).then_some(Action::Refund));
+        actions.extend(sale.slip_again().map(|_| Action::Reprint));
         return actions;
     }
     let state = sale.state();

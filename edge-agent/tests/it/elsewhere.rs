@@ -91,11 +91,13 @@ async fn a_receipt_of_another_till_is_looked_at_and_given_back_through_core_once
     shop.online(true).await;
     shop.core.office_gives_back(theirs(), 250);
     let found = shop.finds_theirs().await;
-    assert_eq!((&found["refunded_minor"], &found["actions"]), (&json!(750), &json!(["refund"])), "{found}");
+    assert_eq!((&found["refunded_minor"], &found["actions"]), (&json!(750), &json!(["refund", "reprint"])), "{found}");
     let rest = shop.till.press(theirs(), "refund", json!({"amount_minor": 500})).await;
     assert_eq!(rest.status, 200, "{}", rest.body);
     let over = shop.till.sees(theirs(), "state", "refunded").await;
-    assert_eq!(over["actions"], json!([]), "{over}");
+    assert_eq!(over["actions"], json!(["reprint"]), "{over}");
+    assert_eq!(shop.till.press(theirs(), "reprint", nothing()).await.status, 200);
+    assert!(shop.till.receipt_with("COPY").await.contains("RETURNED"));
     shop.nothing_unsent().await;
     let keyed = shop.core.look(|known| {
         let of_it = |record: &&Record| matches!(record, Record::RefundKeyed { payment, .. } if *payment == theirs());

@@ -85,9 +85,9 @@ fn card(sale: usize) -> CardTender {
 impl Terminal {
     /// What it knows of core's time.
     pub(super) fn core_time(&mut self) -> Done<CoreTime> {
-        let moment = self.moment();
+        let (moment, machine) = (self.moment(), self.now());
         let clock = self.run()?.alone.as_ref().and_then(|alone| alone.codes.clock());
-        Ok(clock.and_then(|clock| clock.stamped(&moment)).into())
+        Ok(clock.and_then(|clock| clock.stamped(&moment, machine)).into())
     }
 
     /// How long the machine has been running: its process ends, and it does not.
