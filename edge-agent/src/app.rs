@@ -12,6 +12,7 @@ mod cashiers;
 mod catalogue;
 mod command;
 mod devices;
+mod elsewhere;
 mod happen;
 mod held;
 mod keyed;

@@ -180,6 +180,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::sale::REFERENCE_LEN_MAX;
 
     fn article(number: u8, price_minor: i64) -> Article {
         let tax = Some(GoodsTax { name: "VAT".to_owned(), basis_points: 1_300, included: true });
@@ -302,8 +303,10 @@ mod tests {
             cashier: long,
             split: None,
             quote: Some(quote),
+            reference: Some("🍜".repeat(REFERENCE_LEN_MAX)),
         };
-        assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
+        let at = journal::Stamp { machine: Millis(i64::MAX), core: journal::CoreTime::At(Millis(i64::MAX)) };
+        assert!(journal::Entry::new(Sequence(1), at, journal::GENESIS, sale).is_ok());
         // What is in it can be taken out again.
         assert_eq!(basket.set_quantity(0, 0), Ok(()));
     }

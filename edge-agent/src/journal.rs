@@ -8,6 +8,7 @@
 
 mod beside;
 mod cashiers;
+mod elsewhere;
 pub mod export;
 mod goods;
 mod held;
@@ -35,7 +36,7 @@ use std::{error::Error as _, path::PathBuf, thread};
 use saoma_protocol::{
     CashierId, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     cashier::CashierList,
-    journal::{EntryError, Record},
+    journal::{CoreTime, EntryError, Record},
     message::JournalBatch,
 };
 
@@ -138,6 +139,8 @@ impl From<EntryError> for JournalError {
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     pub records: Vec<Record>,
+    /// What time it is at core, as far as is known here; of an offline code's and a stored card's sale that is its moment.
+    pub core_time: CoreTime,
     pub sale: Option<Kept>,
     /// What is still to be done about that sale, and whether money came in on it.
     pub sale_open: LeftToDo,
@@ -204,7 +207,7 @@ pub struct Opened {
     pub stored: Vec<(Sequence, SoldCard)>,
 }
 
-/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order.
+/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order, as [`Stamp::at`](saoma_protocol::journal::Stamp::at) has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsentEntries {
     pub count: u64,

@@ -8,6 +8,7 @@
 
 mod card;
 mod decide;
+mod elsewhere;
 mod key;
 mod left;
 mod reference;
@@ -22,17 +23,18 @@ use saoma_protocol::{
     api::{
         Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, Quoted, RefundKind, RefundState, RefundView,
     },
-    journal::{Approver, Method, Record, SplitPart},
+    journal::{Approver, CoreTime, Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{offline::Spent, stored::SoldCard};
 pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide};
+pub use elsewhere::NotGivenBackHere;
 pub use key::key;
 pub use left::LeftToDo;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
-pub use show::{Action, actions, display, to_announce};
+pub use show::{Action, actions, display, state_text, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +64,11 @@ pub struct Kept {
     /// Of a sale by card, what is shown of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardShown>,
+    /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub keyed_core: CoreTime,
     pub stage: Stage,
     pub refunds: Vec<Refund>,
     pub receipt: ReceiptState,
@@ -77,6 +83,9 @@ pub struct Kept {
     /// The acquirer declined it when the goods were gone, and nobody here has said that he has seen that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loss_unseen: bool,
+    /// Another till of the shop sold it. Here money is given back on it, through core, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// How far a sale is.
@@ -570,24 +579,4 @@ impl Refund {
 fn failure_of(problem: &Problem) -> Failure {
     let message = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
     Failure { code: problem.code.clone(), message }
-}
-
-/// The stable text of a state, as it is on the wire.
-#[must_use]
-pub const fn state_text(state: PaymentState) -> &'static str {
-    match state {
-        PaymentState::Created => "created",
-        PaymentState::Presenting => "presenting",
-        PaymentState::Submitting => "submitting",
-        PaymentState::Pending => "pending",
-        PaymentState::Unknown => "unknown",
-        PaymentState::Succeeded => "succeeded",
-        PaymentState::PartlyRefunded => "partly_refunded",
-        PaymentState::Refunded => "refunded",
-        PaymentState::Voided => "voided",
-        PaymentState::Failed => "failed",
-        PaymentState::Reversed => "reversed",
-        PaymentState::Expired => "expired",
-        PaymentState::Cancelled => "cancelled",
-    }
 }

@@ -131,19 +131,7 @@ impl Owner {
     pub(super) async fn done(&mut self, done: Done) {
         match done {
             Done::Sale { payment, ask, outcome, span } => {
-                match &outcome {
-                    Outcome::NotSent | Outcome::Silent => self.not_heard().await,
-                    Outcome::Locked(problem) => {
-                        self.heard().await;
-                        self.alarm("terminal_locked", problem.detail.clone());
-                        self.stop_offline_sales().await;
-                    }
-                    Outcome::View(_)
-                    | Outcome::Refund(_)
-                    | Outcome::Refunds(_)
-                    | Outcome::NotFound
-                    | Outcome::Refused(_) => self.heard().await,
-                }
+                self.line_told(&outcome).await;
                 self.happen_logged(payment, Event::Answered { ask, outcome }).instrument(span).await;
             }
             Done::Journal(answer) => {
@@ -194,7 +182,23 @@ impl Owner {
             Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Offline(told) => self.offline_told(told).await,
             Done::Quote(told) => self.quote_told(*told).await,
+            Done::Elsewhere(told) => self.elsewhere_told(*told).await,
             Done::Renewed(next) => self.renewed(next).await,
+        }
+    }
+
+    /// What a request about a sale tells of the line.
+    pub(super) async fn line_told(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::NotSent | Outcome::Silent => self.not_heard().await,
+            Outcome::Locked(problem) => {
+                self.heard().await;
+                self.alarm("terminal_locked", problem.detail.clone());
+                self.stop_offline_sales().await;
+            }
+            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) | Outcome::NotFound | Outcome::Refused(_) => {
+                self.heard().await
+            }
         }
     }
 

@@ -25,6 +25,7 @@ use super::{
     cashiers::{Fetch, WrongPins},
     catalogue::Catalogue,
     devices::Notes,
+    elsewhere::{LookedAt, Told as ToldElsewhere},
     line::Line,
     now,
     offline::{Offline, Told},
@@ -120,6 +121,8 @@ pub(super) struct Owner {
     pub(super) offline: Offline,
     pub(super) stored: StoredCards,
     pub(super) quotes: Quotes,
+    /// Other tills' sales whose receipts were scanned here.
+    pub(super) elsewhere: LookedAt,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -230,6 +233,7 @@ pub(super) enum Done {
     Goods(Result<GoodsChanges, HttpsError>),
     Offline(Told),
     Quote(Box<ToldQuote>),
+    Elsewhere(Box<ToldElsewhere>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -290,6 +294,7 @@ impl Owner {
             offline: Offline::new(OfflineCodes::new(offline, spent)),
             stored: StoredCards::new(stored),
             quotes: Quotes::default(),
+            elsewhere: LookedAt::default(),
             sales,
             training: Training::default(),
             follow_ups,

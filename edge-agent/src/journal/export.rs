@@ -8,13 +8,13 @@
 
 use saoma_protocol::{
     code::offline::Code,
-    journal::{Entry, EntryError},
+    journal::{CoreTime, Entry, EntryError, Stamp},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 30] = [
+pub const COLUMNS: [&str; 32] = [
     "sequence",
     "at",
     "kind",
@@ -45,6 +45,8 @@ pub const COLUMNS: [&str; 30] = [
     "hash",
     "signed_by",
     "signature",
+    "core_ms",
+    "reference",
 ];
 
 /// Shortest and longest number of a card (ISO/IEC 7812-1, section 4: up to 19; schemes begin at 12).
@@ -63,6 +65,7 @@ pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
         "sequence": entry.sequence,
         "at": at,
         "at_ms": entry.at,
+        "core_time": entry.stamp().core,
         "record": record(entry)?,
         "prev_hash": entry.prev_hash,
         "hash": hex::encode(entry.hash()),
@@ -80,6 +83,10 @@ pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
     let cells = COLUMNS.map(|column| match column {
         "sequence" => entry.sequence.to_string(),
         "at" => at.to_owned(),
+        "core_ms" => match entry.stamp() {
+            Stamp { core: CoreTime::At(core), .. } => core.0.to_string(),
+            Stamp { core: CoreTime::Unknown | CoreTime::Unsaid, .. } => String::new(),
+        },
         "hash" => hex::encode(entry.hash()),
         "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),
         "signature" => signature.map_or_else(String::new, |signature| quoted(&signature.value)),
@@ -185,7 +192,7 @@ fn mask_goods(fields: &mut Map<String, Value>) {
 
 fn mask_fields(fields: &mut Map<String, Value>) {
     // All others are numbers, words of ours, and ids.
-    for name in ["name", "reason", "cashier", "cashier_number"] {
+    for name in ["name", "reason", "reference", "cashier", "cashier_number"] {
         if let Some(Value::String(text)) = fields.get_mut(name) {
             *text = masked(text);
         }
@@ -281,6 +288,7 @@ mod tests {
             cashier: "-Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         };
         let mut entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
         entry.signature = Some(EntrySignature { certificate: "ab01".to_owned(), value: "-Aw".to_owned() });

@@ -23,6 +23,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    elsewhere (payment) {
+        payment -> Text,
+        entry -> BigInt,
+        open -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     refunds (refund) {
         refund -> Text,
         payment -> Text,

@@ -5,12 +5,12 @@ use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     api::RefundState,
-    journal::{Entry, GENESIS, Record},
+    journal::{CoreTime, Entry, GENESIS, Record, Stamp},
     message::sync::BATCH_ENTRIES_MAX,
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, cashiers,
+    Books, Commit, Intent, JournalError, Opened, Settings, cashiers, elsewhere,
     goods::BASKET_OPEN,
     held, offline,
     rows::{
@@ -128,7 +128,11 @@ impl Store {
                 signatures::begin(tx, signer.as_ref(), first)?;
             }
             let sold_at = commit.spent.as_ref().map(|spent| spent.at);
-            let at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at)).unwrap_or(now);
+            let sold_at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at));
+            let at = sold_at.map_or(Stamp { machine: now, core: commit.core_time }, |at| Stamp {
+                machine: at,
+                core: CoreTime::At(at),
+            });
             for record in &commit.records {
                 let entry = Entry::new(head.next(), at, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());
@@ -138,8 +142,10 @@ impl Store {
                     signatures::keep(tx, seals, signer, head, &prev_hash)?;
                 }
             }
-            if let Some(kept) = &commit.sale {
-                keep_sale(tx, seals, commit, kept, first)?;
+            match &commit.sale {
+                Some(kept) if kept.elsewhere => elsewhere::keep(tx, seals, commit, kept, first)?,
+                Some(kept) => keep_sale(tx, seals, commit, kept, first)?,
+                None => {}
             }
             if let Some(Intent { key, fingerprint, payment, refund }) = &commit.intent {
                 let row = IntentRow {
@@ -202,8 +208,9 @@ impl Store {
             .order(sales::counter)
             .select((sales::payment, sales::kept))
             .load(&mut self.connection)?;
-        let open_sales =
-            open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<_, _>>()?;
+        let mut open_sales =
+            open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<Vec<_>, _>>()?;
+        open_sales.extend(self.open_elsewhere()?);
         let (held, held_last) = self.held()?;
         let (cashiers, tries) = self.cashiers()?;
         Ok(Opened {
@@ -288,7 +295,10 @@ impl Store {
     /// `Database`, `Unreadable`.
     pub fn sale(&mut self, payment: PaymentId) -> Result<Option<(Kept, Sequence)>, JournalError> {
         let row: Option<SaleRow> = sales::table.find(payment.to_string()).first(&mut self.connection).optional()?;
-        row.map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).transpose()
+        match row {
+            Some(row) => Ok(Some((row.kept(&self.seals)?, loaded(row.entry)))),
+            None => self.elsewhere(payment),
+        }
     }
 
     /// # Errors

@@ -6,6 +6,26 @@ use serde::Serialize;
 use super::{Sale, Stage};
 use crate::peripherals::{Display, DisplayMessage};
 
+/// The stable text of a state, as it is on the wire.
+#[must_use]
+pub const fn state_text(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::Created => "created",
+        PaymentState::Presenting => "presenting",
+        PaymentState::Submitting => "submitting",
+        PaymentState::Pending => "pending",
+        PaymentState::Unknown => "unknown",
+        PaymentState::Succeeded => "succeeded",
+        PaymentState::PartlyRefunded => "partly_refunded",
+        PaymentState::Refunded => "refunded",
+        PaymentState::Voided => "voided",
+        PaymentState::Failed => "failed",
+        PaymentState::Reversed => "reversed",
+        PaymentState::Expired => "expired",
+        PaymentState::Cancelled => "cancelled",
+    }
+}
+
 /// A button to offer. Waiting is always possible and has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +43,11 @@ pub enum Action {
 #[must_use]
 pub fn actions(sale: &Sale) -> Vec<Action> {
     let mut actions = Vec::new();
+    if sale.kept.elsewhere {
+        actions.extend((sale.refundable_minor() > 0).then_some(Action::Refund));
+        actions.extend(sale.slip_again().map(|_| Action::Reprint));
+        return actions;
+    }
     let state = sale.state();
     let settled = state.is_some_and(PaymentState::is_settled);
     if matches!(sale.kept.stage, Stage::Sending { .. } | Stage::Known { .. }) {

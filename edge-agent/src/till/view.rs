@@ -56,6 +56,9 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub awaits_office: bool,
     pub synced: bool,
+    /// Another till's: `counter` is of that one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     pub receipt: ReceiptState,
     pub cashier: String,
     pub goods: Vec<Goods>,
@@ -71,7 +74,10 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<PricedView>,
     pub refunds: Vec<GivenBack>,
+    /// By core's clock where that was known and the machine's wrong.
     pub keyed_at: Millis,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_core: bool,
     pub updated_at: Millis,
     pub actions: Vec<Action>,
 }
@@ -102,7 +108,7 @@ impl<N> SaleView<N> {
     #[must_use]
     pub fn numbered(payment: N, sale: &Sale, synced: bool) -> Self {
         let kept = &sale.kept;
-        let view = sale.view();
+        let (view, keyed) = (sale.view(), kept.keyed());
         let tendered_minor = match kept.stage {
             Stage::Cash { tendered_minor } => Some(tendered_minor),
             _ => None,
@@ -112,7 +118,7 @@ impl<N> SaleView<N> {
             Stage::Cash { .. } => Some("cash".to_owned()),
             _ => view.map(|view| view.channel.clone()),
         };
-        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
+        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(keyed.at(), Millis::max);
         Self {
             payment,
             counter: kept.counter,
@@ -134,6 +140,7 @@ impl<N> SaleView<N> {
             paid_late: view.is_some_and(|view| view.paid_late),
             awaits_office: sale.awaits_office(),
             synced,
+            elsewhere: kept.elsewhere,
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),
@@ -142,7 +149,8 @@ impl<N> SaleView<N> {
             split: PartOfView::of(sale),
             quote: kept.quote.as_ref().map(PricedView::of),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
-            keyed_at: kept.keyed_at,
+            keyed_at: keyed.at(),
+            by_core: keyed.is_machine_wrong(),
             updated_at: view.map_or(touched_here, |view| view.updated_at),
             actions: actions(sale).into_iter().filter(|action| synced || !needs_core(sale, *action)).collect(),
         }

@@ -52,7 +52,7 @@ pub struct Known {
     pub cards: Vec<PresentedCard>,
     /// Records of the journal, each taken once.
     pub journal: Vec<Record>,
-    entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     /// By which certificate each of them was signed.
     pub signed_by: Vec<String>,
     /// Batches with entries that came over HTTPS.

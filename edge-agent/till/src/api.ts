@@ -50,6 +50,8 @@ export interface Sale {
   /** Of a card without a network: a person at core is waited for. */
   awaits_office?: boolean;
   synced: boolean;
+  /** Another till of the shop made it, and `counter` is that one's. */
+  elsewhere?: boolean;
   receipt: 'none' | 'queued' | 'printed' | 'failed';
   cashier?: string;
   /** The table's or order's number. */
@@ -62,6 +64,8 @@ export interface Sale {
   quote?: { list_minor: number; adjustments: { name: string; minor: number }[]; receipt_lines: string[] };
   refunds: RefundOfSale[];
   keyed_at: number;
+  /** The machine's clock was wrong then, and `keyed_at` is core's. */
+  by_core?: boolean;
   updated_at: number;
   actions: Action[];
 }

@@ -107,7 +107,8 @@ export function candidates(sales: readonly Sale[], purpose: Purpose, filter: str
   const fits = (sale: Sale): boolean =>
     String(sale.counter).startsWith(part) || (sale.reference ?? '').toLowerCase().includes(part);
   const may = (sale: Sale): boolean => purpose === 'query' || sale.actions.includes(purpose) || (purpose === 'reprint' && sale.paid && sale.split !== undefined);
-  const found = sales.filter((sale) => may(sale) && fits(sale));
+  // Another till's sale is found by its receipt alone: its number may be one of ours as well.
+  const found = sales.filter((sale) => sale.elsewhere !== true && may(sale) && fits(sale));
   const isIt = (sale: Sale): boolean => String(sale.counter) === part;
   return [...found.filter(isIt), ...found.filter((sale) => !isIt(sale))];
 }
@@ -117,7 +118,7 @@ export const SALES_MAX = 100;
 
 /** What is asked of the agent when a number is keyed that none of the page's sales has: it knows older ones. A page that is not full has all. */
 function lookUp(filter: string, sales: readonly Sale[]): { wish?: Wish } {
-  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter }) => String(counter) === filter);
+  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter, elsewhere }) => elsewhere !== true && String(counter) === filter);
   return isNew ? { wish: { kind: 'look-up', counter: filter } } : {};
 }
 

@@ -437,12 +437,12 @@ function scanned(answer: Events['scan']): void {
   const { sale } = answer;
   const { screen } = model;
   // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
-  if (answer.result === 'found' && screen.kind === 'scan') {
+  if (answer.result === 'found' && (screen.kind === 'scan' || (sale.elsewhere === true && ['method', 'cash', 'refund'].includes(screen.kind)))) {
     set({ notice: { kind: 'hint', hint: 'receipt_scanned' } });
     return;
   }
   if (answer.result !== 'found') intents.forgetScan();
-  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
+  if (sale.elsewhere === true || !model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }

@@ -5,6 +5,7 @@ import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
+import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
 import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts } from './text-offline';
 import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
 import { QUOTE, QUOTE_HINTS, QUOTE_PROBLEMS, type QuoteTexts } from './text-quote';
@@ -50,6 +51,7 @@ export interface Texts {
   refundUnderWay: string;
   refundFailed: string;
   notSynced: string;
+  byCore: string;
   receipts: { queued: string; failed: string };
   next: string;
   confirm: { void: string; cancel: string };
@@ -190,6 +192,7 @@ const zh: Texts = {
   refundUnderWay: '退款处理中',
   refundFailed: '退款失败',
   notSynced: '未上送',
+  byCore: '中心时间（本机钟不准）',
   receipts: { queued: '小票打印中', failed: '小票未打印' },
   next: '下一笔',
   confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
@@ -303,7 +306,7 @@ const zh: Texts = {
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
-    receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
+    ...ELSEWHERE_PROBLEMS.zh,
     barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
     ...CARD_PROBLEMS.zh,
     ...OFFLINE_PROBLEMS.zh,
@@ -411,6 +414,7 @@ const en: Texts = {
   refundUnderWay: 'refund under way',
   refundFailed: 'refund failed',
   notSynced: 'unsent',
+  byCore: 'core’s time (this clock is off)',
   receipts: { queued: 'receipt waits', failed: 'receipt not printed' },
   next: 'Next sale',
   confirm: { void: 'Void this sale?', cancel: 'Cancel this sale?' },
@@ -527,7 +531,7 @@ const en: Texts = {
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
-    receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
+    ...ELSEWHERE_PROBLEMS.en,
     barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
     ...CARD_PROBLEMS.en,
     ...OFFLINE_PROBLEMS.en,

@@ -215,7 +215,8 @@ function OrderLine({ order }: { order: Order | undefined }) {
 }
 
 function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined }) {
-  const { sales } = useModel();
+  // What another till sold is looked at, and is none of this one's.
+  const sales = useModel().sales.filter(({ elsewhere }) => elsewhere !== true);
   const t = useText();
   const show = useShown();
   return (

@@ -70,6 +70,7 @@ export async function agent(dist) {
   };
   const view = (sale) => {
     const left = sale.amount_minor - sale.refunded_minor;
+    if (sale.elsewhere) return Object.assign(sale, { settled: true, paid: left > 0, actions: left > 0 ? ['refund'] : [], updated_at: Date.now() });
     sale.settled = !['presenting', 'pending', 'unknown'].includes(sale.state);
     sale.paid = ['succeeded', 'partly_refunded'].includes(sale.state);
     sale.actions = [
@@ -97,6 +98,11 @@ export async function agent(dist) {
       display = { kind: 'code', payment: sale.payment, ...money, code_url: sale.code_url, expires_at: sale.expires_at, svg };
     } else if (message !== undefined) display = { kind: 'message', message, ...money };
     emit('display', display);
+  };
+  /** The third sale of the till beside this one. */
+  const theirs = {
+    payment: `pay_${'t'.repeat(25)}a`, counter: 3, method: 'scan', elsewhere: true, amount_minor: 1880, refunded_minor: 0, currency: 'CNY', amount: '18.80',
+    cancelling: false, paid_late: false, synced: true, receipt: 'none', refunds: [], cashier: 'Wu', keyed_at: Date.now(), state: 'succeeded',
   };
   const decimal = (minor) => `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`;
   const sell = (body) => {
@@ -222,6 +228,8 @@ export async function agent(dist) {
     if (path === '/api/scan') {
       const found = [...(training === null ? sales : played).values()].find((sale) => body.text.includes(sale.payment));
       if (found !== undefined) return [200, { result: 'found', sale: found }];
+      if (training === null && body.text.includes(theirs.payment)) return [200, { result: 'found', sale: view(theirs) }];
+      if (/pay_[a-z2-7]{26}/.test(body.text)) return training === null ? problem(404, 'receipt_unknown') : problem(409, 'scan_not_awaited');
       if (!isCode(body.text)) return problem(422, 'code_invalid');
       if (awaiting === null) return training === null ? desk.scanned(body.text) : problem(409, 'scan_not_awaited');
       if (desk.isGoods(body.text)) return problem(409, 'goods_scanned');
@@ -257,7 +265,7 @@ export async function agent(dist) {
     }
     if (path.startsWith('/api/peripherals/')) return [200, { saw: 'a test slip', state: 'ok', detail: '' }];
     const [, payment, action] = /^\/api\/(?:training\/)?sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
-    const sale = sales.get(payment) ?? played.get(payment);
+    const sale = sales.get(payment) ?? played.get(payment) ?? (payment === theirs.payment ? theirs : undefined);
     return sale === undefined ? problem(404, 'sale_not_found') : act(sale, action, body);
   }
 

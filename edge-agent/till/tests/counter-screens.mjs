@@ -65,6 +65,36 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       await screen('home');
     },
 
+    async 'a receipt of another till is given back by keys alone, and is none of this till’s'() {
+      const before = (await sales()).length;
+      const theirs = `pay_${'t'.repeat(25)}a`;
+      await scan(theirs);
+      await sees(`.sale[data-payment="${theirs}"]`);
+      const words = await page.locator('.sale').textContent();
+      assert.match(words, /another till #3/);
+      assert.match(words, /refunded \(F5\)/);
+      await fits();
+      assert.deepEqual(await page.locator('[data-key^="action-"]').evaluateAll((keys) => keys.map((key) => key.dataset.key)), ['action-refund']);
+      for (const key of ['F3', 'F6']) {
+        await press(key);
+        await sees('[data-notice="not_offered"]');
+      }
+      await press('F5');
+      await screen('refund');
+      await type('880');
+      await press('Enter');
+      await think();
+      await press('Enter');
+      await sees(`.sale[data-payment="${theirs}"][data-state="partly_refunded"]`);
+      await press('Enter');
+      await screen('home');
+      assert.equal(await page.locator('.sales').getByText('18.80', { exact: true }).count(), 0);
+      assert.equal((await sales()).length, before);
+      await scan(`pay_${'q'.repeat(25)}a`);
+      await page.getByText('Core has no such sale of this shop').waitFor();
+      await press('Escape');
+    },
+
     async 'what is pasted by mistake into any field breaks nothing'() {
       const before = (await sales()).length;
       const all = async () => {

@@ -997,7 +997,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One payment. */
+        /**
+         * One payment.
+         * @description A terminal sees what the terminals of its store took.
+         */
         get: operations["payments_show"];
         put?: never;
         post?: never;
@@ -1116,7 +1119,9 @@ export interface paths {
         put?: never;
         /**
          * Gives back a part or all of a payment.
-         * @description The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
+         * @description A terminal gives back what the terminals of its store took, but no cash of another's.
+         *
+         *     The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
          *     instead of 201); another request with this key is refused.
          */
         post: operations["refunds_create"];
@@ -3775,7 +3780,7 @@ export interface components {
         };
         /** @description One line of the journal. */
         Entry: {
-            /** @description The terminal's clock when the entry was made; for people to read, never for order. */
+            /** @description The terminal's clock when the entry was made; for people to read, never for order. What core's was stands in the payload. */
             at: components["schemas"]["Millis"];
             /** @description A [`Versioned`] record as JSON text, at most [`PAYLOAD_LEN_MAX`] bytes. */
             payload: string;

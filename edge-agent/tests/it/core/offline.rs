@@ -36,8 +36,17 @@ impl Known {
 
     /// Makes the payment of a card that was sold to without a network, once; it waits for the acquirer. Without a policy it is held.
     fn book_stored(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, goods, cashier, .. }) =
-            entry.record()
+        let Ok(Record::StoredCardSale {
+            payment,
+            counter,
+            amount,
+            channel_account,
+            card,
+            goods,
+            cashier,
+            reference,
+            ..
+        }) = entry.record()
         else {
             return Ok(());
         };
@@ -51,7 +60,7 @@ impl Known {
             channel_account: Some(channel_account),
             store: None,
             goods,
-            reference: None,
+            reference,
             cashier: Some(cashier),
             counter: Some(counter),
             quote: None,
@@ -64,7 +73,9 @@ impl Known {
 
     /// Books what an offline code paid, once, if the code is good at the moment of its entry.
     fn book_offline(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote }) = entry.record() else {
+        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference }) =
+            entry.record()
+        else {
             return Ok(());
         };
         let code = Code::parse(&code).map_err(|error| error.to_string())?;
@@ -77,7 +88,7 @@ impl Known {
             channel_account: None,
             store: None,
             goods,
-            reference: None,
+            reference,
             cashier: Some(cashier),
             counter: Some(counter),
             quote,
