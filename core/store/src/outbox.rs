@@ -182,7 +182,7 @@ fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
         .filter(outbox::acked_at.is_null())
 }
 
-/// What a webhook tells has become deliveries: it is not claimed again.
+/// What a webhook tells has become deliveries, or a push is of no use any more: it is not claimed again.
 ///
 /// # Errors
 /// None of its own.

@@ -48,6 +48,7 @@ use crate::{
         renew::{Next, RenewError},
     },
     offline::OfflineCodes,
+    received::Received,
     sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
     stored::StoredCards,
@@ -120,6 +121,8 @@ pub(super) struct Owner {
     pub(super) offline: Offline,
     pub(super) stored: StoredCards,
     pub(super) quotes: Quotes,
+    /// What was paid last through printed codes, newest first.
+    pub(super) received: Vec<Received>,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -252,6 +255,7 @@ impl Owner {
             offline,
             spent,
             stored,
+            received,
         } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
@@ -290,6 +294,7 @@ impl Owner {
             offline: Offline::new(OfflineCodes::new(offline, spent)),
             stored: StoredCards::new(stored),
             quotes: Quotes::default(),
+            received,
             sales,
             training: Training::default(),
             follow_ups,

@@ -72,7 +72,9 @@ impl Anchor {
         self.cores(now).map(|core| is_far(machine.since(core)))
     }
 
-    fn cores(&self, now: &Moment) -> Option<Millis> {
+    /// The same, wherever the machine's clock has gone; none if it was not heard of since the machine was switched on, or too long ago.
+    #[must_use]
+    pub fn cores(&self, now: &Moment) -> Option<Millis> {
         let since_ms = now.up_ms - self.up_ms;
         let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
         let is_known = now.boot == self.boot && since_ms >= -self.within_ms && unsure_ms <= UNSURE_MS_MAX;
