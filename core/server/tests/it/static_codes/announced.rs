@@ -5,7 +5,10 @@ use saoma_protocol::{
     Millis, PaymentId, Sequence, StaticCodeId, TerminalId,
     message::{Health, PushBody, Unsent},
 };
-use saoma_server::{payments::expire, workers::outbox::batch};
+use saoma_server::{
+    payments::{expire, payment_facts},
+    workers::outbox::batch,
+};
 use saoma_store::{
     outbox,
     payments::Sale,
@@ -16,7 +19,7 @@ use saoma_store::{
 
 use super::*;
 use crate::{
-    scheme_world::{Counter, Say},
+    scheme_world::{Counter, Say, no_answer},
     town::Till,
 };
 
@@ -197,6 +200,15 @@ impl Quay {
 async fn what_is_paid_late_or_twice_is_not_announced_as_received() {
     let quay = Quay::open().await;
     let counter = &quay.counter;
+    let late = quay.asks(None).await;
+    counter.scheme.next("query", Say::Status(PaymentStatus::Pending));
+    counter.scheme.next("cancel", no_answer());
+    expire(&counter.app, counter.scope, late.payment.payment.id).await.unwrap();
+    counter.notified(&late, PaymentStatus::Succeeded).await;
+    let shown = counter.sale(late.payment.payment.id).await;
+    assert!(payment_facts(&shown).paid_late && payment_facts(&shown).state.is_paid(), "{shown:?}");
+    assert_eq!(quay.announced().await, [], "accepted or not, nobody stands there any more");
+
     let paid = quay.asks(None).await;
     let second = quay.asks(Some(&paid)).await;
     for _ in 0..2 {
@@ -204,18 +216,8 @@ async fn what_is_paid_late_or_twice_is_not_announced_as_received() {
     }
     let ours = [paid.payment.payment.id];
     assert_eq!(quay.announced().await, ours, "once, however often the scheme says it");
-
     counter.notified(&second, PaymentStatus::Succeeded).await;
     assert_eq!(quay.announced().await, ours, "a second payment of an order goes back");
-
-    let late = quay.asks(None).await;
-    counter.scheme.next("query", Say::Status(PaymentStatus::Closed));
-    counter.scheme.next("cancel", Say::Status(PaymentStatus::Closed));
-    expire(&counter.app, counter.scope, late.payment.payment.id).await.unwrap();
-    counter.notified(&late, PaymentStatus::Succeeded).await;
-    let shown = counter.sale(late.payment.payment.id).await;
-    assert!(saoma_server::payments::payment_facts(&shown).paid_late, "{shown:?}");
-    assert_eq!(quay.announced().await, ours, "accepted or not, nobody stands there any more");
 }
 
 #[tokio::test]
