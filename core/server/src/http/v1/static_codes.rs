@@ -75,7 +75,7 @@ pub struct CreateStaticCode {
     #[serde(default)]
     terminal: Option<TerminalId>,
     /// One of the store's, which is to say and show what is paid through it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     announce_at: Option<TerminalId>,
     /// 1 to 128 characters, for the shop's own people: where it lies.
     label: String,
