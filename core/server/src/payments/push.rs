@@ -38,7 +38,7 @@ pub(super) fn announce(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Mi
     let code = static_codes::load(tx, scope, origin.code)?;
     let Some(terminal) = code.announce_at else { return Ok(()) };
     match terminals::load(tx, scope, terminal) {
-        Ok(till) if till.revoked_at.is_none() && till.health.is_some_and(|(health, _)| health.announces) => {}
+        Ok(till) if till.revoked_at.is_none() && till.health.as_ref().is_some_and(|(health, _)| health.announces) => {}
         Ok(_) => return Ok(()),
         Err(error @ (StoreError::NotFound { .. } | StoreError::Corrupt { .. })) => {
             tracing::warn!(terminal.id = %terminal, %error, "a payment through a printed code is not announced");
