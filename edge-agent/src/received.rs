@@ -19,7 +19,7 @@ pub struct Received {
     /// The shop's own name for the code.
     pub label: String,
     pub amount: Amount,
-    /// When the channel took it, by the channel's clock.
+    /// When the channel took it, by the channel's clock; at the latest when core told of it.
     pub paid_at: Millis,
 }
 

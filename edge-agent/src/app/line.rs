@@ -320,7 +320,9 @@ impl Owner {
                 return Ok(());
             }
             PushBody::StaticCodePaid { payment, amount, paid_at, label } => {
-                let received = Received { payment: *payment, label: label.clone(), amount: *amount, paid_at: *paid_at };
+                // It was paid before core told of it, whatever the channel's clock says.
+                let paid_at = (*paid_at).min(push.at);
+                let received = Received { payment: *payment, label: label.clone(), amount: *amount, paid_at };
                 return self.take_received(id, received).await;
             }
             PushBody::SyncNow => {

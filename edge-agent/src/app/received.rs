@@ -24,8 +24,9 @@ impl Owner {
         if is_known {
             return Ok(());
         }
-        let is_announced = received.is_announced(self.cores_now());
-        tracing::info!(payment.id = %payment, is_announced, "paid through a printed code");
+        let now = self.cores_now();
+        let (is_announced, ago_ms) = (received.is_announced(now), now.since(received.paid_at));
+        tracing::info!(payment.id = %payment, is_announced, ago_ms, "paid through a printed code");
         if is_announced {
             // Whoever is being trained is not to wonder what came in.
             if !self.training.is_on() {

@@ -12,6 +12,11 @@ use saoma_store::{
 use super::payment_view;
 use crate::app::App;
 
+/// How the payload of an announcement begins.
+const ANNOUNCEMENT: &str = r#"{"kind":"static_code_paid","#;
+/// Announcements that wait for a terminal; a till lists as many.
+const WAITING_MAX: u32 = 20;
+
 /// Puts the news into the outbox of the terminal that keyed the sale.
 ///
 /// # Errors
@@ -35,25 +40,29 @@ pub(super) fn announce(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Mi
     if capture.late || capture.by_hand {
         return Ok(());
     }
-    let code = static_codes::load(tx, scope, origin.code)?;
-    let Some(terminal) = code.announce_at else { return Ok(()) };
-    match terminals::load(tx, scope, terminal) {
-        Ok(till) if till.revoked_at.is_none() && till.health.as_ref().is_some_and(|(health, _)| health.announces) => {}
-        Ok(_) => return Ok(()),
+    let listener = static_codes::load(tx, scope, origin.code).and_then(|code| match code.announce_at {
+        Some(terminal) => Ok(Some((code.label, terminals::load(tx, scope, terminal)?))),
+        None => Ok(None),
+    });
+    let (label, till) = match listener {
+        Ok(Some(listener)) => listener,
+        Ok(None) => return Ok(()),
         Err(error @ (StoreError::NotFound { .. } | StoreError::Corrupt { .. })) => {
-            tracing::warn!(terminal.id = %terminal, %error, "a payment through a printed code is not announced");
+            tracing::warn!(static_code.id = %origin.code, %error, "a payment through a printed code is not announced");
             return Ok(());
         }
         Err(error) => return Err(error),
-    }
-    let payment = &sale.payment.payment;
-    let body = PushBody::StaticCodePaid {
-        payment: payment.id,
-        amount: payment.amount,
-        paid_at: capture.at,
-        label: code.label,
     };
-    send(tx, scope, terminal, &body, at)
+    let announces = till.health.as_ref().is_some_and(|(health, _)| health.announces);
+    if till.revoked_at.is_some() || !announces {
+        tracing::info!(terminal.id = %till.id, announces, "the terminal of a printed code announces nothing");
+        return Ok(());
+    }
+    // One that is switched off must not come back to thousands, before what it needs: it lists so many.
+    outbox::keep_newest(tx, scope, till.id, ANNOUNCEMENT, WAITING_MAX - 1, at)?;
+    let payment = &sale.payment.payment;
+    let body = PushBody::StaticCodePaid { payment: payment.id, amount: payment.amount, paid_at: capture.at, label };
+    send(tx, scope, till.id, &body, at)
 }
 
 /// # Errors
