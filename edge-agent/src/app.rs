@@ -22,6 +22,7 @@ mod owner;
 mod paper;
 mod press;
 mod quotes;
+mod received;
 mod renew;
 mod shift;
 mod show;

@@ -16,6 +16,7 @@ mod keys;
 mod offline;
 mod open;
 mod plain;
+mod received;
 mod rekey;
 mod replay;
 mod rows;
@@ -46,6 +47,7 @@ use crate::{
     cashiers::{CashierChange, Tries},
     held::{Held, HeldChange},
     offline::{Known, Spent},
+    received::Received,
     sale::{Kept, LeftToDo},
     shift::Shift,
     signer::{Signer, SignerError},
@@ -161,6 +163,8 @@ pub struct Commit {
     pub spent: Option<Spent>,
     /// The card that the sale is sold to without a network. Its moment is the entry's, likewise.
     pub stored: Option<SoldCard>,
+    /// Paid through a printed code, and told for the first time.
+    pub received: Option<Received>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -205,6 +209,8 @@ pub struct Opened {
     pub spent: Vec<(Sequence, Spent)>,
     /// The cards that were sold to without a network, likewise.
     pub stored: Vec<(Sequence, SoldCard)>,
+    /// What was paid last through printed codes, newest first.
+    pub received: Vec<Received>,
 }
 
 /// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order, as [`Stamp::at`](saoma_protocol::journal::Stamp::at) has it.

@@ -19,6 +19,7 @@ pub mod paired;
 pub mod peripherals;
 pub mod private_file;
 pub mod receipt;
+pub mod received;
 pub mod sale;
 pub mod shift;
 pub mod signer;

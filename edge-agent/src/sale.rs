@@ -34,7 +34,7 @@ pub use elsewhere::NotGivenBackHere;
 pub use key::key;
 pub use left::LeftToDo;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
-pub use show::{Action, actions, display, state_text, to_announce};
+pub use show::{ANNOUNCED_MS_MAX, Action, actions, display, state_text, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]

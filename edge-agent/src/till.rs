@@ -14,6 +14,7 @@ mod paired;
 pub mod peripherals;
 pub mod problem;
 pub mod quote;
+pub mod received;
 mod sales;
 pub mod shift;
 pub mod split;

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     journal::Commit,
     link::{https::HttpsError, mqtt::News},
+    received::Received,
     sale::{Event, Outcome, Sale},
     sync::{self, Order, Stop},
     telemetry,
@@ -322,6 +323,12 @@ impl Owner {
                 self.fetch.wanted(true);
                 return Ok(());
             }
+            PushBody::StaticCodePaid { payment, amount, paid_at, label } => {
+                // It was paid before core told of it, whatever the channel's clock says.
+                let paid_at = (*paid_at).min(push.at);
+                let received = Received { payment: *payment, label: label.clone(), amount: *amount, paid_at };
+                return self.take_received(id, received).await;
+            }
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
                 self.sync_all().await;
@@ -403,6 +410,7 @@ impl Owner {
             at,
             peripherals: self.devices.values().cloned().collect(),
             unsent: self.unsent_view(),
+            announces: true,
         };
         if self.publish(Leaf::Health, health) {
             self.line.health_sent_at = Some(Instant::now());

@@ -49,6 +49,7 @@ use crate::{
         renew::{Next, RenewError},
     },
     offline::OfflineCodes,
+    received::Received,
     sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
     stored::StoredCards,
@@ -123,6 +124,8 @@ pub(super) struct Owner {
     pub(super) quotes: Quotes,
     /// Other tills' sales whose receipts were scanned here.
     pub(super) elsewhere: LookedAt,
+    /// What was paid last through printed codes, newest first.
+    pub(super) received: Vec<Received>,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -256,6 +259,7 @@ impl Owner {
             offline,
             spent,
             stored,
+            received,
         } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
@@ -295,6 +299,7 @@ impl Owner {
             stored: StoredCards::new(stored),
             quotes: Quotes::default(),
             elsewhere: LookedAt::default(),
+            received,
             sales,
             training: Training::default(),
             follow_ups,

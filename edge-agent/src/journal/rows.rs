@@ -1,6 +1,6 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
-//! Sealed: every amount, what a sale, a shift, a split payment or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
+//! Sealed: every amount, what a sale, a shift, a split payment, what is put aside or was paid through a printed code is (goods, cashiers, codes on show), the payload of each entry, who
 //! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes and signature too, and the fingerprints of what was
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
@@ -35,6 +35,7 @@ pub(super) const OFFLINE_LIST_KEPT: Place = Place { table: "offline_list", colum
 pub(super) const OFFLINE_SPEND_KEPT: Place = Place { table: "offline_spends", column: "kept", key: "code" };
 pub(super) const STORED_CARD_KEPT: Place = Place { table: "stored_cards", column: "kept", key: "entry" };
 pub(super) const SIGNATURE_KEPT: Place = Place { table: "signatures", column: "kept", key: "entry" };
+pub(super) const RECEIVED_KEPT: Place = Place { table: "received", column: "kept", key: "payment" };
 
 /// All that is sealed.
 pub(super) const SEALED: [Place; 17] = [
@@ -55,6 +56,7 @@ pub(super) const SEALED: [Place; 17] = [
     OFFLINE_SPEND_KEPT,
     STORED_CARD_KEPT,
     SIGNATURE_KEPT,
+    RECEIVED_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]

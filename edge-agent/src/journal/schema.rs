@@ -162,6 +162,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    received (payment) {
+        payment -> Text,
+        until -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

@@ -12,7 +12,7 @@ use saoma_protocol::{
 use super::{
     Books, Commit, Intent, JournalError, Opened, Settings, cashiers, elsewhere,
     goods::BASKET_OPEN,
-    held, offline,
+    held, offline, received,
     rows::{
         EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow, kept_sale,
     },
@@ -186,6 +186,9 @@ impl Store {
                 let through = synced_through(tx)?;
                 stored_cards::take(tx, seals, sold, first, through)?;
             }
+            if let Some(told) = &commit.received {
+                received::take(tx, seals, told, now)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -227,6 +230,7 @@ impl Store {
             offline: self.offline_known()?,
             spent: self.offline_spent()?,
             stored: self.stored_cards()?,
+            received: self.received()?,
         })
     }
 

@@ -450,7 +450,8 @@ fn every_column_is_sealed_or_may_be_read() {
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
                                offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until \
-                               signatures.entry signers.certificate signers.tenant signers.der";
+                               signatures.entry signers.certificate signers.tenant signers.der received.payment \
+                               received.until";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

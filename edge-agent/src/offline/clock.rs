@@ -86,8 +86,9 @@ impl Anchor {
         (now.boot == self.boot && since_ms >= -self.within_ms).then(|| self.core.plus(since_ms))
     }
 
-    /// The same, where seconds count.
-    fn cores(&self, now: &Moment) -> Option<Millis> {
+    /// The same, where seconds count: none also if core was heard too long ago.
+    #[must_use]
+    pub fn cores(&self, now: &Moment) -> Option<Millis> {
         let unsure_ms = self.within_ms + (now.up_ms - self.up_ms) / DRIFT_PARTS;
         self.running(now).filter(|_| unsure_ms <= UNSURE_MS_MAX)
     }

@@ -71,8 +71,9 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     actions
 }
 
-/// How old a sale may be that is announced: whoever pays later, perhaps after a night without a network, does not stand there.
-const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
+/// How old a sale (or a payment through a printed code) may be that is announced: whoever pays later, perhaps after a night without a network,
+/// does not stand there.
+pub const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
 
 /// What is said aloud when a sale has become this one: the amount, in the moment in which it counts as received. `was_captured`:
 /// whether money had come in on it before. What is paid late is not announced: it goes back. Nor is what was sold by card without a

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{
     basket::BasketView,
     quote::PricedView,
+    received::ReceivedView,
     shift::ShiftBrief,
     split::{PartOfView, SplitView},
 };
@@ -223,6 +224,8 @@ pub struct StateView {
     pub offline: Option<OfflineView>,
     /// How cards without a network stand, where they are taken or wait to be forwarded.
     pub stored: Option<StoredView>,
+    /// What was paid today through the shop's printed codes, newest first.
+    pub received: Vec<ReceivedView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub awaiting_card: Option<AwaitingCard>,
     pub open_sales: Vec<PaymentId>,

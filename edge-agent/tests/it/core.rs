@@ -60,6 +60,8 @@ pub struct Known {
     pushes: Vec<Push>,
     pushed: u64,
     pub acknowledged: Vec<Sequence>,
+    /// It hears what terminals acknowledge, and forgets it.
+    pub loses_acks: bool,
     /// Requests to create a payment, and refunds, are taken in and not answered before this ends.
     pub silent: bool,
     /// The channel takes its time over refunds.
@@ -274,9 +276,12 @@ impl Known {
         self.tell(PushBody::Payment { payment: self.payments[&payment].clone() });
     }
 
-    pub fn tell(&mut self, body: PushBody) {
+    /// Its number, by which it is acknowledged.
+    pub fn tell(&mut self, body: PushBody) -> Sequence {
         self.pushed += 1;
-        self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
+        let id = Sequence(self.pushed);
+        self.pushes.push(Push { id, at: Millis(0), body });
+        id
     }
 
     fn give_back(&mut self, id: RefundId, payment: PaymentId, kind: RefundKind, amount: Amount) -> RefundView {
@@ -316,7 +321,7 @@ impl Known {
     }
 
     pub fn take_ack(&mut self, ack: &PushAck) {
-        self.pushes.retain(|push| !ack.ids.contains(&push.id));
+        self.pushes.retain(|push| self.loses_acks || !ack.ids.contains(&push.id));
         self.acknowledged.extend(&ack.ids);
     }
 

@@ -31,6 +31,7 @@ mod peripherals_scale;
 mod peripherals_speaker;
 mod peripherals_wires;
 mod pins;
+mod printed_codes;
 mod program;
 mod quotes;
 mod read_only;

@@ -284,6 +284,16 @@ export interface Stored {
   to_acknowledge: { payment: string; counter: number; amount_minor: number; masked: string; code: 'stored_declined' | 'stored_not_booked' }[];
 }
 
+/** Paid through one of the shop's printed codes; no sale of this till. `label`: the shop's own name for the code. */
+export interface Received {
+  payment: string;
+  label: string;
+  amount_minor: number;
+  amount: string;
+  currency: string;
+  paid_at: number;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -316,6 +326,8 @@ export interface TillState {
   offline?: { why: string | null; detail: string | null } | null;
   /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */
   stored?: Stored | null;
+  /** Of today, newest first, 20 at most. */
+  received?: Received[];
   awaiting_scan: { amount_minor: number; since: number } | null;
   awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null; stored?: boolean } | null;
   open_sales: string[];
@@ -406,6 +418,7 @@ export interface Events {
   card: { result: 'sale'; sale: Sale } | { result: 'over'; code: string; detail: string };
   shift: Shift;
   split: Split;
+  received: Received;
   alarm: Alarm;
 }
 

@@ -2,6 +2,7 @@
 
 import { shown } from './amount';
 import { clock, useModel, useNow, useText } from './hooks';
+import { CameIn } from './received-screens';
 import { tellsOfCash } from './shift';
 import { press, switchLanguage } from './store';
 import { fill } from './text';
@@ -44,7 +45,7 @@ export function Bar() {
       {declined > 0 && <span class="alarm" data-declined={declined}>{t.card.stored.declined} × {declined}</span>}
       {state?.alarms.some((alarm) => alarm.code === 'basket_lost') && <span class="alarm" data-lost>{t.basketLost}</span>}
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}
-      <span class="where">{state?.till.store_name} · {state?.till.terminal_name}</span>
+      <CameIn />
       <time>{clock(now)}</time>
       <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={t.info}>
         {troubles > 0 ? `⚠ ${troubles}` : 'ⓘ'}

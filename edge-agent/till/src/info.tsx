@@ -58,6 +58,7 @@ export function InfoScreen() {
           </>
         )}
         {!IS_PAIRED && <Key what={{ kind: 'digits', digits: '3' }} id="sync-now"><kbd>3</kbd>{t.syncNow}</Key>}
+        <Key what={{ kind: 'received' }} id="received"><kbd>4</kbd>{t.received.title}</Key>
         <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>

@@ -39,13 +39,15 @@ export type Screen =
   | SupervisorScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
+  /** What was paid through printed codes. */
+  | { kind: 'received' }
   | { kind: 'info' };
 
 export type FunctionKey = 'sale' | 'code' | 'shift' | 'hold' | Action;
 
 export type Press =
   | { kind: 'digits'; digits: string }
-  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'training' }
+  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'received' | 'training' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
@@ -142,7 +144,7 @@ export function toward(sale: Sale, action: Action): Step {
 const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form', 'paired', 'pair-name', 'pair-code', 'revoke'];
 
 /** Where nothing is under way, other rooms are one key away. */
-const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split'];
+const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split', 'received'];
 
 /** What the agent wants to know of people: a PIN of whoever is named, and a supervisor's before money goes back. */
 export interface Asks {
@@ -162,6 +164,7 @@ export function step(
   paired: readonly PairedDevice[] = [],
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
+  if (press.kind === 'received') return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'received' } : screen);
   if (press.kind === 'training') {
     return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'training', on: training } : screen);
   }
@@ -230,10 +233,13 @@ export function step(
     case 'training':
       if (press.kind === 'enter') return { screen: HOME, wish: { kind: 'training', to: screen.on ? 'leave' : 'enter' } };
       return press.kind === 'escape' ? stay(HOME) : stay(screen);
+    case 'received':
+      return home({ kind: 'home', keyed: '' }, press.kind === 'enter' ? { kind: 'escape' } : press);
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
       if (press.kind === 'digits' && press.digits === '3') return { screen, wish: { kind: 'sync-now' } };
+      if (press.kind === 'digits' && press.digits === '4') return stay({ kind: 'received' });
       if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

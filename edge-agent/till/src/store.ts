@@ -1,7 +1,7 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
+  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
@@ -13,6 +13,7 @@ import { withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
 import { over, type Unquoted } from './quote';
 import { forgetPrice, priceBefore, priceOf } from './quote-store';
+import { came } from './received';
 import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -56,6 +57,8 @@ export interface Model {
   /** The code on show, drawn by the agent. */
   code: { payment: string; svg: string } | null;
   notice: Notice | null;
+  /** Paid through a printed code just now. */
+  cameIn: Received | null;
   /** Paths that wait for their answer. */
   busy: string[];
   /** An intent has been without an answer at least once. */
@@ -73,7 +76,7 @@ const listeners = new Set<() => void>();
 let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
   devices: null, paired: null, pairing: null, price: null, code: null,
-  notice: null, busy: [], silent: false,
+  notice: null, cameIn: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
 let changed = { shownAt: 0, pressedAt: 0 };
@@ -165,7 +168,7 @@ export function press(what: Press, by: 'tap' | 'key', at = performance.now()): v
   }
   if (isTooEarly(what, by, at)) return;
   // Settings and pairing are at the till itself.
-  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits') return;
+  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits' && what.digits !== '4') return;
   const { state } = model;
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
@@ -193,7 +196,7 @@ export function knownSplits({ state, split }: Model): Split[] {
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
-  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } }, pressedAt);
+  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint }, cameIn: null }, pressedAt);
   if (screen.kind === 'split' && screen.number !== null) void lookAt(screen.number);
   if (wish !== undefined) void carry(wish);
   else void priceOf(screen);
@@ -410,7 +413,7 @@ function withBasket(basket: Basket | null): Partial<Model> {
 }
 
 /** Where goods that are scanned lead to the basket: nothing else is being asked. */
-const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info'];
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received'];
 
 function scanned(answer: Events['scan']): void {
   switch (answer.result) {
@@ -561,10 +564,7 @@ export function compareBooks(): void {
 export function start(): void {
   const since = Number(sessionStorage.getItem(OFFLINE) ?? '');
   const payment = sessionStorage.getItem(SCREEN);
-  set({
-    offlineSince: since > 0 ? since : null,
-    screen: payment === null ? HOME : { kind: 'sale', payment },
-  });
+  set({ offlineSince: since > 0 ? since : null, screen: payment === null ? HOME : { kind: 'sale', payment } });
   follow(
     {
       state: takeState,
@@ -574,13 +574,13 @@ export function start(): void {
       training_sale: (sale) => {
         if (inTraining()) takeEvent(sale);
       },
-      display: (display) =>
-        set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
+      display: (display) => set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
       receipt: ({ printed, why }) => {
         if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
       },
       scan: scanned,
       card: cardCame,
+      received: came,
       shift: (shift) => set({ shift }),
       split: (split) => {
         // Of what is not finished the state tells; one that is looked at stays known.

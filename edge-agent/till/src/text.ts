@@ -9,6 +9,7 @@ import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
 import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts } from './text-offline';
 import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
 import { QUOTE, QUOTE_HINTS, QUOTE_PROBLEMS, type QuoteTexts } from './text-quote';
+import { RECEIVED, type ReceivedTexts } from './text-received';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
 
@@ -115,7 +116,7 @@ export interface Texts {
     referenceHint: string;
     closeSure: string;
   };
-  training: TrainingTexts;
+  training: TrainingTexts; received: ReceivedTexts;
   info: string;
   peripherals: string;
   peripheralStates: { ok: string; warning: string; failed: string };
@@ -270,7 +271,7 @@ const zh: Texts = {
     referenceHint: '最多 32 个字；可以留空',
     closeSure: '以上挂单将作废。',
   },
-  training: TRAINING.zh,
+  training: TRAINING.zh, received: RECEIVED.zh,
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
@@ -495,7 +496,7 @@ const en: Texts = {
     referenceHint: '32 characters at most; may be empty',
     closeSure: 'These are put aside and will be dropped.',
   },
-  training: TRAINING.en,
+  training: TRAINING.en, received: RECEIVED.en,
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },

@@ -15,6 +15,7 @@ import { FUNCTION_KEYS } from './keyboard';
 import { PairedRoom } from './paired-screens';
 import { plainWords } from './plain-words';
 import { Price } from './quote-lines';
+import { ReceivedKey, ReceivedRoom } from './received-screens';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
@@ -91,6 +92,8 @@ function roomOf(screen: Screen) {
       return <PairedRoom screen={screen} />;
     case 'training':
       return <TrainingScreen on={screen.on} />;
+    case 'received':
+      return <ReceivedRoom />;
     case 'info':
       return <InfoScreen />;
   }
@@ -226,7 +229,7 @@ function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined 
         <OrderLine order={order} />
         {keyed === '' && <BasketRow />}
         {keyed === '' && <SplitRows />}
-        <h2>{t.recent}</h2>
+        <h2 class="with-key">{t.recent}<ReceivedKey /></h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}
           {sales.slice(0, 20).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}

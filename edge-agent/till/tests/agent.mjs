@@ -20,6 +20,8 @@ export async function agent(dist) {
   /** Put aside, by number: on the disk, unlike training, which ends with the agent. */
   const held = new Map();
   const quotes = new Map();
+  /** Paid through printed codes, newest first. */
+  const received = [];
   let heldNumber = 0;
   let training = null;
   const played = new Map();
@@ -36,7 +38,7 @@ export async function agent(dist) {
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
     minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
-    training, held: [...held.values()], rules: true, ...desk.state(),
+    training, held: [...held.values()], rules: true, received, ...desk.state(),
     open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
   });
   const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
@@ -316,6 +318,11 @@ export async function agent(dist) {
     } else if (url.pathname === '/network') {
       link.online = text === 'up';
       for (const sale of sales.values()) sale.synced ||= link.online;
+      emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/received') {
+      received.unshift(JSON.parse(text));
+      emit('received', received[0]);
       emit('state', state());
       json([200, {}]);
     } else if (url.pathname === '/channel') {

@@ -10,6 +10,7 @@ import { counterStories } from './counter.mjs';
 import { counterScreenStories } from './counter-screens.mjs';
 import { pairedStories } from './paired.mjs';
 import { quoteStories } from './quotes.mjs';
+import { receivedStories } from './received.mjs';
 import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
@@ -623,7 +624,7 @@ if (standIn !== null) {
   };
 
   // Before the counter's: they leave a till that wants a shift.
-  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), counterScreenStories({
+  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), receivedStories({ page, base: TILL, press, type, sees, screen, outside, amount, stumbles: () => stumbles(page) }), counterScreenStories({
     page, base: TILL, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, paste, rattle, customerCode,
   }));
 }

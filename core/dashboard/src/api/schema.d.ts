@@ -1670,7 +1670,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes where payments through the code are announced. */
+        patch: operations["static-codes_change"];
         trace?: never;
     };
     "/v1/static-codes/{static_code}/picture": {
@@ -3216,6 +3217,9 @@ export interface components {
             /** @description At least 12 characters, at most 256 bytes. */
             new_password: string;
         };
+        ChangeStaticCode: {
+            announce_at: components["schemas"]["TerminalId"] | null;
+        };
         ChangeStore: {
             /** @description A closed one takes no new payments. */
             active?: boolean | null;
@@ -3444,6 +3448,7 @@ export interface components {
             refund?: components["schemas"]["RefundId"] | null;
         };
         CreateStaticCode: {
+            announce_at?: components["schemas"]["TerminalId"] | null;
             /** @description 1 to 128 characters, for the shop's own people: where it lies. */
             label: string;
             /**
@@ -3942,6 +3947,11 @@ export interface components {
         HandSettlementId: string;
         /** @description How a terminal does, sent when it changes and every minute. */
         Health: {
+            /**
+             * @description It announces what is paid through printed codes (the push `static_code_paid`). An agent from before there was that does not
+             *     say so, and is told nothing of them: it would leave each with core, in the way of what it reads.
+             */
+            announces?: boolean;
             at: components["schemas"]["Millis"];
             peripherals: components["schemas"]["PeripheralHealth"][];
             unsent: components["schemas"]["Unsent"];
@@ -4879,6 +4889,7 @@ export interface components {
         /** @description A page of a list, newest first. */
         Page_StaticCodeView: {
             items: {
+                announce_at?: components["schemas"]["TerminalId"] | null;
                 created_at: components["schemas"]["Millis"];
                 /** @description The merchant's. */
                 currency: string;
@@ -5406,6 +5417,13 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "goods_changed";
+        } | {
+            amount: components["schemas"]["Amount"];
+            /** @enum {string} */
+            kind: "static_code_paid";
+            label: string;
+            paid_at: components["schemas"]["Millis"];
+            payment: components["schemas"]["PaymentId"];
         };
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
         Pushes: {
@@ -5885,6 +5903,7 @@ export interface components {
         StaticCodeId: string;
         /** @description A printed code, the same for every customer and every app. */
         StaticCodeView: {
+            announce_at?: components["schemas"]["TerminalId"] | null;
             created_at: components["schemas"]["Millis"];
             /** @description The merchant's. */
             currency: string;
@@ -10210,6 +10229,40 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                static_code: components["schemas"]["StaticCodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStaticCode"];
+            };
+        };
         responses: {
             200: {
                 headers: {

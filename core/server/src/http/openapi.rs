@@ -155,6 +155,7 @@ use crate::{
         v1::settlements::create,
         v1::settlements::list,
         v1::settlements::withdraw,
+        v1::static_codes::change,
         v1::static_codes::create,
         v1::static_codes::list,
         v1::static_codes::picture,

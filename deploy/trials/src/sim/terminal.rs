@@ -449,6 +449,11 @@ impl Terminal {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
             }
+            // Nobody listens to it here.
+            PushBody::StaticCodePaid { .. } => {
+                self.commit(&seen)?;
+                return Ok(());
+            }
             // Nothing is scanned here, and nobody signs on.
             PushBody::GoodsChanged | PushBody::CashiersChanged | PushBody::OfflineListChanged => {
                 if let Some(alone) = &mut self.run()?.alone {
