@@ -15,10 +15,11 @@ mod notice;
 mod read;
 mod refund;
 mod refusal;
+mod sealed;
 mod settings;
 mod signature;
 
-pub use bill::{BillFile, read_bill, read_bill_file, read_fees};
+pub use bill::{BillFile, check_file, read_bill, read_bill_file, read_fees};
 pub use build::{
     Call, bill, certificates, charge, close, create, download, fund_bill, query, query_refund, refund, reverse,
     self_test, undoable_from,
@@ -32,5 +33,6 @@ pub use read::{
     read_reversed, read_self_test, read_undone, read_unheard,
 };
 pub use refund::{is_refund_in_doubt, read_refund_queried, read_refunded, without_refund};
+pub use sealed::{SealedPiece, read_pieces};
 pub use settings::{Mode, Settings};
 pub use signature::{Signature, answer_text, authorization, request_text};
