@@ -109,6 +109,7 @@ impl FarSide for WechatPay {
             }),
             code: Some((FIRST_CODE + self.n_codes.fetch_add(1, Ordering::Relaxed)).to_string()),
             card: None,
+            unusable: json!({ "mchid": "19000000a" }),
             faults: Fault::all_but(&[]),
         }
     }

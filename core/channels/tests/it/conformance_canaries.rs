@@ -179,6 +179,7 @@ const CARDS: &[Canary] = canaries! {
 
 /// Of pages in an app, and of a scheme that tells of refunds.
 const APPS: &[Canary] = canaries! {
+    Lie::TakesWhatItCannotUse => ["settings-refused"],
     Lie::KnowsEverybody => ["in-app-strangers"],
     Says(Open, When::Unasked, Say::Succeeded) => ["in-app-then-paid"],
     Sends(Change::OtherNumberOnRetry) => ["in-app-repeated"],
