@@ -1042,7 +1042,7 @@ declare module 'saoma:channel/types@0.2.0' {
     /** Our order number: the payment's id. The scheme must carry it as the merchant's order number. */
     number: string;
     amount: Money;
-    /** What the customer may be shown, at most 127 characters. */
+    /** What the customer may be shown, at most 127 characters. A scheme that takes fewer gets at least the first 8 letters and digits of it. */
     subject: string;
     merchantName: string;
     /** Core's id of the store, 30 characters of [a-z0-9_]: what schemes ask for as the merchant's own store code. */

@@ -130,6 +130,7 @@ const CODES: &[Canary] = canaries! {
     Sends(Change::AsciiSubject) => ["subject-chinese", "subject-emoji"],
     Sends(Change::EscapedSubject) => ["subject-quotes"],
     Sends(Change::CutSubject) => ["subject-long"],
+    Sends(Change::LetterOfSubject) => ["subject-chinese", "subject-long"],
     Says(Ask, When::Unasked, Say::NotSent) => ["subject-empty"],
 };
 

@@ -80,6 +80,8 @@ pub enum Change {
     EscapedSubject,
     /// 64 bytes of it, whatever they are.
     CutSubject,
+    /// Its first letter.
+    LetterOfSubject,
 }
 
 pub struct Liar {
@@ -165,6 +167,7 @@ impl Liar {
                 let bytes = &order.subject.as_bytes()[..order.subject.len().min(64)];
                 sent.subject = String::from_utf8_lossy(bytes).into_owned();
             }
+            Change::LetterOfSubject => sent.subject = order.subject.chars().take(1).collect(),
             Change::OtherNumberOnRetry | Change::LargerAmount => {}
         }
         (sent, is_again)
