@@ -258,17 +258,16 @@ fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<Bil
         return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor });
     }
     let file = match settings.mode {
-        Mode::Direct => fund_file(settings, status, &body),
-        Mode::Partner => sealed_fund_file(settings, status, &body),
+        Mode::Direct => match fund_file(settings, status, &body) {
+            Err(error) if is_too_large(&error) => Err(words(error)),
+            file => Ok(file?),
+        },
+        Mode::Partner => sealed_fund_file(settings, status, &body)?,
     };
     let file = match file {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(BillPage { lines: Vec::new(), next_cursor }),
-        // The account's key signed a moment ago: what is wrong is that this file was sealed for another one.
-        Err(error) if is_too_large(&error) || matches!(error, Error::Misconfigured(_)) => {
-            return Ok(BillPage { lines: vec![messages::untold(account, &words(error))], next_cursor });
-        }
-        Err(error) => return Err(error),
+        Err(why) => return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor }),
     };
     let funds = messages::read_funds(&file)?;
     let fees = match funds.has_fees().then(|| trade_file(settings, day)).transpose()?.flatten() {
@@ -284,9 +283,16 @@ fn fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<Vec
     Ok(Some(reply.body))
 }
 
-fn sealed_fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    let pieces = messages::read_pieces(status, body)?;
-    if pieces.is_empty() { Ok(None) } else { download_sealed(settings, &pieces).map(Some) }
+/// In words, why it would not come however often it is asked for: a signed list that does not read, a piece that does not open.
+fn sealed_fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Result<Option<Vec<u8>>, String>, Error> {
+    let pieces = match messages::read_pieces(status, body) {
+        Err(Error::NoAnswer(why)) if status == 200 => return Ok(Err(why)),
+        pieces => pieces?,
+    };
+    if pieces.is_empty() {
+        return Ok(Ok(None));
+    }
+    Ok(download_sealed(settings, &pieces)?.map(Some))
 }
 
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.

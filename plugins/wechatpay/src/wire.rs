@@ -67,27 +67,33 @@ pub fn download(settings: &Settings, url: &str) -> Result<Reply, Error> {
     request.answer_bytes_max(BILL_BYTES_MAX).send()
 }
 
-/// A file that comes in sealed pieces.
+/// A file that comes in sealed pieces; in words, why it would not come however often it is asked for.
 ///
 /// # Errors
-/// As [`send`]; `misconfigured` if it is sealed for another key than the merchant's, `no-answer` if a piece is not whole or not genuine.
-pub fn download_sealed(settings: &Settings, pieces: &[SealedPiece]) -> Result<Vec<u8>, Error> {
-    let too_large = || no_answer(format!("the bill {}", larger()));
+/// As [`send`]; `no-answer` for another status. Those may pass.
+pub fn download_sealed(settings: &Settings, pieces: &[SealedPiece]) -> Result<Result<Vec<u8>, String>, Error> {
     if pieces.len() > PIECES_MAX {
-        return Err(too_large());
+        return Ok(Err(format!("it has {} pieces, and {PIECES_MAX} are taken", pieces.len())));
     }
     let mut file = Vec::new();
     for piece in pieces {
-        let Reply { status, body, .. } = download(settings, &piece.download_url)?;
-        let nonce = piece.nonce.as_bytes();
-        let opened =
-            if status == 200 { envelope_open(MERCHANT_KEY, &piece.encrypt_key, nonce, b"", &body)? } else { None };
-        file.append(&mut opened.ok_or_else(|| no_answer(format!("status {status}: the bill's file does not open")))?);
+        let Reply { status, body, .. } = match download(settings, &piece.download_url) {
+            Err(error) if is_too_large(&error) => return Ok(Err(words(error))),
+            reply => reply?,
+        };
+        if status != 200 {
+            return Err(no_answer(format!("status {status} in place of the bill's file")));
+        }
+        match envelope_open(MERCHANT_KEY, &piece.encrypt_key, piece.nonce.as_bytes(), b"", &body) {
+            Ok(Some(mut opened)) => file.append(&mut opened),
+            Ok(None) => return Ok(Err("a piece of it does not open".to_owned())),
+            Err(error) => return Ok(Err(words(error))),
+        }
         if file.len() > BILL_BYTES_MAX as usize {
-            return Err(too_large());
+            return Ok(Err(format!("it {}", larger())));
         }
     }
-    Ok(file)
+    Ok(Ok(file))
 }
 
 /// Whether a file is larger than is taken. The host's words are all that tells it from one that was cut off.

@@ -503,7 +503,7 @@ declare module 'saoma:channel/secrets@0.2.0' {
   /**
    * A digital envelope: what was sealed by AES-256-GCM under a key of its own, the tag of 16 bytes at its end, and `sealed-key`, that
    * key of 32 bytes sealed for the secret's by RSAES-OAEP with SHA-1, MGF1 with SHA-1 and no label (RFC 8017, section 7.1). The nonce
-   * has 12 or 16 bytes. What is sealed may be as long as an answer that `http` takes in this call, and counts as one RSA operation.
+   * has 12 or 16 bytes. What is sealed may be as long as an answer that `http` takes in this call; it counts as one RSA operation, and one more for each MiB.
    * The opened key stays in the host. `unknown-key` if the secret does not open the sealed key; none if that key, this nonce and this
    * associated data do not open the rest. Kind `rsa-private-key`.
    * @throws {Error}

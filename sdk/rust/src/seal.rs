@@ -27,7 +27,7 @@ pub fn aes_gcm_open(
 ///
 /// # Errors
 /// `misconfigured` if the account has no such key, or if the sealed key is not for it; `no-answer` if the nonce has neither 12 nor 16
-/// bytes, the key under the seal not 32, or what is sealed too many.
+/// bytes, or what is sealed too many.
 pub fn envelope_open(
     secret: &str,
     sealed_key_base64: &str,

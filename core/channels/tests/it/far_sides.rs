@@ -267,12 +267,15 @@ async fn fund_bills_follow_the_trade_bill() {
 async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
     for (shop, day, accounts) in wechat_shops().await {
         let whole = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        // Of what is sealed, what came whole and does not open or read is told: it would be the same on every day.
+        let is_sealed = accounts.contains(&"DEPOSIT");
+        let told_if_sealed = ["strange-state", "empty", "wrong-amount"];
         for (act, faults) in [
-            ("bill", &["unheard", "cut", "html", "empty", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
+            ("bill", &["unheard", "cut", "html", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
             // The file.
             ("other", &["unheard", "cut", "html", "empty", "wrong-amount"]),
         ] {
-            for fault in faults {
+            for fault in faults.iter().filter(|fault| !(is_sealed && told_if_sealed.contains(fault))) {
                 shop.next(act, fault).await;
                 let failed = shop.bill(&day, Some("funds:BASIC")).await;
                 assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
@@ -282,13 +285,18 @@ async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
         // What would fail on every day is one line, and keeps no trade bill from being compared.
         let sealed_for_another =
             ("bill", "wrong-number", "\"merchant-key\" does not open what was sealed for it: see ");
-        let is_sealed = accounts.contains(&"DEPOSIT");
+        let sealed = [
+            sealed_for_another,
+            ("bill", "strange-state", "BASIC: "),
+            ("other", "empty", "BASIC: a piece of it does not open: see "),
+            ("other", "wrong-amount", "BASIC: a piece of it does not open: see "),
+        ];
         for (act, fault, why) in [
             ("bill", "strange-error", "BASIC: MOON_PHASE_ERROR: "),
             ("other", "huge", "is larger than 8388608 bytes: see "),
         ]
         .into_iter()
-        .chain(is_sealed.then_some(sealed_for_another))
+        .chain(sealed.into_iter().filter(|_| is_sealed))
         {
             shop.next(act, fault).await;
             let (rows, words, next) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");

@@ -83,7 +83,7 @@ def envelope_open(secret: str, sealed_key_base64: str, nonce: bytes, associated_
     key is no Base64. In `fetch-bill` it may have 8 MiB.
 
     Raises `misconfigured` if the account has no such key, or if the sealed key is not for it; `no-answer` if the nonce has neither 12
-    nor 16 bytes, the key under the seal not 32, or what is sealed too many.
+    nor 16 bytes, or what is sealed too many.
     """
     key = _from_base64(sealed_key_base64)
     if key is None:
