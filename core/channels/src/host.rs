@@ -418,7 +418,8 @@ pub(crate) struct Given {
 /// copied a million times.
 const CROSSING_BYTES_MAX: usize = 4 << 20;
 
-/// Beside a sealed answer that is handed back to be opened (`secrets`): its key, nonce and associated data.
+/// Where a longer answer may be taken (`fetch-bill`), as much may be handed back to be opened (`secrets`), and this beside it: its key,
+/// nonce and associated data.
 const ENVELOPE_BYTES_MAX: usize = 2 << 20;
 
 /// Handles (streams, timers, …) that one call may hold, in the host's table and in Wasmtime's own. A Rust guest has 3, a

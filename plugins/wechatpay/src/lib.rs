@@ -255,7 +255,8 @@ fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<Bil
     let next_cursor = account.next(settings.mode).map(FundAccount::cursor);
     let (status, body) = exchange(settings, &messages::fund_bill(settings, day, account))?;
     if let Some(why) = messages::read_refused(status, &body) {
-        return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor });
+        let told = (!messages::is_no_account(account, &why)).then(|| messages::untold(account, &why));
+        return Ok(BillPage { lines: told.into_iter().collect(), next_cursor });
     }
     let file = match settings.mode {
         Mode::Direct => match fund_file(settings, status, &body) {

@@ -271,7 +271,7 @@ async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
         let is_sealed = accounts.contains(&"DEPOSIT");
         let told_if_sealed = ["strange-state", "empty", "wrong-amount"];
         for (act, faults) in [
-            ("bill", &["unheard", "cut", "html", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
+            ("bill", &["unheard", "cut", "html", "empty", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
             // The file.
             ("other", &["unheard", "cut", "html", "empty", "wrong-amount"]),
         ] {

@@ -108,6 +108,13 @@ pub fn read_refused(status: u16, body: &[u8]) -> Option<String> {
     (!matches!(refused.code.as_str(), "NOSTATEMENTEXIST" | "STATEMENTCREATING")).then_some(refused.words)
 }
 
+/// Whether a refusal says that there is no such account: the pages do not agree on which a sub-merchant may ask for, and a line for it on
+/// every day would help nobody.
+#[must_use]
+pub fn is_no_account(account: FundAccount, why: &str) -> bool {
+    account != FundAccount::Basic && why.starts_with("PARAM_ERROR")
+}
+
 /// A file without the columns is one row that cannot be read: fetched again it is the same.
 ///
 /// # Errors
@@ -328,6 +335,9 @@ mod tests {
         ] {
             assert_eq!(read_refused(status, &body), None, "{status}");
         }
+        let parameter = read_refused(400, &refused("PARAM_ERROR")).unwrap_or_default();
+        assert!(is_no_account(FundAccount::Deposit, &parameter) && !is_no_account(FundAccount::Basic, &parameter));
+        assert!(!is_no_account(FundAccount::Deposit, "NO_AUTH: no"));
         match untold(FundAccount::Fees, "NO_AUTH: no") {
             BillLine::Unreadable(words) => assert!(words.contains("FEES: NO_AUTH: no: see the merchant"), "{words}"),
             BillLine::Row(row) => panic!("{row:?}"),
