@@ -418,6 +418,10 @@ pub(crate) struct Given {
 /// copied a million times.
 const CROSSING_BYTES_MAX: usize = 4 << 20;
 
+/// Where a longer answer may be taken (`fetch-bill`), as much may be handed back to be opened (`secrets`), and this beside it: its key,
+/// nonce and associated data.
+const ENVELOPE_BYTES_MAX: usize = 2 << 20;
+
 /// Handles (streams, timers, …) that one call may hold, in the host's table and in Wasmtime's own. A Rust guest has 3, a
 /// JavaScript engine some dozen; each is a few hundred bytes of the host's memory.
 pub(crate) const HANDLES_MAX: usize = 4_096;
@@ -442,9 +446,10 @@ impl CallState {
 
     /// A store that keeps to the limits of this call.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let answer_bytes_max = self.given.as_ref().map_or(0, |given| given.answer_bytes_max as usize);
         let mut store = Store::new(engine, self);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+        store.set_hostcall_fuel(CROSSING_BYTES_MAX.max(answer_bytes_max + ENVELOPE_BYTES_MAX));
         store.set_max_component_handles(HANDLES_MAX);
         store
     }

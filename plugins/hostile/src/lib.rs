@@ -6,8 +6,8 @@
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
     KnownOrder, Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus,
-    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, card, hmac_hex, keys, kv, log, no_answer,
-    not_sent, random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
+    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, card, envelope_open, hmac_hex, keys, kv,
+    log, no_answer, not_sent, random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
     tcp::{CardValue, Digits, LengthHeader, MacAlgorithm, Message, PinBlock, PinFormat},
 };
 use serde::Deserialize;
@@ -296,6 +296,7 @@ fn wrong_kinds(base_url: &str) -> Error {
         rsa_sign(TOKEN, b"m").map(drop),
         rsa_verifies(SIGNING_KEY, None, b"m", "").map(drop),
         aes_gcm_open(TOKEN, &[0; 12], b"", "").map(drop),
+        envelope_open(TOKEN, "", &[0; 16], b"", b"").map(drop),
         request().secret_header("x-key", "", SIGNING_KEY).send().map(drop),
         request().basic("me", SIGNING_KEY).send().map(drop),
         request().client_certificate(TOKEN).send().map(drop),
@@ -364,6 +365,8 @@ fn oversize() -> Error {
         rsa_verifies_with(&large, b"m", "").map(drop),
         aes_gcm_open("seal-key", &[0; 12], &large, "").map(drop),
         aes_gcm_open("seal-key", &[0; 13], b"", "").map(drop),
+        envelope_open(SIGNING_KEY, "", &[0; 16], b"", &large).map(drop),
+        envelope_open(SIGNING_KEY, "", &[0; 16], &large, b"").map(drop),
         Request::new("GET", "https://example.com/", 900).answer_bytes_max((1 << 20) + 1).send().map(drop),
     ];
     for (idx, outcome) in tried.into_iter().enumerate() {
