@@ -5,6 +5,7 @@
 //! comes next is said in [`queue`]. What a call waits for (connections, TLS, timers) runs on a small runtime beside the threads,
 //! which no guest ever holds: an answer that has come is read at once.
 
+mod flow;
 mod queue;
 
 use std::{
@@ -19,7 +20,7 @@ use async_task::{Builder, FallibleTask, Runnable, ScheduleInfo, WithInfo};
 use tokio::runtime::{self, Handle, Runtime};
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 
-pub(crate) use self::queue::Flow;
+pub(crate) use self::flow::{Burner, Flow, Machine};
 use self::queue::Queue;
 use crate::failure::HostError;
 
@@ -29,6 +30,7 @@ const ERRAND_THREADS: usize = 2;
 /// The threads; they end with it.
 pub(crate) struct Guests {
     shared: Arc<Shared>,
+    machine: Arc<Machine>,
     /// `None` while it is dropped.
     errands: Option<Runtime>,
 }
@@ -67,15 +69,20 @@ impl Guests {
             .build()
             .map_err(failed)?;
         let handle = errands.handle().clone();
-        let state = State { queue: Queue::new(processors, threads), idle: 0, is_over: false };
+        let state = State { queue: Queue::new(threads), idle: 0, is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let guests = Self { shared, errands: Some(errands) };
+        let guests = Self { shared, machine: Machine::new(processors), errands: Some(errands) };
         for _ in 0..threads {
             let (shared, errands) = (Arc::clone(&guests.shared), handle.clone());
             let thread = thread::Builder::new().name("plugin-guests".to_owned());
             thread.spawn(move || shared.run_turns(&errands)).map_err(failed)?;
         }
         Ok(guests)
+    }
+
+    /// What burning is measured by.
+    pub(crate) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     /// Begins the work there, in the caller's span. Dropping what is returned ends it, on a guests' thread as well; `None` if the
@@ -179,6 +186,11 @@ mod tests {
     /// Long enough for any machine, for what comes at once.
     const SOON: Duration = Duration::from_secs(20);
 
+    /// Of a tenant of its own.
+    fn flow(guests: &Guests) -> Arc<Flow> {
+        Flow::of(Burner::new(guests.machine()))
+    }
+
     struct Told(mpsc::Sender<&'static str>, &'static str);
 
     impl Drop for Told {
@@ -191,16 +203,18 @@ mod tests {
     async fn work_is_done_elsewhere_and_a_panic_comes_to_who_asked() {
         let guests = Guests::start().expect("threads");
         let here = thread::current().id();
-        let there = guests.run(Flow::new(), async { thread::current().id() }).await;
+        let there = guests.run(flow(&guests), async { thread::current().id() }).await;
         assert!(there.is_some_and(|there| there != here));
         let slept = async { tokio::time::sleep(Duration::from_millis(1)).await };
-        assert_eq!(guests.run(Flow::new(), slept).await, Some(()), "timers go on");
+        assert_eq!(guests.run(flow(&guests), slept).await, Some(()), "timers go on");
         let guests = Arc::new(guests);
         let panicked = Arc::clone(&guests);
         let panicked =
-            tokio::spawn(async move { panicked.run::<()>(Flow::new(), async { panic!("a mistake of ours") }).await });
+            tokio::spawn(
+                async move { panicked.run::<()>(flow(&panicked), async { panic!("a mistake of ours") }).await },
+            );
         assert!(panicked.await.is_err_and(|error| error.is_panic()));
-        assert_eq!(guests.run(Flow::new(), async { 7 }).await, Some(7), "and the threads go on");
+        assert_eq!(guests.run(flow(&guests), async { 7 }).await, Some(7), "and the threads go on");
     }
 
     #[tokio::test]
@@ -210,7 +224,7 @@ mod tests {
         for what in ["asleep", "running"] {
             let (began, has_begun) = mpsc::channel();
             let held = Told(tell.clone(), what);
-            let running = guests.run::<()>(Flow::new(), async move {
+            let running = guests.run::<()>(flow(&guests), async move {
                 let _held = held;
                 let _ = began.send(());
                 loop {
@@ -226,7 +240,7 @@ mod tests {
         }
         // Threads that end leave nothing in line.
         let held = Told(tell, "left");
-        let running = guests.run::<()>(Flow::new(), async move {
+        let running = guests.run::<()>(flow(&guests), async move {
             let _held = held;
             loop {
                 tokio::task::yield_now().await;
