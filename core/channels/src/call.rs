@@ -26,7 +26,6 @@ use crate::{
     engine::TICK_MS,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
-    guests::{Burner, Flow},
     host::{
         CallState, Given, Host, Loaded,
         http::{self, Reach},
@@ -540,7 +539,7 @@ impl Host {
         held: Option<Held>,
         ask: A,
     ) -> impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(|| Flow::of(Burner::new(self.guests.machine())), Held::flow);
+        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, ticks_max) = (Arc::clone(pre), self.config.running_ms_max / TICK_MS);
         let mut store = state.into_store(self.engine());
         // At every tick running code goes back in line.

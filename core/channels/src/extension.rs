@@ -26,7 +26,7 @@ use crate::{
     convert::{WORDS_CHARS_MAX, cut},
     engine::TICK_MS,
     failure::InstallError,
-    guests::{Burner, Flow, Guests},
+    guests::Guests,
     manifest::{is_plugin_id, semver},
     memory::MemoryLimit,
     places::{Held, HostPlaces},
@@ -419,7 +419,7 @@ impl Running {
         held: Option<Held>,
         ask: A,
     ) -> impl Future<Output = Result<T, RuleFailure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(|| Flow::of(Burner::new(self.guests.machine())), Held::flow);
+        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, mut store) = (pre.clone(), state.into_store(&self.engine));
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();

@@ -31,6 +31,7 @@ const ERRAND_THREADS: usize = 2;
 pub(crate) struct Guests {
     shared: Arc<Shared>,
     machine: Arc<Machine>,
+    describing: Arc<Flow>,
     /// `None` while it is dropped.
     errands: Option<Runtime>,
 }
@@ -71,7 +72,9 @@ impl Guests {
         let handle = errands.handle().clone();
         let state = State { queue: Queue::new(threads), idle: 0, is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let guests = Self { shared, machine: Machine::new(processors), errands: Some(errands) };
+        let machine = Machine::new(processors);
+        let describing = Flow::of(Burner::new(&machine));
+        let guests = Self { shared, machine, describing, errands: Some(errands) };
         for _ in 0..threads {
             let (shared, errands) = (Arc::clone(&guests.shared), handle.clone());
             let thread = thread::Builder::new().name("plugin-guests".to_owned());
@@ -83,6 +86,12 @@ impl Guests {
     /// What burning is measured by.
     pub(crate) fn machine(&self) -> &Arc<Machine> {
         &self.machine
+    }
+
+    /// Whose turns those are that nobody has a place for: all plugins' that describe themselves together, so that many which do not
+    /// stop stand in each other's way.
+    pub(crate) fn describing(&self) -> Arc<Flow> {
+        Arc::clone(&self.describing)
     }
 
     /// Begins the work there, in the caller's span. Dropping what is returned ends it, on a guests' thread as well; `None` if the
