@@ -23,6 +23,8 @@ type Place = (Instant, Instant, u64);
 /// Tasks that are ready to run, `T`, each of its flow.
 pub(super) struct Queue<T> {
     ready: BTreeMap<Place, (Arc<Flow>, T)>,
+    /// Ahead of all: those that nobody waits for any more. Nothing of them is run; what they hold is given back.
+    given_up: Vec<(Arc<Flow>, T)>,
     came: u64,
     /// Turns under way of tenants that owed much.
     in_debt: u32,
@@ -39,7 +41,7 @@ pub(super) struct Turn {
 impl<T> Queue<T> {
     pub(super) fn new(threads: u32) -> Self {
         let in_debt_max = (threads / 2).max(1);
-        Self { ready: BTreeMap::new(), came: 0, in_debt: 0, in_debt_max }
+        Self { ready: BTreeMap::new(), given_up: Vec::new(), came: 0, in_debt: 0, in_debt_max }
     }
 
     pub(super) fn push(&mut self, flow: Arc<Flow>, task: T, now: Instant) {
@@ -48,8 +50,17 @@ impl<T> Queue<T> {
         self.ready.insert((tenant.max(now), own.max(now), self.came), (flow, task));
     }
 
+    /// Has those go first that nobody waits for any more.
+    pub(super) fn bring_forward(&mut self, is_given_up: impl Fn(&T) -> bool) {
+        let given_up = self.ready.extract_if(.., |_, (_, task)| is_given_up(task));
+        self.given_up.extend(given_up.map(|(_, waiting)| waiting));
+    }
+
     /// Begins the next turn; `None` if there is none that may begin now.
     pub(super) fn next(&mut self, now: Instant) -> Option<(Turn, T)> {
+        if let Some((flow, task)) = self.given_up.pop() {
+            return Some((Turn { flow, is_in_debt: false }, task));
+        }
         let is_in_debt = self.first(now)?;
         let (_, (flow, task)) = self.ready.pop_first()?;
         self.in_debt += u32::from(is_in_debt);
@@ -58,7 +69,7 @@ impl<T> Queue<T> {
 
     /// Whether another thread would find a turn.
     pub(super) fn has_next(&mut self, now: Instant) -> bool {
-        self.first(now).is_some()
+        !self.given_up.is_empty() || self.first(now).is_some()
     }
 
     /// Ends a turn that took so long; whose it was.
@@ -70,7 +81,8 @@ impl<T> Queue<T> {
 
     /// All that are ready; for the end of everything.
     pub(super) fn take_all(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.ready).into_values().map(|(_, task)| task).collect()
+        let ready = std::mem::take(&mut self.ready).into_values();
+        ready.chain(self.given_up.drain(..)).map(|(_, task)| task).collect()
     }
 
     /// Puts the one whose turn is next in front, and tells whether its tenant owes much; `None` if it may not begin now.
@@ -188,6 +200,27 @@ mod tests {
         threads.comes(&bills, "another bill");
         threads.comes(&till, "charge");
         assert_eq!(threads.runs(), Some("charge"));
+    }
+
+    #[test]
+    fn whoever_is_given_up_goes_first() {
+        let (mut threads, [raging, neighbour]) = (Threads::new(), flows());
+        threads.rages(&raging, "loop");
+        threads.comes(&raging, "given up");
+        threads.comes(&neighbour, "charge");
+        let (charging, _) = threads.queue.next(threads.now).expect("a turn");
+        let (looping, _) = threads.queue.next(threads.now).expect("a turn");
+        assert!(!threads.queue.has_next(threads.now), "who owes much has its half");
+        threads.queue.bring_forward(|task| *task == "elsewhere");
+        assert!(!threads.queue.has_next(threads.now));
+        threads.queue.bring_forward(|task| *task == "given up");
+        assert!(threads.queue.has_next(threads.now));
+        let (ending, task) = threads.queue.next(threads.now).expect("a turn of no limit");
+        assert_eq!(task, "given up");
+        for turn in [charging, looping, ending] {
+            let _ = threads.queue.over(turn, TICK, threads.now);
+        }
+        assert!(threads.queue.take_all().is_empty(), "it was there once");
     }
 
     /// What each gets of 1,000 turns on one thread.
