@@ -23,7 +23,7 @@ use opentelemetry::{
     global,
     metrics::{Histogram, Meter},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use wasmtime::{
     Engine, Store,
     component::{Component, Linker, ResourceTable},
@@ -44,7 +44,7 @@ use crate::{
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::Account,
-    places::Places,
+    places::{HostPlaces, Places},
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
     settlement::SettlementTerms,
@@ -138,7 +138,7 @@ pub struct Host {
     pub(crate) config: HostConfig,
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<HostPlaces>,
     pub(crate) guests: Arc<Guests>,
     pub(crate) calls: Histogram<f64>,
     engine: Engine,
@@ -191,7 +191,8 @@ impl Host {
             chance: Arc::clone(&config.chance),
             network,
         });
-        let places = Arc::new(Semaphore::new(config.instances_max as usize));
+        let guests = Arc::new(Guests::start()?);
+        let places = Arc::new(HostPlaces::new(config.instances_max, guests.machine()));
         let calls = config
             .meter
             .f64_histogram("saoma.plugin.call.duration")
@@ -203,7 +204,7 @@ impl Host {
             config,
             ports,
             places,
-            guests: Arc::new(Guests::start()?),
+            guests,
             calls,
             engine,
             linker,
