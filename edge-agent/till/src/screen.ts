@@ -46,6 +46,8 @@ export type FunctionKey = 'sale' | 'code' | 'shift' | 'hold' | Action;
 export type Press =
   | { kind: 'digits'; digits: string }
   | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'training' }
+  /** Chinese or English, wherever the cashier stands. */
+  | { kind: 'language' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
@@ -68,6 +70,7 @@ export type Wish =
   | { kind: 'look-up'; counter: string }
   /** Sends what core does not have. */
   | { kind: 'sync-now' }
+  | { kind: 'compare-books' | 'open-drawer' }
   | DeviceWish
   | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
@@ -233,6 +236,8 @@ export function step(
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
       if (press.kind === 'digits' && press.digits === '3') return { screen, wish: { kind: 'sync-now' } };
+      if (press.kind === 'digits' && press.digits === '4') return { screen, wish: { kind: 'compare-books' } };
+      if (press.kind === 'digits' && press.digits === '5') return { screen, wish: { kind: 'open-drawer' } };
       if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
