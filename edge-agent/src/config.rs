@@ -246,9 +246,12 @@ pub const EXPLAINED: &[Explained] = &[
     Explained { name: "peripherals.scanner_baud", what: "Speed of a serial scanner, in baud." },
     Explained {
         name: "peripherals.display",
-        what: "Customer display beside the page /display (which always works): page, serial-vfd.",
+        what: "Customer display beside the page /display (which always works): page, serial-vfd, simulated.",
     },
-    Explained { name: "peripherals.display_device", what: "Device of a serial display." },
+    Explained {
+        name: "peripherals.display_device",
+        what: "Device of a serial display; file with the lines of a simulated one.",
+    },
     Explained { name: "peripherals.display_baud", what: "Speed of a serial display, in baud." },
     Explained { name: "peripherals.drawer", what: "Cash drawer: printer (wired to the receipt printer), none." },
     Explained {
