@@ -79,7 +79,10 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused';
+/** Why the scale has no weight to sell by. */
+export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none';
+
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused' | WeighHint;
 
 export interface Step {
   screen: Screen;
@@ -184,6 +187,7 @@ export function step(
       return home(screen, press);
     case 'basket':
     case 'basket-clear':
+    case 'weigh':
       return basketStep(screen, press, basket);
     case 'split':
     case 'split-back':

@@ -19,6 +19,7 @@ import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 import { lookUp, readUnseen } from './unseen';
+import { weigh } from './weigh-store';
 
 export type Notice =
   | { kind: 'hint'; hint: Hint }
@@ -204,7 +205,7 @@ function take({ screen, wish, hint }: Step, pressedAt?: number): void {
   else void priceOf(screen);
 }
 
-async function carry(wish: Wish): Promise<void> {
+export async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
     case 'sell': {
       const price = priceBefore(wish.body);
@@ -217,6 +218,8 @@ async function carry(wish: Wish): Promise<void> {
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
     case 'basket':
       return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
+    case 'weigh':
+      return weigh(wish.goods);
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -262,7 +265,7 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        if (answer.result !== 'basket' && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if ('sale' in answer && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
@@ -419,7 +422,7 @@ function withBasket(basket: Basket | null): Partial<Model> {
 }
 
 /** Where goods that are scanned lead to the basket: nothing else is being asked. */
-const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info'];
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'weigh'];
 
 function scanned(answer: Events['scan']): void {
   switch (answer.result) {
@@ -436,6 +439,11 @@ function scanned(answer: Events['scan']): void {
     case 'card_swiped':
       tell(new Problem(409, answer.result, ''));
       return;
+    case 'weigh': {
+      const { goods, name, price_minor: minor } = answer;
+      if (TO_BASKET.includes(model.screen.kind)) set({ screen: { kind: 'weigh', goods, name, minor, keyed: '' }, notice: null });
+      return;
+    }
     case 'basket': {
       const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
       set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });

@@ -155,6 +155,9 @@ fn lines(display: &Display) -> [String; 2] {
                 (None, _) => [words.to_owned(), String::new()],
             }
         }
+        Display::Basket { name, weight_grams: Some(weight), line, total, .. } => {
+            [both_ends(&format!("{weight} {}", fitted(name)), line), both_ends("TOTAL", total)]
+        }
         Display::Basket { name, quantity, line, total, .. } => {
             let name = fitted(name);
             let goods = if name.is_empty() { format!("x{quantity}") } else { format!("{quantity} {name}") };
@@ -233,11 +236,21 @@ mod tests {
         let basket = |name: &str, quantity| Display::Basket {
             name: name.to_owned(),
             quantity,
+            weight_grams: None,
             line: "25.00".to_owned(),
             total: "38.00".to_owned(),
             currency: Currency::CNY,
         };
+        let weighed = Display::Basket {
+            name: "苹果 Apples".to_owned(),
+            quantity: 1,
+            weight_grams: Some(saoma_protocol::Grams(456)),
+            line: "5.84".to_owned(),
+            total: "38.00".to_owned(),
+            currency: Currency::CNY,
+        };
         let table = [
+            (weighed, ["0.456 kg Apples 5.84", "TOTAL          38.00"]),
             (idle("扫码茶饮 Saoma Tea"), ["Saoma Tea", ""]),
             (idle("扫码茶饮"), ["WELCOME", ""]),
             (idle("\u{1b}@The longest name of all shops"), ["@The longest name of", ""]),
