@@ -520,7 +520,10 @@ async fn goods_by_weight_cost_what_the_scale_says() {
 /// Labels of the shop's own scales have the weight or the price in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_says_what_was_weighed_and_how_much_of_it() {
-    let shop = Shop::open_with_file("[till]\nscale_labels = \"21iiiiipppppc 22iiiiiwwwwwc\"\n").await;
+    let shop = Shop::open_with(|config, _| {
+        config.till.scale_labels = "21iiiiipppppc 22iiiiiwwwwwc".to_owned().try_into().unwrap();
+    })
+    .await;
     let (apples, cake) = (goods(4, "苹果", "00003", 1_280, None), goods(5, "蛋糕", "12345", 9_900, None));
     shop.core.look(|known| known.weighed.push(apples.id));
     shop.sells([(apples, true), (cake, true)], 2).await;

@@ -148,7 +148,7 @@ fn goods_that_were_weighed_are_of_format_8() {
     assert!(saoma_protocol::pricing::check_amount(goods, amount.minor()).is_ok());
     // Of a split, what is sold stands in its first part.
     let Record::CashSale { payment, counter, tendered_minor, cashier, .. } = record.clone() else { return };
-    let part = SplitPart { of: counter, part: 1, total: *amount, goods: goods.clone() };
+    let part = saoma_protocol::journal::SplitPart { of: counter, part: 1, total: *amount, goods: goods.clone() };
     let (amount, goods, split) = (*amount, Vec::new(), Some(part));
     let part = Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote: None };
     assert_eq!(part.version(), 8);

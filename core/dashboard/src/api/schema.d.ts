@@ -4552,10 +4552,12 @@ export interface components {
                 active: boolean;
                 /** @description A UPC-A as the EAN-13 that it is. */
                 barcodes: string[];
+                /** @description It is weighed when it is sold. */
+                by_weight: boolean;
                 created_at: components["schemas"]["Millis"];
                 id: components["schemas"]["GoodsId"];
                 name: string;
-                /** @description Of one. */
+                /** @description Of one, or of a kilogram of what is sold by weight. */
                 price: components["schemas"]["Money"];
                 /** @description Where it is sold; empty: in all stores. */
                 stores: components["schemas"]["StoreId"][];
