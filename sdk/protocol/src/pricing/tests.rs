@@ -236,7 +236,7 @@ proptest! {
     fn no_discount_is_more_than_its_line(lines in lines(), discount in discounts()) {
         let Priced { goods, .. } = priced(&lines, discount)?;
         for line in goods {
-            let gross = line.price_minor * i64::from(line.quantity);
+            let gross = gross_minor(&line).expect("priced");
             prop_assert!(line.discount_minor >= 0 && line.sale_discount_minor >= 0);
             prop_assert!(line.discount_minor + line.sale_discount_minor <= gross);
         }
@@ -257,7 +257,7 @@ proptest! {
         let Priced { goods, totals } = priced(&lines, discount)?;
         let whole = i128::from(totals.gross_minor - totals.discount_minor);
         for line in goods {
-            let before = i128::from(line.price_minor * i64::from(line.quantity) - line.discount_minor);
+            let before = i128::from(gross_minor(&line).expect("priced") - line.discount_minor);
             let exact = i128::from(totals.sale_discount_minor) * before;
             let share = i128::from(line.sale_discount_minor) * whole;
             prop_assert!((exact - share).abs() < whole.max(1), "{share} for {exact}");
