@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod emv;
 pub mod held;
 pub mod journal;
+pub mod label;
 pub mod link;
 pub mod offline;
 pub mod paired;

@@ -7,6 +7,7 @@
 //! verify` does, and the hash of each entry says which one a line is.
 
 use saoma_protocol::{
+    Grams,
     code::offline::Code,
     journal::{CoreTime, Entry, EntryError, Stamp},
 };
@@ -107,7 +108,11 @@ fn cell(record: &Value, column: &str) -> String {
     let goods = goods.map(Vec::as_slice).unwrap_or_default();
     match column {
         "goods" => {
-            let lines = goods.iter().map(|line| format!("{} x {}", text(&line["quantity"]), text(&line["name"])));
+            let much = |line: &Value| match line["weight_grams"].as_u64().and_then(|grams| u32::try_from(grams).ok()) {
+                Some(grams) => Grams(grams).to_string(),
+                None => text(&line["quantity"]),
+            };
+            let lines = goods.iter().map(|line| format!("{} x {}", much(line), text(&line["name"])));
             return lines.collect::<Vec<_>>().join("; ");
         }
         // Off each line, and off all of it. Empty where nothing was.
@@ -261,7 +266,8 @@ mod tests {
         let amount = |minor: i64| json!({"minor": minor, "currency": "CNY"});
         let goods = json!([{"name": "tea", "quantity": 2, "price_minor": 700, "discount_minor": 100,
                             "sale_discount_minor": 20, "tax": null}, {"name": "cup", "quantity": 1, "price_minor": 20,
-                            "sale_discount_minor": 1}]);
+                            "sale_discount_minor": 1}, {"name": "apples", "quantity": 1, "price_minor": 1280,
+                            "weight_grams": 456}]);
         let sale = |goods: &Value, split: Value| {
             let record = json!({"kind": "cash_sale", "payment": PaymentId::from_bytes([7; 16]), "counter": 12,
                                 "amount": amount(500), "tendered_minor": 500, "goods": goods, "cashier": "Li", "split": split});
@@ -271,9 +277,9 @@ mod tests {
             let cell = |column| cells[COLUMNS.iter().position(|name| *name == column).unwrap()].clone();
             ["goods", "discount_minor", "split_number", "split_part", "split_total_minor"].map(cell).join("|")
         };
-        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup|121|||");
+        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup; 0.456 kg x apples|121|||");
         let part = |part: u32, goods: &Value| json!({"of": 12, "part": part, "total": amount(1_299), "goods": goods});
-        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup|121|12|1|1299");
+        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup; 0.456 kg x apples|121|12|1|1299");
         assert_eq!(sale(&json!([]), part(2, &json!([]))), "||12|2|1299");
     }
 

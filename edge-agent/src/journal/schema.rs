@@ -96,6 +96,7 @@ diesel::table! {
         price_minor -> BigInt,
         currency -> Text,
         tax_rate -> Nullable<Text>,
+        by_weight -> BigInt,
     }
 }
 

@@ -446,7 +446,7 @@ fn every_column_is_sealed_or_may_be_read() {
                                sales.captured elsewhere.payment elsewhere.entry elsewhere.open refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
                                shift_presses.at held.number splits.number splits.open cashiers.name pin_tries.cashier pushes_seen.id meta.name \
-                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
+                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate goods.by_weight \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
                                offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until \

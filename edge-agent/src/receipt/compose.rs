@@ -128,8 +128,12 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Op
     let money = |minor| Money::new(minor, currency).decimal();
     let sums = sums(goods);
     for goods in goods {
-        let line = i64::from(goods.quantity).checked_mul(goods.price_minor);
-        paper.row(&format!("{} ×{}", goods.name, goods.quantity), &line.map(money).unwrap_or_default());
+        let line = pricing::gross_minor(goods).map(money).unwrap_or_default();
+        let much = match goods.weight_grams {
+            Some(weight) => format!("{weight} × {}/kg", money(goods.price_minor)),
+            None => format!("×{}", goods.quantity),
+        };
+        paper.row(&format!("{} {much}", goods.name), &line);
         if goods.discount_minor > 0 {
             paper.row("  折扣 Discount", &money(-goods.discount_minor));
         }
@@ -370,20 +374,26 @@ mod tests {
     /// Cents that no discount and no tax divides evenly: the slip's own numbers must add up all the same.
     #[test]
     fn a_receipt_of_a_basket() {
-        use saoma_protocol::pricing::{Discount, Line, price};
+        use saoma_protocol::{
+            Grams,
+            pricing::{Discount, Line, price},
+        };
         let tax = |name: &str, basis_points, included| Some(GoodsTax { name: name.to_owned(), basis_points, included });
         let line = |name: &str, quantity, price_minor, discount, tax| Line {
             name: name.to_owned(),
             quantity,
             price_minor,
+            weight_grams: None,
             discount,
             tax,
         };
+        let apples = Line { weight_grams: Some(Grams(456)), ..line("苹果 Apples", 1, 1_280, None, None) };
         let lines = [
             line("茶叶 Tea", 3, 333, Some(Discount::BasisPoints(1_000)), tax("增值税 VAT", 1_300, true)),
             line("杯子 Cup", 1, 1_001, None, tax("增值税 VAT", 1_300, true)),
             line("啤酒 Beer", 2, 777, Some(Discount::Minor(54)), tax("酒税 Liquor", 825, false)),
             line("其他 Other", 1, 50, None, None),
+            apples,
         ];
         let priced = price(&lines, Some(Discount::Minor(100))).unwrap();
         let mut sale = cash_sale();

@@ -1,7 +1,7 @@
 //! What the till's pages get to see: the types of `TILL-API.md`. Made from the inner types, never read back.
 
 use saoma_protocol::{
-    Currency, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Currency, GoodsId, Grams, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{Failure, Goods, PaymentState, RefundState, TerminalBooks},
     message::{PeripheralHealth, Unsent},
 };
@@ -453,6 +453,8 @@ pub enum DisplayView {
     Basket {
         name: String,
         quantity: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight_grams: Option<Grams>,
         line: String,
         total: String,
         currency: Currency,
@@ -489,8 +491,8 @@ impl DisplayView {
             Display::Message { message, amount, currency, change } => {
                 Self::Message { message, amount, currency, change }
             }
-            Display::Basket { name, quantity, line, total, currency } => {
-                Self::Basket { name, quantity, line, total, currency }
+            Display::Basket { name, quantity, weight_grams, line, total, currency } => {
+                Self::Basket { name, quantity, weight_grams, line, total, currency }
             }
             Display::Training { message, amount, currency, change } => {
                 Self::Training { message, amount, currency, change }
@@ -527,6 +529,13 @@ pub enum ScanView {
         #[serde(skip_serializing_if = "Option::is_none")]
         scanned: Option<Scanned>,
         basket: Option<Box<BasketView>>,
+    },
+    /// Goods that are sold by weight: they come into the basket once it is known how much of them there is.
+    Weigh {
+        goods: GoodsId,
+        name: String,
+        /// Of a kilogram.
+        price_minor: i64,
     },
     /// The catalogue does not have it; only as an event. The end of it is told if it looks like one that is printed on packages.
     BarcodeUnknown {

@@ -23,7 +23,7 @@ use actix_web::{
     web::{self, Data, Json, Path},
 };
 use saoma_protocol::{
-    Amount, Currency, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Amount, Currency, GoodsId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
         CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
         OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
@@ -76,6 +76,7 @@ pub struct Known {
     tax_rates: Vec<CatalogueRate>,
     /// The versions since which a terminal asked for changes.
     pub goods_asked: Vec<u64>,
+    pub weighed: Vec<GoodsId>,
     /// What terminals are told of offline codes, at the moment that they ask; none as a core of before.
     pub offline: Option<OfflineList>,
     /// How far core's clock is ahead of everybody's, in milliseconds.
@@ -578,11 +579,14 @@ async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
     let page: Vec<_> = known.catalogue[from..].iter().take(PAGE).cloned().collect();
     let through = from + page.len();
     let (sold, gone): (Vec<_>, Vec<_>) = page.into_iter().partition(|(_, is_sold)| *is_sold);
+    let (weighed, sold): (Vec<_>, Vec<_>) =
+        sold.into_iter().map(|(item, _)| item).partition(|item| known.weighed.contains(&item.id));
     HttpResponse::Ok().json(GoodsChanges {
         through: Sequence(through as u64),
         more: through < known.catalogue.len(),
         afresh,
-        goods: sold.into_iter().map(|(item, _)| item).collect(),
+        goods: sold,
+        weighed,
         removed: gone.into_iter().map(|(item, _)| item.id).collect(),
         tax_rates: known.tax_rates.clone(),
     })

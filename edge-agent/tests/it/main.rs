@@ -23,6 +23,8 @@ mod offline_codes;
 mod paired;
 mod paired_kept;
 mod paired_routes;
+mod peripherals_display;
+mod peripherals_emulator;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;

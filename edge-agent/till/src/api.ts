@@ -236,7 +236,9 @@ export interface GoodsTax {
 export interface BasketLine {
   name: string;
   quantity: number;
+  /** Of one, or of a kilogram of what was weighed. */
   price_minor: number;
+  weight_grams?: number;
   discount?: Discount;
   discount_minor: number;
   /** After its own discount. */
@@ -345,8 +347,10 @@ export type Display =
   | { kind: 'idle'; merchant_name: string }
   | { kind: 'code'; payment: string; amount: string; currency: string; code_url: string; expires_at?: number; svg: string }
   | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string }
-  | { kind: 'basket'; name: string; quantity: number; line: string; total: string; currency: string }
+  | { kind: 'basket'; name: string; quantity: number; weight_grams?: number; line: string; total: string; currency: string }
   | { kind: 'training'; message?: DisplayMessage; amount?: string; currency?: string; change?: string };
+
+export type Weighing = { state: 'stable'; grams: number; net: boolean } | { state: 'in_motion' | 'over_capacity' | 'under_zero' | 'not_zeroed' };
 
 export interface Books {
   agree: boolean;
@@ -354,7 +358,9 @@ export interface Books {
 
 export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
-export type ScanAnswer = SaleScan | BasketScan;
+/** Goods that are sold by weight, with the price of a kilogram. */
+export type WeighScan = { result: 'weigh'; goods: string; name: string; price_minor: number };
+export type ScanAnswer = SaleScan | BasketScan | WeighScan;
 export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' | 'card_swiped' } | { result: 'barcode_unknown'; ends_in?: string } | { result: 'refused'; code: string; detail: string };
 
 /** A refusal, as the agent words it (RFC 9457). */

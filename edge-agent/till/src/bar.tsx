@@ -4,7 +4,7 @@ import { shown } from './amount';
 import { clock, useModel, useNow, useText } from './hooks';
 import { CameIn } from './received-screens';
 import { tellsOfCash } from './shift';
-import { press, switchLanguage } from './store';
+import { press } from './store';
 import { fill } from './text';
 
 export function Bar() {
@@ -50,8 +50,8 @@ export function Bar() {
       <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={t.info}>
         {troubles > 0 ? `⚠ ${troubles}` : 'ⓘ'}
       </button>
-      <button type="button" data-key="language" onClick={switchLanguage}>
-        {language === 'zh' ? 'EN' : '中文'}
+      <button type="button" data-key="language" aria-keyshortcuts="F12" onClick={() => press({ kind: 'language' }, 'tap')}>
+        <kbd>F12</kbd>{language === 'zh' ? 'EN' : '中文'}
       </button>
     </header>
   );

@@ -96,6 +96,19 @@ test('what did not come to a sale is in the basket again', () => {
   expect(step(from, key('E'), [failed], null, false, [], null).screen).toEqual(HOME);
 });
 
+test.each<[string, string, Screen, Wish[]]>([
+  ['what the scale says', 'E', { kind: 'weigh', goods: 'gds_1', name: '', minor: 1_280, keyed: '' }, [{ kind: 'weigh', goods: 'gds_1' }]],
+  ['grams by hand', '0457B6E', HOME, [press({ weighed: { goods: 'gds_1', grams: 456 } })]],
+  ['six digits at most', '12345678E', HOME, [press({ weighed: { goods: 'gds_1', grams: 123_456 } })]],
+  ['keyed and taken back', '45XE', { kind: 'weigh', goods: 'gds_1', name: '', minor: 1_280, keyed: '' }, [{ kind: 'weigh', goods: 'gds_1' }]],
+  ['not wanted', 'X', { kind: 'basket', at: 1, keyed: '' }, []],
+])('goods by weight: %s', (_, keys, screen, wishes) => {
+  const weigh: Screen = { kind: 'weigh', goods: 'gds_1', name: '', minor: 1_280, keyed: '' };
+  expect(play(keys, weigh)).toMatchObject({ last: { screen }, wishes });
+  // Of an empty basket it is the same, and no after all leads home.
+  expect(play('X', weigh, null).last.screen).toEqual(HOME);
+});
+
 test('a scan is of goods wherever it may be', () => {
   const scanned = (screen: Screen, text: string): Wish | undefined => step(screen, { kind: 'scanned', text }, [], null, false, [], BASKET).wish;
   const keyed: Screen = { kind: 'home', keyed: '1250' };

@@ -2,7 +2,7 @@
 // paid. Pure; what the lines cost is counted by the agent alone.
 
 import type { Basket } from './api';
-import { minorOf } from './amount';
+import { minorOf, withDigits } from './amount';
 import { askReference, type Order } from './held';
 import { HOME, type Press, type Screen, type Step } from './screen';
 import { CODE_LEN_MAX } from './wedge';
@@ -11,23 +11,39 @@ export type BasketScreen =
   /** `at`: the line that is chosen. `keyed`: see `meaning`. */
   | { kind: 'basket'; at: number; keyed: string }
   /** Asks whether all of it goes. */
-  | { kind: 'basket-clear' };
+  | { kind: 'basket-clear' }
+  /** How much there is of goods that are sold by weight: `keyed` in grams, or nothing, and the scale says it. `minor`: of a kilogram. */
+  | WeighScreen;
+
+export interface WeighScreen {
+  kind: 'weigh';
+  goods: string;
+  name: string;
+  minor: number;
+  keyed: string;
+}
 
 export type Discount = { basis_points: number } | { minor: number };
 
 export type BasketPress =
   | { other: { price_minor: number; quantity: number; name: string } }
+  | { weighed: { goods: string; grams: number } }
   | { quantity: { line: number; quantity: number } }
   | { discount: { line: number | null; discount: Discount | null } }
   | { clear: Record<string, never> }
   | { take_up: { held: number } };
 
-export type BasketWish = { kind: 'basket'; press: BasketPress };
+export type BasketWish =
+  | { kind: 'basket'; press: BasketPress }
+  /** Reads the scale, and puts so much into the basket. */
+  | { kind: 'weigh'; goods: string };
 
 /** A line without a barcode, on the customer's receipt. */
 const OTHER = '其他 Other';
 /** More digits than a quantity has are a barcode, typed by a hand. */
 const QUANTITY_DIGITS_MAX = 4;
+/** Up to 999.999 kg. */
+const GRAM_DIGITS_MAX = 6;
 
 export function basketScreen(at = 0): Screen {
   return { kind: 'basket', at, keyed: '' };
@@ -76,7 +92,26 @@ export function other(minor: number): BasketPress {
   return { other: { price_minor: minor, quantity: 1, name: OTHER } };
 }
 
+/** Nothing keyed is what lies on the scale. */
+function weighStep(screen: WeighScreen, press: Press, basket: Basket | null): Step {
+  const { keyed, goods } = screen;
+  switch (press.kind) {
+    case 'digits':
+      return stay({ ...screen, keyed: withDigits(keyed, press.digits).slice(0, GRAM_DIGITS_MAX) });
+    case 'back':
+      return stay({ ...screen, keyed: keyed.slice(0, -1) });
+    case 'escape':
+      if (keyed !== '') return stay({ ...screen, keyed: '' });
+      return stay(basket === null ? HOME : basketScreen(basket.lines.length - 1));
+    case 'enter':
+      return keyed === '' ? { screen, wish: { kind: 'weigh', goods } } : does(HOME, { weighed: { goods, grams: Number(keyed) } });
+    default:
+      return stay(screen);
+  }
+}
+
 export function basketStep(screen: BasketScreen, press: Press, basket: Basket | null): Step {
+  if (screen.kind === 'weigh') return weighStep(screen, press, basket);
   if (basket === null) return stay(HOME);
   if (screen.kind === 'basket-clear') {
     if (press.kind === 'enter') return does(HOME, { clear: {} });

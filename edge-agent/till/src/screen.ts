@@ -48,6 +48,8 @@ export type FunctionKey = 'sale' | 'code' | 'shift' | 'hold' | Action;
 export type Press =
   | { kind: 'digits'; digits: string }
   | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'received' | 'training' }
+  /** Chinese or English, wherever the cashier stands. */
+  | { kind: 'language' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
@@ -70,6 +72,7 @@ export type Wish =
   | { kind: 'look-up'; counter: string }
   /** Sends what core does not have. */
   | { kind: 'sync-now' }
+  | { kind: 'compare-books' | 'open-drawer' }
   | DeviceWish
   | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
@@ -78,7 +81,10 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused';
+/** Why the scale has no weight to sell by. */
+export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none';
+
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused' | WeighHint;
 
 export interface Step {
   screen: Screen;
@@ -185,6 +191,7 @@ export function step(
       return home(screen, press);
     case 'basket':
     case 'basket-clear':
+    case 'weigh':
       return basketStep(screen, press, basket);
     case 'split':
     case 'split-back':
@@ -239,7 +246,9 @@ export function step(
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
       if (press.kind === 'digits' && press.digits === '3') return { screen, wish: { kind: 'sync-now' } };
-      if (press.kind === 'digits' && press.digits === '4') return stay({ kind: 'received' });
+      if (press.kind === 'digits' && press.digits === '4') return { screen, wish: { kind: 'compare-books' } };
+      if (press.kind === 'digits' && press.digits === '5') return { screen, wish: { kind: 'open-drawer' } };
+      if (press.kind === 'digits' && press.digits === '6') return stay({ kind: 'received' });
       if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

@@ -1,12 +1,13 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
+  type Basket, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { configure, restartDevice, search, selfTest } from './device-store';
+import { compareBooks, openDrawer, syncNow } from './info-store';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
 import { withSale } from './page-sales';
@@ -19,6 +20,7 @@ import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 import { lookUp, readUnseen } from './unseen';
+import { weigh } from './weigh-store';
 
 export type Notice =
   | { kind: 'hint'; hint: Hint }
@@ -118,7 +120,7 @@ function firstLanguage(): Language {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
-export function switchLanguage(): void {
+function switchLanguage(): void {
   const language = model.language === 'zh' ? 'en' : 'zh';
   localStorage.setItem(LANGUAGE, language);
   set({ language });
@@ -161,14 +163,18 @@ function isUnread(press: Press, at: number): boolean {
 
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
+  if (what.kind === 'language') {
+    switchLanguage();
+    return;
+  }
   if (model.busy.some(isAlone) || pinsUnderWay > 0) return;
   if (isUnread(what, at)) {
     set({ notice: { kind: 'hint', hint: 'price_changed' } });
     return;
   }
   if (isTooEarly(what, by, at)) return;
-  // Settings and pairing are at the till itself.
-  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits' && what.digits !== '4') return;
+  // Settings, pairing and sending are at the till itself.
+  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits' && '123'.includes(what.digits)) return;
   const { state } = model;
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
@@ -202,7 +208,7 @@ function take({ screen, wish, hint }: Step, pressedAt?: number): void {
   else void priceOf(screen);
 }
 
-async function carry(wish: Wish): Promise<void> {
+export async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
     case 'sell': {
       const price = priceBefore(wish.body);
@@ -215,6 +221,8 @@ async function carry(wish: Wish): Promise<void> {
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
     case 'basket':
       return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
+    case 'weigh':
+      return weigh(wish.goods);
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -229,6 +237,10 @@ async function carry(wish: Wish): Promise<void> {
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'sync-now':
       return syncNow();
+    case 'compare-books':
+      return compareBooks();
+    case 'open-drawer':
+      return openDrawer();
     case 'search':
       return search();
     case 'configure':
@@ -256,7 +268,7 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        if (answer.result !== 'basket' && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if ('sale' in answer && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
@@ -413,7 +425,7 @@ function withBasket(basket: Basket | null): Partial<Model> {
 }
 
 /** Where goods that are scanned lead to the basket: nothing else is being asked. */
-const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received'];
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received', 'weigh'];
 
 function scanned(answer: Events['scan']): void {
   switch (answer.result) {
@@ -430,6 +442,11 @@ function scanned(answer: Events['scan']): void {
     case 'card_swiped':
       tell(new Problem(409, answer.result, ''));
       return;
+    case 'weigh': {
+      const { goods, name, price_minor: minor } = answer;
+      if (TO_BASKET.includes(model.screen.kind)) set({ screen: { kind: 'weigh', goods, name, minor, keyed: '' }, notice: null });
+      return;
+    }
     case 'basket': {
       const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
       set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });
@@ -538,27 +555,6 @@ async function readSales(): Promise<void> {
   const path = salesPath();
   const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
   if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
-}
-
-/** With how many waiting, as they stand now. */
-function syncNow(): Promise<void> {
-  const key = freshKey();
-  return ask(async () => {
-    await post('/api/sync-now', {}, key);
-    set({ notice: { kind: 'syncing', offline: model.state?.link.https !== true && model.state?.link.mqtt !== true } });
-  });
-}
-
-export function openDrawer(): void {
-  const key = freshKey();
-  void ask(() => post('/api/drawer/open', {}, key));
-}
-
-export function compareBooks(): void {
-  void ask(async () => {
-    const books = await get<Books & { core: unknown }>('/api/books');
-    set({ notice: { kind: 'books', agree: books.core === null ? null : books.agree } });
-  });
 }
 
 export function start(): void {

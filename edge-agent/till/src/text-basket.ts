@@ -1,5 +1,7 @@
 // What the basket's screens say.
 
+import type { WeighHint } from './screen';
+
 export interface BasketTexts {
   title: string;
   /** {0}: how many lines. */
@@ -16,7 +18,28 @@ export interface BasketTexts {
   /** {0}: the tax. */
   contained: string;
   added: string;
+  perKilogram: string;
+  weigh: string;
+  weighHint: string;
+  weighKey: string;
 }
+
+export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>>> = {
+  zh: {
+    weigh_moves: '秤上的商品还在动：放稳后再按一次 Enter',
+    weigh_empty: '秤上没有东西：放上商品后再按 Enter，或输入克数',
+    weigh_over: '超过秤的最大称量：分次称，或输入克数',
+    weigh_zero: '秤没有归零：清空秤盘、去皮并归零后再称',
+    weigh_none: '秤没有读数：请检查秤，或输入克数',
+  },
+  en: {
+    weigh_moves: 'The goods on the scale still move: press Enter again once they are at rest',
+    weigh_empty: 'Nothing is on the scale: put the goods on it and press Enter, or key the grams',
+    weigh_over: 'This is more than the scale can weigh: weigh it in parts, or key the grams',
+    weigh_zero: 'The scale is not at zero: empty it, clear its tare, set it to zero, and weigh again',
+    weigh_none: 'The scale says nothing: look at it, or key the grams',
+  },
+};
 
 export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
   zh: {
@@ -33,6 +56,10 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     discountOnAll: '整单折扣',
     contained: '含 {0}',
     added: '另加 {0}',
+    perKilogram: '每千克',
+    weigh: '请放上秤，按 Enter 取重量',
+    weighHint: '容器请先在秤上去皮。没有秤时输入克数，再按 Enter。',
+    weighKey: '取重量',
   },
   en: {
     title: 'Basket',
@@ -48,5 +75,9 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     discountOnAll: 'Discount on all',
     contained: 'incl. {0}',
     added: 'plus {0}',
+    perKilogram: 'For a kilogram',
+    weigh: 'Put it on the scale, and press Enter',
+    weighHint: 'Tare a container on the scale first. Without a scale, key the grams and press Enter.',
+    weighKey: 'Weigh',
   },
 };

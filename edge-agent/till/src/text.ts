@@ -2,7 +2,7 @@
 
 import type { Action, Method, PaidBy, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
-import { BASKET, type BasketTexts } from './text-basket';
+import { BASKET, type BasketTexts, WEIGH_HINTS } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
 import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
@@ -253,7 +253,7 @@ const zh: Texts = {
     receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
     training_over: '培训已结束，之后都是真实交易。',
     ...SPLIT_HINTS.zh,
-    ...QUOTE_HINTS.zh,
+    ...QUOTE_HINTS.zh, ...WEIGH_HINTS.zh,
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -478,7 +478,7 @@ const en: Texts = {
     receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
     training_over: 'Training is over. Whatever is keyed now is real.',
     ...SPLIT_HINTS.en,
-    ...QUOTE_HINTS.en,
+    ...QUOTE_HINTS.en, ...WEIGH_HINTS.en,
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',

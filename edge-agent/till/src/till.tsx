@@ -69,6 +69,7 @@ function roomOf(screen: Screen) {
       return <HeldRoom screen={screen} />;
     case 'basket':
     case 'basket-clear':
+    case 'weigh':
       return <BasketRoom screen={screen} />;
     case 'split':
     case 'split-back':

@@ -28,6 +28,8 @@ export async function agent(dist) {
   let awaiting = null;
   /** The agent ends as soon as it has made the next sale of a scan, before it says so. */
   let crashes = false;
+  /** What lies on the scale; null: there is none. */
+  let scale = null;
   /** The channel gives no answer to what is scanned now. */
   let isSilent = false;
   let display = { kind: 'idle', merchant_name: '扫码茶饮' };
@@ -251,7 +253,7 @@ export async function agent(dist) {
     if (split !== undefined) return desk.ofSplit(Number(split), ofSplit);
     // The door in the network is not open here.
     if (path === '/api/paired/code') return /^\P{Cc}{1,32}$/u.test(body.name.trim()) ? problem(409, 'pairing_off') : problem(422, 'device_name_invalid');
-    if (path === '/api/sync-now') return [200, {}];
+    if (path === '/api/sync-now' || path === '/api/drawer/open') return [200, {}];
     if (path === '/api/peripherals/search') {
       const place = '192.168.1.9:9100';
       found = [{ bus: 'network', place, name: place, used_by: [], fits: [{ kind: 'printer', driver: 'escpos-tcp' }] }];
@@ -289,6 +291,10 @@ export async function agent(dist) {
       json([200, devices()]);
     } else if (url.pathname === '/api/shift' && request.method === 'GET') {
       json([200, { shift: desk.shiftView() }]);
+    } else if (url.pathname === '/api/books' && request.method === 'GET') {
+      json([200, { agree: true, core: {} }]);
+    } else if (url.pathname === '/api/scale' && request.method === 'GET') {
+      json(scale === null ? problem(503, 'peripheral_failed') : [200, scale]);
     } else if (url.pathname === '/api/basket' && request.method === 'GET') {
       json([200, desk.basket()]);
     } else if (url.pathname.startsWith('/api/splits/') && request.method === 'GET') {
@@ -324,6 +330,9 @@ export async function agent(dist) {
       received.unshift(JSON.parse(text));
       emit('received', received[0]);
       emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/scale') {
+      scale = JSON.parse(text);
       json([200, {}]);
     } else if (url.pathname === '/channel') {
       isSilent = text === 'silent';

@@ -25,10 +25,11 @@ use crate::{
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
 /// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
-/// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of. Each record is written in the oldest
+/// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of,
+/// version 8 goods that were weighed. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 7;
+pub const RECORD_VERSION: u16 = 8;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -197,6 +198,9 @@ impl Record {
     /// The version of the format that brought this kind of record.
     #[must_use]
     pub fn version(&self) -> u16 {
+        if self.has_weighed() {
+            return 8;
+        }
         match self {
             Self::SaleKeyed { quote: Some(_), .. }
             | Self::CashSale { quote: Some(_), .. }
@@ -218,6 +222,16 @@ impl Record {
             Self::OfflineSale { .. } => 5,
             Self::StoredCardSale { .. } => 6,
         }
+    }
+
+    /// Whether something of what it sells was weighed.
+    fn has_weighed(&self) -> bool {
+        let (goods, split) = match self {
+            Self::SaleKeyed { goods, split, .. } | Self::CashSale { goods, split, .. } => (goods, split.as_ref()),
+            Self::OfflineSale { goods, .. } | Self::StoredCardSale { goods, .. } => (goods, None),
+            _ => return false,
+        };
+        goods.iter().chain(split.into_iter().flat_map(|part| &part.goods)).any(|line| line.weight_grams.is_some())
     }
 }
 

@@ -206,6 +206,23 @@ fn a_moment_is_cores_as_soon_as_the_machines_clock_is_known_to_be_wrong() {
 }
 
 #[test]
+fn goods_that_were_weighed_are_of_format_8() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-8.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (8, entry));
+    let Record::CashSale { amount, goods, .. } = &record else { panic!("the vector is a cash sale") };
+    assert_eq!(goods[0].weight_grams, Some(saoma_protocol::Grams(456)));
+    assert!(saoma_protocol::pricing::check_amount(goods, amount.minor()).is_ok());
+    // Of a split, what is sold stands in its first part.
+    let Record::CashSale { payment, counter, tendered_minor, cashier, .. } = record.clone() else { return };
+    let part = saoma_protocol::journal::SplitPart { of: counter, part: 1, total: *amount, goods: goods.clone() };
+    let (amount, goods, split) = (*amount, Vec::new(), Some(part));
+    let part = Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote: None };
+    assert_eq!(part.version(), 8);
+}
+
+#[test]
 fn what_a_terminal_signs_of_an_entry_is_what_an_independent_implementation_signed() {
     #[derive(Deserialize)]
     struct SignatureVector {

@@ -3128,7 +3128,7 @@ export interface components {
             barcodes: string[];
             id: components["schemas"]["GoodsId"];
             name: string;
-            /** @description Of one; 0 or more. */
+            /** @description Of one, or of a kilogram of what is weighed; 0 or more. */
             price: components["schemas"]["Money"];
             tax_rate?: components["schemas"]["TaxRateId"] | null;
         };
@@ -3185,6 +3185,7 @@ export interface components {
             /** @description Those that are not are not sold, and their barcodes are free. */
             active: boolean;
             barcodes?: string[];
+            by_weight?: boolean;
             name: string;
             price: components["schemas"]["Money"];
             stores?: components["schemas"]["StoreId"][];
@@ -3404,9 +3405,11 @@ export interface components {
              *     characters (which is not of 8, 12 or 13 digits). Each is of one of the goods that are active.
              */
             barcodes?: string[];
+            /** @description It is weighed when it is sold. */
+            by_weight?: boolean;
             /** @description 1 to 128 characters; stands on receipts. */
             name: string;
-            /** @description Of one, in the merchant's currency; 0 to 999,999,999,999 minor units. */
+            /** @description Of one, or of a kilogram, in the merchant's currency; 0 to 999,999,999,999 minor units. */
             price: components["schemas"]["Money"];
             /** @description At most 100; without any, it is sold in all stores. */
             stores?: components["schemas"]["StoreId"][];
@@ -3865,7 +3868,8 @@ export interface components {
         /**
          * @description One line of what is sold.
          *
-         *     What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`; see [`crate::pricing`] for the tax on it.
+         *     What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`, and of what was weighed the weight in kilograms stands
+         *     in the place of the quantity; see [`crate::pricing`] for rounding and for the tax on it.
          *     The fields after the price came later and are left out where they say nothing: a core that does not know them takes every
          *     line that has none. Lines with a discount or a tax are made from a catalogue alone, which only a core that knows them gives.
          */
@@ -3879,7 +3883,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Price of one, in minor units of the order's currency; 0 or more.
+             * @description Price of one, or of a kilogram of what was weighed, in minor units of the order's currency; 0 or more.
              */
             price_minor: number;
             /**
@@ -3893,6 +3897,7 @@ export interface components {
              */
             sale_discount_minor?: number;
             tax?: components["schemas"]["GoodsTax"] | null;
+            weight_grams?: components["schemas"]["Grams"] | null;
         };
         /** @description `GET /v1/terminal/goods?since=N`: what changed in the catalogue, for one terminal's store. */
         GoodsChanges: {
@@ -3902,12 +3907,17 @@ export interface components {
             goods: components["schemas"]["CatalogueGoods"][];
             /** @description Whether there is more now. */
             more: boolean;
-            /** @description Not sold here any more; some may never have been held. */
+            /** @description Not sold here any more; some may never have been held. What is told beside it comes after it. */
             removed: components["schemas"]["GoodsId"][];
             /** @description All of the merchant's, in the place of those held. */
             tax_rates: components["schemas"]["CatalogueRate"][];
             /** @description The version up to which this page goes: the `since` of the next request. */
             through: components["schemas"]["Sequence"];
+            /**
+             * @description The same of what is sold by weight, at the price of a kilogram. A terminal that knows no weights passes over it; all of these are in
+             *     `removed` as well, so that it sells none of them by the piece.
+             */
+            weighed?: components["schemas"]["CatalogueGoods"][];
         };
         GoodsId: string;
         /** @description The tax on a line, as it was when it was sold. */
@@ -3927,10 +3937,12 @@ export interface components {
             active: boolean;
             /** @description A UPC-A as the EAN-13 that it is. */
             barcodes: string[];
+            /** @description It is weighed when it is sold. */
+            by_weight: boolean;
             created_at: components["schemas"]["Millis"];
             id: components["schemas"]["GoodsId"];
             name: string;
-            /** @description Of one. */
+            /** @description Of one, or of a kilogram of what is sold by weight. */
             price: components["schemas"]["Money"];
             /** @description Where it is sold; empty: in all stores. */
             stores: components["schemas"]["StoreId"][];
@@ -3942,6 +3954,11 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * Format: int32
+         * @description A weight: whole grams.
+         */
+        Grams: number;
         /** @enum {string} */
         HandOutcome: "paid" | "not_paid";
         HandSettlementId: string;
@@ -4550,10 +4567,12 @@ export interface components {
                 active: boolean;
                 /** @description A UPC-A as the EAN-13 that it is. */
                 barcodes: string[];
+                /** @description It is weighed when it is sold. */
+                by_weight: boolean;
                 created_at: components["schemas"]["Millis"];
                 id: components["schemas"]["GoodsId"];
                 name: string;
-                /** @description Of one. */
+                /** @description Of one, or of a kilogram of what is sold by weight. */
                 price: components["schemas"]["Money"];
                 /** @description Where it is sold; empty: in all stores. */
                 stores: components["schemas"]["StoreId"][];
