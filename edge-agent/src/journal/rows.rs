@@ -38,7 +38,7 @@ pub(super) const SIGNATURE_KEPT: Place = Place { table: "signatures", column: "k
 pub(super) const RECEIVED_KEPT: Place = Place { table: "received", column: "kept", key: "payment" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 17] = [
+pub(super) const SEALED: [Place; 18] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,

@@ -57,10 +57,10 @@ export function InfoScreen() {
           </>
         )}
         {!IS_PAIRED && <Key what={{ kind: 'digits', digits: '3' }} id="sync-now"><kbd>3</kbd>{t.syncNow}</Key>}
-        <Key what={{ kind: 'received' }} id="received"><kbd>4</kbd>{t.received.title}</Key>
         <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <Key what={{ kind: 'digits', digits: '4' }} id="books"><kbd>4</kbd>{t.books}</Key>
         <Key what={{ kind: 'digits', digits: '5' }} id="drawer"><kbd>5</kbd>{t.drawer}</Key>
+        <Key what={{ kind: 'received' }} id="received"><kbd>6</kbd>{t.received.title}</Key>
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>
       </div>
     </div>
