@@ -3,9 +3,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Basket, BasketLine, GoodsTax } from './api';
 import { kilograms } from './amount';
-import type { BasketScreen, WeighScreen } from './basket';
+import type { BasketScreen } from './basket';
 import { useModel, useText } from './hooks';
 import { fill } from './text';
+import type { WeighScreen } from './weigh';
 import { SCALE } from './weigh-store';
 import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
@@ -51,12 +52,13 @@ function WeighRoom({ screen }: { screen: WeighScreen }) {
   const show = useShown();
   const weighs = useModel().busy.includes(SCALE);
   return (
-    <div class="two" data-weigh={screen.goods}>
+    <div class="two" data-weigh={screen.of.goods}>
       <section>
-        <h2>{screen.name}</h2>
-        <Sum label={t.basket.perKilogram} text={show(screen.minor)} class="per-kilogram" />
+        <h2>{screen.of.name}</h2>
+        <Sum label={t.basket.perKilogram} text={show(screen.of.minor)} class="per-kilogram" />
         <p class={weighs ? 'big pulse' : 'big'}>{screen.keyed === '' ? t.basket.weigh : kilograms(Number(screen.keyed))}</p>
         <p>{t.basket.weighHint}</p>
+        {screen.next.length > 0 && <p>{fill(t.basket.weighNext, screen.next.map(({ name }) => name).join(', '))}</p>}
       </section>
       <Keypad enter={screen.keyed === '' ? t.basket.weighKey : t.enter} />
     </div>

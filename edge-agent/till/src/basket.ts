@@ -2,26 +2,18 @@
 // paid. Pure; what the lines cost is counted by the agent alone.
 
 import type { Basket } from './api';
-import { minorOf, withDigits } from './amount';
+import { minorOf } from './amount';
 import { askReference, type Order } from './held';
 import { HOME, type Press, type Screen, type Step } from './screen';
 import { CODE_LEN_MAX } from './wedge';
+import { type Weighable, type WeighScreen, weighStep } from './weigh';
 
 export type BasketScreen =
   /** `at`: the line that is chosen. `keyed`: see `meaning`. */
   | { kind: 'basket'; at: number; keyed: string }
   /** Asks whether all of it goes. */
   | { kind: 'basket-clear' }
-  /** How much there is of goods that are sold by weight: `keyed` in grams, or nothing, and the scale says it. `minor`: of a kilogram. */
   | WeighScreen;
-
-export interface WeighScreen {
-  kind: 'weigh';
-  goods: string;
-  name: string;
-  minor: number;
-  keyed: string;
-}
 
 export type Discount = { basis_points: number } | { minor: number };
 
@@ -36,14 +28,12 @@ export type BasketPress =
 export type BasketWish =
   | { kind: 'basket'; press: BasketPress }
   /** Reads the scale, and puts so much into the basket. */
-  | { kind: 'weigh'; goods: string };
+  | { kind: 'weigh'; of: Weighable };
 
 /** A line without a barcode, on the customer's receipt. */
 const OTHER = '其他 Other';
 /** More digits than a quantity has are a barcode, typed by a hand. */
 const QUANTITY_DIGITS_MAX = 4;
-/** Up to 999.999 kg. */
-const GRAM_DIGITS_MAX = 6;
 
 export function basketScreen(at = 0): Screen {
   return { kind: 'basket', at, keyed: '' };
@@ -90,24 +80,6 @@ const does = (screen: Screen, press: BasketPress): Step => ({ screen, wish: { ki
 /** A keyed amount as a line of its own. */
 export function other(minor: number): BasketPress {
   return { other: { price_minor: minor, quantity: 1, name: OTHER } };
-}
-
-/** Nothing keyed is what lies on the scale. */
-function weighStep(screen: WeighScreen, press: Press, basket: Basket | null): Step {
-  const { keyed, goods } = screen;
-  switch (press.kind) {
-    case 'digits':
-      return stay({ ...screen, keyed: withDigits(keyed, press.digits).slice(0, GRAM_DIGITS_MAX) });
-    case 'back':
-      return stay({ ...screen, keyed: keyed.slice(0, -1) });
-    case 'escape':
-      if (keyed !== '') return stay({ ...screen, keyed: '' });
-      return stay(basket === null ? HOME : basketScreen(basket.lines.length - 1));
-    case 'enter':
-      return keyed === '' ? { screen, wish: { kind: 'weigh', goods } } : does(HOME, { weighed: { goods, grams: Number(keyed) } });
-    default:
-      return stay(screen);
-  }
 }
 
 export function basketStep(screen: BasketScreen, press: Press, basket: Basket | null): Step {

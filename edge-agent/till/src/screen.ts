@@ -81,8 +81,8 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-/** Why the scale has no weight to sell by. */
-export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none';
+/** Why the scale has no weight to sell by, and what becomes of goods that wait for theirs. */
+export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none' | 'weigh_first' | 'weighed_elsewhere';
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused' | WeighHint;
 
@@ -169,6 +169,8 @@ export function step(
   held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING, splits: readonly Split[] = [],
   paired: readonly PairedDevice[] = [],
 ): Step {
+  // Nothing but an answer or Esc leads away from what is to be weighed.
+  if (screen.kind === 'weigh' && press.kind !== 'scanned') return basketStep(screen, press, basket);
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'received') return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'received' } : screen);
   if (press.kind === 'training') {

@@ -1,7 +1,7 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
+  type Basket, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
@@ -9,32 +9,20 @@ import { askedAgain as cardAgain, awaitingCard } from './card';
 import { configure, restartDevice, search, selfTest } from './device-store';
 import { compareBooks, openDrawer, syncNow } from './info-store';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
+import type { Notice } from './notice';
 import { IS_PAIRED } from './paired';
 import { withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
 import { over, type Unquoted } from './quote';
 import { forgetPrice, priceBefore, priceOf } from './quote-store';
 import { came } from './received';
-import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
+import { awaiting, HOME, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 import { lookUp, readUnseen } from './unseen';
+import { askWeight, followed, unweighed, weighable } from './weigh';
 import { weigh } from './weigh-store';
-
-export type Notice =
-  | { kind: 'hint'; hint: Hint }
-  | { kind: 'problem'; problem: Problem }
-  | { kind: 'receipt'; why: string }
-  | { kind: 'scan' }
-  | { kind: 'scan-over' | 'card-over' }
-  | { kind: 'saw'; words: string }
-  | { kind: 'books'; agree: boolean | null }
-  | { kind: 'paired'; name: string }
-  | { kind: 'restarted'; of: string; health: Device['state'] }
-  | { kind: 'searched'; found: number }
-  | { kind: 'syncing'; offline: boolean }
-  | { kind: 'configured'; applied: string[]; hanging: string[] };
 
 export interface Model {
   screen: Screen;
@@ -95,8 +83,9 @@ export function onChange(listener: () => void): () => void {
 }
 
 export function set(change: Partial<Model>, pressedAt?: number): void {
-  const [before, priceBefore] = [questionOf(model.screen), otherPrice(model.screen)];
+  const [before, priceBefore, was] = [questionOf(model.screen), otherPrice(model.screen), model];
   model = { ...model, ...change };
+  if (was.screen.kind === 'weigh') model = { ...model, ...followed(was.screen, was, model, pressedAt !== undefined) };
   const price = otherPrice(model.screen);
   if (price !== undefined && price !== priceBefore) pricedAt = performance.now();
   // A code is good for as long as it is on show, whichever way its screen was left.
@@ -128,6 +117,7 @@ function switchLanguage(): void {
 
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
+  if (screen.kind === 'weigh') return `weigh-${screen.of.goods}-${screen.next.length}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
@@ -222,7 +212,7 @@ export async function carry(wish: Wish): Promise<void> {
     case 'basket':
       return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
     case 'weigh':
-      return weigh(wish.goods);
+      return weigh(wish.of);
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -424,8 +414,10 @@ function withBasket(basket: Basket | null): Partial<Model> {
   return model.state === null ? {} : { state: { ...model.state, basket } };
 }
 
+const WEIGH_FIRST: Notice = { kind: 'hint', hint: 'weigh_first' };
+
 /** Where goods that are scanned lead to the basket: nothing else is being asked. */
-const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received', 'weigh'];
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received'];
 
 function scanned(answer: Events['scan']): void {
   switch (answer.result) {
@@ -443,12 +435,17 @@ function scanned(answer: Events['scan']): void {
       tell(new Problem(409, answer.result, ''));
       return;
     case 'weigh': {
-      const { goods, name, price_minor: minor } = answer;
-      if (TO_BASKET.includes(model.screen.kind)) set({ screen: { kind: 'weigh', goods, name, minor, keyed: '' }, notice: null });
+      const { screen } = model;
+      const one = weighable(answer);
+      // What is under way leads on to a screen of its own.
+      const leads = TO_BASKET.includes(screen.kind) && !model.busy.some(isAlone);
+      if (screen.kind === 'weigh') set({ screen: { ...screen, next: [...screen.next, one] } });
+      else set(leads ? { screen: askWeight([one]) ?? screen, notice: null } : unweighed([one]));
       return;
     }
     case 'basket': {
       const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
+      if (model.screen.kind === 'weigh') set({ notice: WEIGH_FIRST });
       set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });
       return;
     }
@@ -462,6 +459,10 @@ function scanned(answer: Events['scan']): void {
     return;
   }
   if (answer.result !== 'found') intents.forgetScan();
+  if (screen.kind === 'weigh') {
+    set({ sales: withSale(model, sale), notice: WEIGH_FIRST });
+    return;
+  }
   if (sale.elsewhere === true || !model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });

@@ -22,6 +22,9 @@ export interface BasketTexts {
   weigh: string;
   weighHint: string;
   weighKey: string;
+  /** {0}: names. */
+  weighNext: string;
+  unweighed: string;
 }
 
 export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>>> = {
@@ -31,6 +34,8 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
     weigh_over: '超过秤的最大称量：分次称，或输入克数',
     weigh_zero: '秤没有归零：清空秤盘、去皮并归零后再称',
     weigh_none: '秤没有读数：请检查秤，或输入克数',
+    weigh_first: '还有商品没有称：先按 Enter 称，不要就按 Esc',
+    weighed_elsewhere: '该商品已在别处称入购物篮；还有的话请再扫一次',
   },
   en: {
     weigh_moves: 'The goods on the scale still move: press Enter again once they are at rest',
@@ -38,6 +43,8 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
     weigh_over: 'This is more than the scale can weigh: weigh it in parts, or key the grams',
     weigh_zero: 'The scale is not at zero: empty it, clear its tare, set it to zero, and weigh again',
     weigh_none: 'The scale says nothing: look at it, or key the grams',
+    weigh_first: 'These goods still wait to be weighed: Enter weighs them, Esc leaves them out',
+    weighed_elsewhere: 'These goods came into the basket elsewhere; if there are more, scan them again',
   },
 };
 
@@ -60,6 +67,8 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     weigh: '请放上秤，按 Enter 取重量',
     weighHint: '容器请先在秤上去皮。没有秤时输入克数，再按 Enter。',
     weighKey: '取重量',
+    weighNext: '随后称：{0}',
+    unweighed: '未称重、未计入购物篮：{0}。请返回后重新扫描。',
   },
   en: {
     title: 'Basket',
@@ -79,5 +88,7 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     weigh: 'Put it on the scale, and press Enter',
     weighHint: 'Tare a container on the scale first. Without a scale, key the grams and press Enter.',
     weighKey: 'Weigh',
+    weighNext: 'To be weighed next: {0}',
+    unweighed: 'Not weighed, and not in the basket: {0}. Go back and scan again.',
   },
 };

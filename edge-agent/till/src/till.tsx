@@ -21,7 +21,8 @@ import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
 import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
-import { type Notice as NoticeKind, press } from './store';
+import type { Notice as NoticeKind } from './notice';
+import { press } from './store';
 import { fill, TEXTS } from './text';
 import { withoutCore } from './without-core';
 
@@ -171,6 +172,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       if (notice.hanging.length > 0) return fill(t.devices.hanging, names(notice.hanging));
       return notice.applied.length === 0 ? t.devices.unchanged : fill(t.devices.applied, names(notice.applied));
     }
+    case 'unweighed':
+      return fill(t.basket.unweighed, notice.names);
     case 'books':
       return notice.agree === null ? t.booksUnknown : notice.agree ? t.booksAgree : t.booksDisagree;
   }

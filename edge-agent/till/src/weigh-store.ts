@@ -1,8 +1,10 @@
 // The weight of goods, read from the scale when the cashier asks: one that was read before may be of other goods.
 
 import { get, Problem, type Weighing } from './api';
-import { HOME, type WeighHint } from './screen';
+import { BASKET } from './intent';
+import type { WeighHint } from './screen';
 import { ask, carry, current, set } from './store';
+import { type Weighable, weighed } from './weigh';
 
 export const SCALE = '/api/scale';
 
@@ -20,18 +22,19 @@ async function read(): Promise<Weighing | null> {
   }
 }
 
-/** Once at a time: goods that come to rest slowly are not to be sold twice. */
-export async function weigh(goods: string): Promise<void> {
-  if (current().busy.includes(SCALE)) return;
-  const asking = current().screen;
+/**
+ * Once at a time: goods that come to rest slowly are not to be sold twice. What is scanned meanwhile changes nothing; the question may
+ * be given up (Esc) or answered by keyed grams, and then the weight is of nothing.
+ */
+export async function weigh(of: Weighable): Promise<void> {
+  if (current().busy.includes(SCALE) || current().busy.includes(BASKET)) return;
   set({ busy: [...current().busy, SCALE] });
   await ask(async () => {
     const weighing = await read();
-    // Whoever went on meanwhile, or keyed the weight, does not want it any more.
-    if (current().screen !== asking) return;
+    const { screen } = current();
+    if (screen.kind !== 'weigh' || screen.of !== of || screen.keyed !== '') return;
     if (weighing?.state === 'stable' && weighing.grams > 0) {
-      set({ screen: HOME, notice: null });
-      await carry({ kind: 'basket', press: { weighed: { goods, grams: weighing.grams } } });
+      await carry({ kind: 'basket', press: weighed(of, weighing.grams) });
     } else {
       set({ notice: { kind: 'hint', hint: weighing === null ? 'weigh_none' : WHY[weighing.state] } });
     }
