@@ -3,6 +3,8 @@
 //! A line holds name, price and tax as they were when it was scanned: a price that changes meanwhile is that of the next line.
 //! What it all costs is counted by [`saoma_protocol::pricing`], here and for nobody else's word.
 
+use std::slice;
+
 use saoma_protocol::{
     GoodsId, Grams, Sequence,
     api::GoodsTax,
@@ -58,6 +60,8 @@ pub enum BasketError {
     Full,
     #[error("the basket has no line {0}")]
     NoLine(usize),
+    #[error("this would cost nothing: weigh it again, or have its price set at the scale that printed the label")]
+    CostsNothing,
     #[error(transparent)]
     Price(#[from] PricingError),
 }
@@ -101,11 +105,25 @@ impl Basket {
     /// So much of what is sold by weight: a line of its own each time, as it was put on the scale. The line.
     ///
     /// # Errors
-    /// `Full`, `Price`.
+    /// `CostsNothing` of what has a price, if so little of it costs less than half a minor unit; `Full`, `Price`.
     pub fn weigh(&mut self, article: Article, weight: Grams) -> Result<usize, BasketError> {
         let Article { id, name, price_minor, tax, .. } = article;
         let line = Line { name, quantity: 1, price_minor, weight_grams: Some(weight), discount: None, tax };
+        if price_minor > 0 && price(slice::from_ref(&line), None).is_ok_and(|alone| alone.totals.gross_minor == 0) {
+            return Err(BasketError::CostsNothing);
+        }
         self.add(Entry { article: Some(id), line })
+    }
+
+    /// So much of it as its label has the price of, in minor units. The line.
+    ///
+    /// # Errors
+    /// `CostsNothing` for 0: the scale has no price for these goods; `Full`, `Price`.
+    pub fn label(&mut self, article: Article, price_minor: i64) -> Result<usize, BasketError> {
+        if price_minor == 0 {
+            return Err(BasketError::CostsNothing);
+        }
+        self.scan(Article { price_minor, by_weight: false, ..article })
     }
 
     /// A line that no barcode stands for. The line.
@@ -244,6 +262,29 @@ mod tests {
         assert_eq!(basket, before);
         basket.set_quantity(1, 0).unwrap();
         assert_eq!(basket.priced().unwrap().totals.total_minor, 584 + 1_280);
+    }
+
+    #[test]
+    fn what_is_weighed_is_never_sold_for_nothing() {
+        for (price_minor, grams, expected) in [
+            (100, 5, Ok(1)),
+            (100, 4, Err(BasketError::CostsNothing)),
+            (499, 1, Err(BasketError::CostsNothing)),
+            (500, 1, Ok(1)),
+            // What the merchant gives away.
+            (0, 456, Ok(0)),
+        ] {
+            let mut basket = Basket::default();
+            let done = basket.weigh(Article { by_weight: true, ..article(1, price_minor) }, Grams(grams));
+            assert_eq!(done.map(|_| told(&basket).1), expected, "{grams} g of {price_minor}");
+            assert_eq!(basket.is_empty(), expected.is_err());
+        }
+        for (price_minor, expected) in [(0, Err(BasketError::CostsNothing)), (1, Ok(1)), (584, Ok(584))] {
+            let mut basket = Basket::default();
+            let done = basket.label(Article { by_weight: true, ..article(1, 1_280) }, price_minor);
+            assert_eq!(done.map(|_| told(&basket).1), expected, "a label of {price_minor}");
+            assert_eq!(basket.is_empty(), expected.is_err());
+        }
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl Owner {
         let line = match inside {
             None => basket.scan(article)?,
             Some(Inside::Weight(weight)) => basket.weigh(article, weight)?,
-            Some(Inside::Price(price_minor)) => basket.scan(Article { price_minor, by_weight: false, ..article })?,
+            Some(Inside::Price(price_minor)) => basket.label(article, price_minor)?,
         };
         self.basket_is(basket, line);
         Ok(ScanView::Basket { scanned: Some(Scanned { name, line }), basket: self.filling.view().map(Box::new) })

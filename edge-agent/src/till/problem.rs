@@ -241,6 +241,7 @@ impl Refused {
             Self::QuoteOver => "quote_over",
             Self::Offline(refusal) => refusal.code(),
             Self::Stored(refusal) => refusal.code(),
+            Self::Basket(BasketError::CostsNothing) => "costs_nothing",
             Self::Basket(_) => "basket_invalid",
             Self::CardBusy => "card_busy",
             Self::CardSwiped => "card_swiped",

@@ -527,19 +527,23 @@ async fn a_label_says_what_was_weighed_and_how_much_of_it() {
     let (apples, cake) = (goods(4, "苹果", "00003", 1_280, None), goods(5, "蛋糕", "12345", 9_900, None));
     shop.core.look(|known| known.weighed.push(apples.id));
     shop.sells([(apples, true), (cake, true)], 2).await;
-    for (code, is_known) in [
+    let added = (200, "result", "basket");
+    let refused = |status, code| (status, "code", code);
+    for (code, (status, field, told)) in [
         // 0.456 kg of apples; cake for 5.84 and 3.00; a weight of what is sold by the piece; and what is in no catalogue.
-        ("220000300456", true),
-        ("211234500584", true),
-        ("211234500300", true),
-        ("211234500584", true),
-        ("221234500456", false),
-        ("220000700456", false),
+        ("220000300456", added),
+        ("211234500584", added),
+        ("211234500300", added),
+        ("211234500584", added),
+        ("221234500456", refused(404, "barcode_unknown")),
+        ("220000700456", refused(404, "barcode_unknown")),
+        // The scale has no price for it, and nothing lay on it.
+        ("211234500000", refused(422, "costs_nothing")),
+        ("220000300000", refused(422, "basket_invalid")),
     ] {
         let code = with_check_digit(code);
         let scanned = shop.scan(&code).await;
-        let expected = if is_known { (200, "basket", "result") } else { (404, "barcode_unknown", "code") };
-        assert_eq!((scanned.status.as_u16(), &scanned.body[expected.2]), (expected.0, &json!(expected.1)), "{code}");
+        assert_eq!((scanned.status.as_u16(), &scanned.body[field]), (status, &json!(told)), "{code}");
     }
     let basket = shop.basket().await;
     assert_eq!(lines(&basket), [(1, 584), (2, 1_168), (1, 300)]);

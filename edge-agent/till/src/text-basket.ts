@@ -48,6 +48,22 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
   },
 };
 
+/** What the agent refuses in a basket. */
+export const BASKET_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {
+  zh: {
+    basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
+    basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
+    basket_invalid: '购物篮不能这样：',
+    costs_nothing: '金额为 0，没有计入购物篮：请重新称，或请管理人员检查秤上的单价。',
+  },
+  en: {
+    basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
+    basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
+    basket_invalid: 'The basket cannot be like this:',
+    costs_nothing: 'It would cost nothing, and is not in the basket: weigh it again, or have the price at the scale looked at.',
+  },
+};
+
 export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
   zh: {
     title: '购物篮',

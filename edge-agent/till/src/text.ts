@@ -2,7 +2,7 @@
 
 import type { Action, Method, PaidBy, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
-import { BASKET, type BasketTexts, WEIGH_HINTS } from './text-basket';
+import { BASKET, BASKET_PROBLEMS, type BasketTexts, WEIGH_HINTS } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
 import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
@@ -312,9 +312,7 @@ const zh: Texts = {
     ...CARD_PROBLEMS.zh,
     ...OFFLINE_PROBLEMS.zh,
     goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
-    basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
-    basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
-    basket_invalid: '购物篮不能这样：',
+    ...BASKET_PROBLEMS.zh,
     held_not_found: '这个挂单已经收款或作废。',
     held_full: '挂单太多，请先收款或作废几个。',
     held_left: '还有挂单，结算会把它们作废。',
@@ -537,9 +535,7 @@ const en: Texts = {
     ...CARD_PROBLEMS.en,
     ...OFFLINE_PROBLEMS.en,
     goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
-    basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
-    basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
-    basket_invalid: 'The basket cannot be like this:',
+    ...BASKET_PROBLEMS.en,
     held_not_found: 'This is not put aside any more: it was sold or dropped.',
     held_full: 'Too much is put aside. Sell or drop some first.',
     held_left: 'Some are put aside. Closing the batch drops them.',
