@@ -32,7 +32,7 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
     weigh_moves: '秤上的商品还在动：放稳后再按一次 Enter',
     weigh_empty: '秤上没有东西：放上商品后再按 Enter，或输入克数',
     weigh_over: '超过秤的最大称量：分次称，或输入克数',
-    weigh_zero: '秤没有归零：清空秤盘、去皮并归零后再称',
+    weigh_zero: '秤没有归零：清空秤盘、清除皮重并归零后再称',
     weigh_none: '秤没有读数：请检查秤，或输入克数',
     weigh_first: '还有商品没有称：先按 Enter 称，不要就按 Esc',
     weighed_elsewhere: '该商品已在别处称入购物篮；还有的话请再扫一次',
