@@ -4,8 +4,9 @@ Takes the paper's width in dots. Says on standard output where it listens, and o
 of its bytes: one line of JSON each. A line on standard input is the name of a fault that begins, or ends if it is there; the end
 of standard input is its own end.
 
-emupos knows characters of one byte: what it printed is told by its bytes, and read here in the encodings of Chinese. Of its
-package only the printer is used, on a Python that is older than the rest of it asks for.
+emupos knows characters of one byte: what it printed is told by its bytes, and decoded here, by Python, in the encodings of Chinese.
+So it proves neither that an encoding was chosen (it ignores `FS &`, and does not know `FS ( C`) nor how wide a character of several
+bytes is, and draws it as that many Latin letters. Of its package only the printer is used, on a Python that is older than the rest of it asks for.
 """
 
 import base64

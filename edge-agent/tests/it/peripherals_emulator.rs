@@ -362,7 +362,8 @@ fn the_drawer_opens_and_the_paper_is_told_of() {
     assert!(driver.health().detail.contains("nearly used up"), "{:?}", driver.health());
 }
 
-/// Commands as the encoder sends them, and with one byte wrong: whatever is done wrongly there would be seen here.
+/// Commands as the encoder sends them, and with one byte wrong: what comes out is another. These are chosen bytes; how long the drawer's
+/// pin rests (`t2` of `ESC p`) is among those that it does not tell.
 #[test]
 fn one_wrong_byte_of_a_command_is_seen() {
     let mut emulator = Emulator::start(384);
