@@ -3185,7 +3185,8 @@ export interface components {
             /** @description Those that are not are not sold, and their barcodes are free. */
             active: boolean;
             barcodes?: string[];
-            by_weight?: boolean;
+            /** @description Without it as before: whoever knows no weights does not turn the price of a kilogram into that of a piece. */
+            by_weight?: boolean | null;
             name: string;
             price: components["schemas"]["Money"];
             stores?: components["schemas"]["StoreId"][];

@@ -193,11 +193,20 @@ async fn goods_by_weight_are_told_apart_and_are_no_pieces() {
         (&weighed["id"], &weighed["price"], &weighed["barcodes"]),
         (&apples["id"], &yuan(1_280), &json!(["A-1"]))
     );
-    // Sold by the piece from now on, as whoever knows no weights changes them.
-    let pieces = changes(&jade.owner, &apples, json!({ "by_weight": false, "price": yuan(300) })).await;
-    assert_eq!(told(&till, 2).await, (3, vec!["apples 300".to_owned()], vec![]));
+    let gone = || vec![text(&apples, "/id").to_owned()];
+    // Whoever knows no weights changes the price of a kilogram, and nothing of what it is of.
+    let mut unknowing = same(&apples);
+    unknowing.as_object_mut().unwrap().remove("by_weight");
+    unknowing["price"] = yuan(1_390);
+    let path = format!("{GOODS}/{}", text(&apples, "/id"));
+    let dearer: Value = jade.owner.ask("PUT", &path).json(&unknowing).await.json(200);
+    assert_eq!((&dearer["by_weight"], &dearer["price"]), (&json!(true), &yuan(1_390)));
+    assert_eq!(told(&till, 2).await, (3, vec![], gone()));
+    // Sold by the piece from now on, as the merchant says.
+    let pieces = changes(&jade.owner, &dearer, json!({ "by_weight": false, "price": yuan(300) })).await;
+    assert_eq!(told(&till, 3).await, (4, vec!["apples 300".to_owned()], vec![]));
     changes(&jade.owner, &pieces, json!({ "by_weight": true })).await;
-    assert_eq!(told(&till, 3).await, (4, vec![], vec![text(&apples, "/id").to_owned()]));
+    assert_eq!(told(&till, 4).await, (5, vec![], gone()));
 }
 
 #[actix_web::test]

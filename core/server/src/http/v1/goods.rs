@@ -119,8 +119,9 @@ pub struct ChangeGoods {
     #[serde(default)]
     barcodes: Vec<String>,
     price: Money,
+    /// Without it as before: whoever knows no weights does not turn the price of a kilogram into that of a piece.
     #[serde(default)]
-    by_weight: bool,
+    by_weight: Option<bool>,
     #[serde(default)]
     tax_rate: Option<TaxRateId>,
     #[serde(default)]
@@ -230,10 +231,11 @@ pub async fn change(
     let ChangeGoods { version, name, barcodes, price, by_weight, tax_rate, stores, active } = body.into_inner();
     let (name, barcodes) = (text::name(&name, "/name")?, all_barcodes(&barcodes)?);
     let changed = app.store().write(move |tx| {
-        let detail = json!({ "name": name, "price": price, "by_weight": by_weight, "barcodes": barcodes, "tax_rate": tax_rate,
-            "stores": stores, "active": active });
         goods::take_turn(tx, &scope)?;
         let before = goods::load(tx, &scope, id)?;
+        let by_weight = by_weight.unwrap_or(before.by_weight);
+        let detail = json!({ "name": name, "price": price, "by_weight": by_weight, "barcodes": barcodes, "tax_rate": tax_rate,
+            "stores": stores, "active": active });
         if before.version != version {
             let detail = format!("It has version {} by now; load it and look again.", before.version);
             return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
