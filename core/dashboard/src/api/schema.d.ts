@@ -6411,7 +6411,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "settlement_batch.needs_attention" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "settlement_batch.needs_attention" | "settlement_close.needs_attention" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_DisputeView: {
             /** @description A dispute as everyone with the right to it sees it. */
@@ -6594,6 +6594,23 @@ export interface components {
                 version: number;
                 /** @description What keeps it from its end, or what the scheme said of it. */
                 why?: string | null;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_SettlementCloseView: {
+            /** @description A close that waits for what is under way. */
+            data: {
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /**
+                 * Format: int64
+                 * @description Payments and refunds of the account without an end.
+                 */
+                under_way: number;
+                /** @description When it was asked for, by a person or the account's time of the day. */
+                wanted_at: components["schemas"]["Millis"];
             };
             /** @description When it happened (RFC 3339, UTC), not when it is sent. */
             timestamp: string;

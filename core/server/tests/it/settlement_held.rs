@@ -69,7 +69,7 @@ impl Counter {
     }
 
     /// The merchant's own systems hear of all from here on.
-    async fn listens(&self) -> WebhookEndpointId {
+    async fn hears_all(&self) -> WebhookEndpointId {
         let (scope, now, id) = (self.scope, self.app.now(), WebhookEndpointId::from_bytes([7; 16]));
         let endpoint = Endpoint {
             id,
@@ -146,7 +146,7 @@ async fn what_does_not_end_holds_a_shop_for_two_minutes_and_a_person_sees_it() {
         counter.scheme.next("charge", no_answer());
         counter.sells(PaymentStatus::Succeeded).await;
         counter.sells(PaymentStatus::Succeeded).await;
-        let endpoint = counter.listens().await;
+        let endpoint = counter.hears_all().await;
         // It is a day later, and core wants to close.
         counter.later(5 * HOUR_MS);
         closes_due(&counter.app).await;
