@@ -30,6 +30,7 @@ enum Mode {
     Recursion,
     HugeAnswer,
     LogFlood,
+    LogsAndSleeps,
     ForbiddenHost,
     PrivateAddress,
     SecretProbe,
@@ -148,13 +149,15 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
     match mode {
         Mode::Trap => trap(),
         Mode::Loop => spin(),
-        Mode::Sleep => std::thread::sleep(std::time::Duration::from_secs(3_600)),
+        Mode::Sleep => sleep(),
         Mode::Memory => hoard(),
         Mode::Recursion => {
             log::write(log::Level::Info, &format!("came back from depth {}", descend(u64::MAX)));
         }
-        Mode::LogFlood => {
-            (0..10_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))))
+        Mode::LogFlood => flood_log(),
+        Mode::LogsAndSleeps => {
+            flood_log();
+            sleep();
         }
         Mode::ForbiddenHost => return Err(visit("https://example.com/")),
         Mode::PrivateAddress => return Err(visit(&base_url)),
@@ -215,6 +218,14 @@ fn answer(mode: Mode, number: String, amount: Option<Money>) -> PaymentAnswer {
 #[expect(clippy::panic, reason = "that is its purpose")]
 fn trap() {
     panic!("hostile on purpose");
+}
+
+fn sleep() {
+    std::thread::sleep(std::time::Duration::from_secs(3_600));
+}
+
+fn flood_log() {
+    (0..10_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))));
 }
 
 fn spin() {
