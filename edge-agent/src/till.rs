@@ -7,7 +7,7 @@ pub mod basket;
 pub mod command;
 mod door;
 mod events;
-mod held;
+pub mod held;
 pub mod lan;
 mod pages;
 mod paired;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     basket::BasketView,
+    held::HeldView,
     quote::PricedView,
     received::ReceivedView,
     shift::ShiftBrief,
@@ -16,7 +17,6 @@ use super::{
 };
 use crate::{
     app::update::Wait,
-    held::Held,
     journal::Books,
     peripherals::{
         Display, DisplayMessage,
@@ -305,35 +305,6 @@ pub struct AwaitingCard {
 pub enum CardView {
     Sale { sale: Box<SaleView> },
     Over { code: String, detail: String },
-}
-
-/// What was keyed and put aside. No sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HeldView {
-    pub number: Sequence,
-    pub amount_minor: i64,
-    pub amount: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    pub cashier: String,
-    /// Whether it is a basket, which is taken up as one.
-    pub is_basket: bool,
-    pub held_at: Millis,
-}
-
-impl HeldView {
-    #[must_use]
-    pub fn of(held: &Held) -> Self {
-        Self {
-            number: held.number,
-            amount_minor: held.amount.minor(),
-            amount: held.amount.money().decimal(),
-            reference: held.reference.as_ref().map(ToString::to_string),
-            cashier: held.cashier.clone(),
-            is_basket: held.basket.is_some(),
-            held_at: held.held_at,
-        }
-    }
 }
 
 /// Why no offline code is taken at this moment, if so.

@@ -2,6 +2,7 @@
 //! are acknowledged. It can be switched off and on again, with everything that it knows.
 
 mod books;
+mod catalogue;
 mod offline;
 pub mod quotes;
 mod signed;
@@ -25,9 +26,9 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, GoodsId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
-        OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
-        RefundState, RefundView, Renew, Renewed, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, OfflineList, Page,
+        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
+        Renew, Renewed, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -191,7 +192,7 @@ impl FakeCore {
                 .route("/v1/terminal/profile", web::get().to(profile))
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books::books))
-                .route("/v1/terminal/goods", web::get().to(goods))
+                .route("/v1/terminal/goods", web::get().to(catalogue::changes))
                 .route("/v1/terminal/offline-list", web::get().to(offline::list))
         })
         .workers(1)
@@ -281,7 +282,7 @@ impl Known {
     pub fn tell(&mut self, body: PushBody) -> Sequence {
         self.pushed += 1;
         let id = Sequence(self.pushed);
-        self.pushes.push(Push { id, at: Millis(0), body });
+        self.pushes.push(Push { id, at: offline::clock(self.ahead_ms), body });
         id
     }
 
@@ -559,37 +560,6 @@ async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
         Some(certificate_chain_pem) => HttpResponse::Ok().json(Renewed { certificate_chain_pem, not_after: Millis(0) }),
         None => HttpResponse::GatewayTimeout().finish(),
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Since {
-    since: u64,
-}
-
-/// The catalogue, in small pages; until there is one, as a core of before.
-async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
-    const PAGE: usize = 2;
-    let mut known = known.lock().unwrap();
-    if known.catalogue.is_empty() {
-        return problem(404, "not_found");
-    }
-    known.goods_asked.push(query.since);
-    let afresh = query.since == 0;
-    let from = usize::try_from(query.since).unwrap();
-    let page: Vec<_> = known.catalogue[from..].iter().take(PAGE).cloned().collect();
-    let through = from + page.len();
-    let (sold, gone): (Vec<_>, Vec<_>) = page.into_iter().partition(|(_, is_sold)| *is_sold);
-    let (weighed, sold): (Vec<_>, Vec<_>) =
-        sold.into_iter().map(|(item, _)| item).partition(|item| known.weighed.contains(&item.id));
-    HttpResponse::Ok().json(GoodsChanges {
-        through: Sequence(through as u64),
-        more: through < known.catalogue.len(),
-        afresh,
-        goods: sold,
-        weighed,
-        removed: gone.into_iter().map(|(item, _)| item.id).collect(),
-        tax_rates: known.tax_rates.clone(),
-    })
 }
 
 async fn profile(known: Shared) -> Json<TerminalProfile> {

@@ -129,11 +129,14 @@ pub(super) async fn silence(known: &Shared) {
     }
 }
 
+pub(super) fn clock(ahead_ms: i64) -> Millis {
+    Millis(i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() + ahead_ms)
+}
+
 pub(super) async fn list(known: Shared) -> HttpResponse {
     let mut known = known.lock().unwrap();
     known.offline_asked += 1;
-    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let issued_at = Millis(i64::try_from(since_1970.as_millis()).unwrap() + known.ahead_ms);
+    let issued_at = clock(known.ahead_ms);
     match &known.offline {
         Some(list) => HttpResponse::Ok().json(OfflineList { issued_at, ..list.clone() }),
         None => problem(404, "not_found"),
