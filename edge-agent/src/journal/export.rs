@@ -302,7 +302,7 @@ mod tests {
         let payment = PaymentId::from_bytes([7; 16]);
         let hash = hex::encode(entry.hash());
         let expected = format!(
-            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash},ab01,'-Aw"
+            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash},ab01,'-Aw,,"
         );
         assert_eq!(line, expected);
         let object = json_line(&entry, "then").unwrap();

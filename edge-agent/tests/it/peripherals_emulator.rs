@@ -24,7 +24,9 @@ use saoma_edge::{
     sale::{Keyed, ReceiptState, Slip, Tender, key},
     shift::{Closed, Line, MethodTotals, Shift, Totals},
 };
-use saoma_protocol::{Amount, Currency, Millis, Money, PaymentId, Sequence, TenantId, TerminalId, api::Goods};
+use saoma_protocol::{
+    Amount, Currency, Millis, Money, PaymentId, Sequence, TenantId, TerminalId, api::Goods, journal::CoreTime,
+};
 use serde::Deserialize;
 
 use crate::eyes;
@@ -182,6 +184,7 @@ fn closed_shift() -> Document {
     let cny = |minor| Money::new(minor, Currency::CNY);
     let closed = Closed {
         at: NOW,
+        at_core: CoreTime::At(NOW),
         counted: cny(82_900),
         expected: cny(83_000),
         totals,
@@ -195,6 +198,7 @@ fn closed_shift() -> Document {
         cashier_id: None,
         float: cny(50_000),
         opened_at: NOW,
+        opened_core: CoreTime::At(NOW),
         closed: Some(closed),
     };
     report(&heading(), &shift, false, NOW).unwrap()

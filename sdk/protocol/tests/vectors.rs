@@ -218,7 +218,17 @@ fn goods_that_were_weighed_are_of_format_8() {
     let Record::CashSale { payment, counter, tendered_minor, cashier, .. } = record.clone() else { return };
     let part = saoma_protocol::journal::SplitPart { of: counter, part: 1, total: *amount, goods: goods.clone() };
     let (amount, goods, split) = (*amount, Vec::new(), Some(part));
-    let part = Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote: None };
+    let part = Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor,
+        goods,
+        cashier,
+        split,
+        quote: None,
+        reference: None,
+    };
     assert_eq!(part.version(), 8);
 }
 

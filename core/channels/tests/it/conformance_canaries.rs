@@ -55,7 +55,7 @@ const CODES: &[Canary] = canaries! {
     ],
     Says(Ask, When::Again, failed(Other)) => ["charge-repeated", "charge-unheard-repeated"],
     Says(Ask, When::Pending, failed(Declined)) => ["charge-pending-then-paid"],
-    Says(Ask, When::Unasked, Say::Pending) => ["charge-pending-then-paid", "query-left-open-busy"],
+    Says(Ask, When::Unasked, Say::Pending) => ["charge-pending-then-paid"],
     Says(Query, When::Refused, Say::Pending) => ["charge-pending-then-declined"],
     Says(Cancel, When::Unasked, Say::Closed) => [
         "charge-pending-then-cancelled", "charge-lost-answer-cancelled-cut", "cancel-paid", "cancel-lost-answer-html",

@@ -39,8 +39,8 @@ async fn a_terminal_gives_back_what_another_of_its_store_took_and_both_batches_a
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     // The counter that sold it is told.
     let pushes: Value = one.till.door.get("/v1/terminal/pushes?after=0").await.json(200);
-    let told = pushes["pushes"].as_array().unwrap().iter().map(|push| &push["body"]);
-    let told = told.filter(|body| body["refund"]["id"] == given["id"]).next_back().unwrap();
+    let mut told = pushes["pushes"].as_array().unwrap().iter().map(|push| &push["body"]);
+    let told = told.rfind(|body| body["refund"]["id"] == given["id"]).unwrap();
     assert_eq!(told["payment"]["refunded_minor"], 500, "{told}");
 
     two.write(Record::RefundKeyed {

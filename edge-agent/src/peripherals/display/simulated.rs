@@ -131,7 +131,8 @@ mod tests {
         let unknown: [&[u8]; 7] =
             [b"\x1bA", b"\x1f\x02", b"\x1f$\x15\x01", b"\x1f$\x01\x03", b"\x1f$\x01", b"\x1fC\x02", b"\xcc"];
         for bytes in unknown {
-            let error = Glass::EMPTY.obey(bytes).unwrap_err();
+            let mut glass = Glass::EMPTY;
+            let error = glass.obey(bytes).unwrap_err();
             let named = hex::encode(bytes);
             assert_eq!(error.to_string(), format!("it does not know the command {named}"));
         }
