@@ -316,7 +316,7 @@ mod tests {
         let hash = hex::encode(entry.hash());
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash},,")
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash},,,,")
         );
 
         let approver = Approver { id: CashierId::from_bytes([8; 16]), name: "吴 4111111111111111".to_owned() };
