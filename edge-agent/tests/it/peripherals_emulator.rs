@@ -20,16 +20,17 @@ use saoma_edge::{
             tcp::TcpWire,
         },
     },
-    receipt::{Align, Document, Element, Heading, Size, compose, compose_training, report},
-    sale::{Keyed, ReceiptState, Slip, Tender, key},
+    receipt::{Align, Document, Element, Size, compose, compose_training, report},
+    sale::{ReceiptState, Slip},
     shift::{Closed, Line, MethodTotals, Shift, Totals},
 };
-use saoma_protocol::{
-    Amount, Currency, Millis, Money, PaymentId, Sequence, TenantId, TerminalId, api::Goods, journal::CoreTime,
-};
+use saoma_protocol::{Currency, Millis, Money, Sequence, journal::CoreTime};
 use serde::Deserialize;
 
-use crate::eyes;
+use crate::{
+    eyes,
+    peripherals_receipt::{heading, payment, sale},
+};
 
 const NOW: Millis = Millis(1_790_000_000_000);
 const ROLL_58: Dialect = Dialect { width_dots: 384, encoding: Encoding::Gb18030, qr: QrBy::Printer };
@@ -141,38 +142,6 @@ impl Drop for Emulator {
         drop(self.stdin.take());
         let _ended = self.child.wait();
     }
-}
-
-fn heading() -> Heading {
-    Heading {
-        merchant_name: "扫码茶饮 Saoma Tea".to_owned(),
-        store_name: "中山路店".to_owned(),
-        terminal_name: "Till 1".to_owned(),
-        utc_offset_minutes: 480,
-    }
-}
-
-fn payment() -> PaymentId {
-    PaymentId::for_sale(TenantId::from_bytes([1; 16]), TerminalId::from_bytes([2; 16]), Sequence(7))
-}
-
-fn sale() -> saoma_edge::sale::Sale {
-    let goods = |name: &str, quantity, price_minor| Goods::plain(name.to_owned(), quantity, price_minor);
-    let keyed = Keyed {
-        payment: payment(),
-        counter: Sequence(7),
-        amount: Amount::new(4_850, Currency::CNY).unwrap(),
-        tender: Tender::Cash { tendered_minor: 5_000 },
-        goods: vec![
-            goods("奶茶 Milk tea", 2, 1_250),
-            goods("一种名字很长的限定款杨枝甘露 Mango pomelo sago, large, less ice", 1, 2_350),
-        ],
-        split: None,
-        quote: None,
-        reference: None,
-        cashier: "李雷 Li".to_owned(),
-    };
-    key(keyed, NOW).sale
 }
 
 fn closed_shift() -> Document {
