@@ -304,8 +304,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":8"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 8 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":9"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 9 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));
