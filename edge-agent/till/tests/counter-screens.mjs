@@ -77,6 +77,7 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       assert.match(words, /refunded \(F5\)/);
       await fits();
       assert.deepEqual(await page.locator('[data-key^="action-"]').evaluateAll((keys) => keys.map((key) => key.dataset.key)), ['action-refund']);
+      await think();
       for (const key of ['F3', 'F6']) {
         await press(key);
         await sees('[data-notice="not_offered"]');
