@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
             format!(
-                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash},,"
+                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash},,,,"
             )
         );
         let object = json_line(&entry, "then").unwrap();
