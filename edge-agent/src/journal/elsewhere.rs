@@ -8,7 +8,7 @@ use saoma_protocol::{PaymentId, RefundId, Sequence};
 use super::{
     Commit, JournalError, Store, plain,
     replay::{Compared, ToldRefund, compare_refunds, differ_unless_other},
-    rows::{ELSEWHERE_KEPT, ElsewhereRow},
+    rows::{ELSEWHERE_KEPT, ElsewhereRow, seal_kept},
     schema::elsewhere,
     seal::Seals,
     store::{loaded, stored, unreadable},
@@ -25,11 +25,10 @@ pub(super) fn keep(
 ) -> Result<(), JournalError> {
     let payment = kept.payment.to_string();
     let known: Option<i64> = elsewhere::table.find(&payment).select(elsewhere::entry).first(tx).optional()?;
-    let text = serde_json::to_string(kept).map_err(|error| unreadable("another till's sale", error))?;
     let row = ElsewhereRow {
         entry: known.unwrap_or_else(|| stored(first)),
         open: commit.sale_open as i64,
-        kept: seals.seal_text(ELSEWHERE_KEPT, &payment, &text)?,
+        kept: seal_kept(ELSEWHERE_KEPT, seals, &payment, kept)?,
         payment,
     };
     diesel::insert_into(elsewhere::table)

@@ -119,6 +119,12 @@ pub(super) fn kept_sale(seals: &Seals, payment: &str, kept: &[u8]) -> Result<Kep
     kept_in(SALE_KEPT, seals, payment, kept)
 }
 
+/// The column from which [`kept_in`] reads a sale.
+pub(super) fn seal_kept(place: Place, seals: &Seals, payment: &str, kept: &Kept) -> Result<Vec<u8>, JournalError> {
+    let text = serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?;
+    Ok(seals.seal_text(place, payment, &text)?)
+}
+
 fn kept_in(place: Place, seals: &Seals, payment: &str, kept: &[u8]) -> Result<Kept, JournalError> {
     let text = seals.open_text(place, payment, kept)?;
     serde_json::from_str(&text).map_err(|error| unreadable("a sale", error))

@@ -15,6 +15,7 @@ use super::{
     held, offline, received,
     rows::{
         EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow, kept_sale,
+        seal_kept,
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
@@ -456,7 +457,6 @@ fn keep_sale(
 ) -> Result<(), JournalError> {
     let payment = kept.payment.to_string();
     let known: Option<i64> = sales::table.find(&payment).select(sales::entry).first(tx).optional()?;
-    let text = serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?;
     let row = SaleRow {
         payment: payment.clone(),
         counter: stored(kept.counter),
@@ -465,7 +465,7 @@ fn keep_sale(
         open: commit.sale_open as i64,
         captured: i64::from(commit.sale_captured),
         amount: seals.seal_sum(SALE_AMOUNT, &payment, kept.amount.minor(), kept.amount.currency().code())?,
-        kept: seals.seal_text(SALE_KEPT, &payment, &text)?,
+        kept: seal_kept(SALE_KEPT, seals, &payment, kept)?,
     };
     if known.is_some() {
         diesel::update(sales::table.find(&payment)).set(&row).execute(tx)?;
