@@ -1,6 +1,6 @@
 //! Finds out what is not known: asks channels about payments and refunds that are open, and undoes what is to be undone.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, has_passed, needs_person, step};
 use saoma_protocol::{Millis, PaymentId, RefundId};
@@ -20,43 +20,86 @@ use crate::{
 
 /// Most payments and most refunds in hand at once; of one channel account or tenant the store gives out fewer.
 const BATCH_MAX: u32 = 256;
-/// How long nobody else takes what one worker has in hand: longer than any call with its wait.
-const LEASE_MS: i64 = 180_000;
+/// How long nobody else takes what one worker has in hand, unless the worker puts it off: so that what a core that was killed
+/// had in hand waits no longer than this, and a call may last.
+const LEASE_MS: i64 = 30_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// No call with its wait takes longer.
 const CALL_MS_MAX: i64 = 120_000;
 /// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
 const WITHOUT_CHANNEL_MS: i64 = 60_000;
 const AFTER_FAILURE_MS_MIN: i64 = 10_000;
+const AFTER_FAILURE_MS_MAX: i64 = 180_000;
+
+/// What is being found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InHand {
+    Payment(TenantScope, PaymentId),
+    Refund(TenantScope, RefundId),
+}
+
+/// When the leases end of what a worker has in hand.
+pub type Leases = HashMap<InHand, Millis>;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
-    let mut work = JoinSet::new();
+    let (mut work, mut leases) = (JoinSet::new(), Leases::new());
     while rested(Some(app.resolver_bell()), LOOK_EVERY, &mut stopping).await {
-        while work.try_join_next().is_some() {}
-        let room = BATCH_MAX.saturating_sub(u32::try_from(work.len()).unwrap_or(u32::MAX));
-        if room > 0
-            && let Err(error) = take_up(&app, room, &mut work).await
-        {
+        if let Err(error) = take_up(&app, BATCH_MAX, &mut work, &mut leases).await {
             tracing::warn!(%error, "the resolver waits");
         }
     }
-    while work.join_next().await.is_some() {}
+    // What is under way is waited for, and stays this worker's.
+    while !work.is_empty() {
+        if let Err(error) = take_up(&app, 0, &mut work, &mut leases).await {
+            tracing::warn!(%error, "leases are not put off");
+        }
+        let _ = tokio::time::timeout(LOOK_EVERY, work.join_next()).await;
+    }
 }
 
-/// Begins the work that is due now, at most `room` payments and `room` refunds, in tasks of `work`.
+/// Puts off the ends of leases that are near, and begins the work that is due now in tasks of `work`, until it has `most` tasks
+/// (of payments and of refunds each as many as there is room for).
 ///
 /// # Errors
 /// Of the store.
-pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), StoreError> {
+pub async fn take_up(app: &App, most: u32, work: &mut JoinSet<InHand>, leases: &mut Leases) -> Result<(), StoreError> {
+    while let Some(done) = work.try_join_next() {
+        match done {
+            Ok(done) => drop(leases.remove(&done)),
+            // Which one panicked is not known: all leases end by themselves, and what is asked twice is asked once more.
+            Err(_) => leases.clear(),
+        }
+    }
     let now = app.now();
-    let (due, due_refunds) = app
+    let until = now.plus(LEASE_MS);
+    let room = most.saturating_sub(u32::try_from(work.len()).unwrap_or(u32::MAX));
+    let ending: Vec<(InHand, Millis)> =
+        leases.iter().filter(|(_, end)| **end <= now.plus(LEASE_MS / 2)).map(|(one, end)| (*one, *end)).collect();
+    if room == 0 && ending.is_empty() {
+        return Ok(());
+    }
+    let (renewed, due, due_refunds) = app
         .store()
         .write(move |tx| {
-            let (process, lease) = (access::process(), now.plus(LEASE_MS));
-            let due = payments::claim_due_for_resolving(tx, &process, now, lease, room)?;
-            Ok::<_, StoreError>((due, refunds::claim_due_for_resolving(tx, &process, now, lease, room)?))
+            let process = access::process();
+            let mut renewed = Vec::new();
+            for (one, end) in &ending {
+                renewed.push((*one, renew(tx, *one, *end, until)?));
+            }
+            if room == 0 {
+                return Ok((renewed, Vec::new(), Vec::new()));
+            }
+            let due = payments::claim_due_for_resolving(tx, &process, now, until, room)?;
+            Ok::<_, StoreError>((renewed, due, refunds::claim_due_for_resolving(tx, &process, now, until, room)?))
         })
         .await?;
+    for (one, is_ours) in renewed {
+        if is_ours {
+            leases.insert(one, until);
+        } else {
+            leases.remove(&one);
+        }
+    }
     for payments::Due { scope, payment } in due {
         let (app, id, version, moved_at) = (app.clone(), payment.payment.id, payment.version, payment.updated_at);
         let span = tracing::info_span!("resolve", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
@@ -70,7 +113,9 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
                     tracing::warn!(%error, "nobody was called");
                 }
             }
+            InHand::Payment(scope, id)
         };
+        leases.insert(InHand::Payment(scope, id), until);
         work.spawn(one.instrument(span));
     }
     for refunds::Due { scope, refund } in due_refunds {
@@ -85,10 +130,19 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
                     tracing::warn!(%error, "nobody was called");
                 }
             }
+            InHand::Refund(scope, id)
         };
+        leases.insert(InHand::Refund(scope, id), until);
         work.spawn(one.instrument(span));
     }
     Ok(())
+}
+
+fn renew(tx: &mut Tx<'_>, one: InHand, from: Millis, until: Millis) -> Result<bool, StoreError> {
+    match one {
+        InHand::Payment(scope, id) => payments::renew_lease(tx, &scope, id, from, until),
+        InHand::Refund(scope, id) => refunds::renew_lease(tx, &scope, id, from, until),
+    }
 }
 
 /// Each look is a trace of its own (there may be hundreds), which points to the one in which it began.
@@ -152,7 +206,7 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
 /// When to try again what failed here, as by a database that was busy: ever more slowly, the longer nothing has moved. If that
 /// cannot be written down either, the lease ends by itself.
 fn after_failure(moved_at: Millis, now: Millis) -> Millis {
-    now.plus(now.0.saturating_sub(moved_at.0).clamp(AFTER_FAILURE_MS_MIN, LEASE_MS))
+    now.plus(now.0.saturating_sub(moved_at.0).clamp(AFTER_FAILURE_MS_MIN, AFTER_FAILURE_MS_MAX))
 }
 
 fn next_at(again_at: Millis) -> impl Fn(&payments::Sale, &mut payments::StoredPayment) + Clone + Send + 'static {

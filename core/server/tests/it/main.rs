@@ -33,6 +33,7 @@ mod given_up;
 mod goods;
 mod help;
 mod isolation;
+mod leases;
 mod ledger;
 mod ledger_files;
 mod live;

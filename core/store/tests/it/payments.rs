@@ -354,6 +354,29 @@ fn a_claim_that_is_not_committed_yet_is_passed_over() {
 }
 
 #[test]
+fn a_lease_is_put_off_by_who_holds_it() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        tea.sell_with(base, 1, cny(100), &unknown(), |payment| payment.next_attempt_at = Some(at(1)));
+        let id = tea.payment_id(1);
+        let renews = |from, until| base.write(|tx| payments::renew_lease(tx, &tea.scope, id, at(from), at(until)));
+        assert!(!renews(30, 60), "nobody has taken it");
+        assert_eq!(claim(base, 1, 30, 10), [id]);
+        assert!(renews(30, 60));
+        assert_eq!(claim(base, 31, 90, 10), [], "the lease was put off");
+        assert_eq!(claim(base, 61, 90, 10), [id]);
+        assert!(!renews(60, 120), "it is another's by now");
+        assert_eq!(claim(base, 91, 120, 10), [id]);
+        let mut saved = base.read(|tx| payments::load(tx, &tea.scope, id));
+        base.write(|tx| payments::save(tx, &tea.scope, &mut saved));
+        assert!(!renews(120, 150), "the lease ended as it was saved");
+        let milk = House::build(base, b'M');
+        assert_eq!(claim(base, 121, 150, 10), [id]);
+        assert!(!base.write(|tx| payments::renew_lease(tx, &milk.scope, id, at(150), at(180))), "another merchant's");
+    });
+}
+
+#[test]
 fn codes_on_show_are_over_when_their_time_is() {
     on_both(|base| {
         let tea = House::build(base, b'T');

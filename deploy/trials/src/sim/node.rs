@@ -131,12 +131,10 @@ fn work(hall: &Hall, bells: &Bells) {
     });
     let (app, bell) = (hall.app.clone(), Arc::clone(&bells.resolver));
     tokio::spawn(async move {
-        let mut work = JoinSet::new();
+        let (mut work, mut leases) = (JoinSet::new(), resolver::Leases::new());
         loop {
             bell.notified().await;
-            while work.try_join_next().is_some() {}
-            let room = RESOLVING_MAX.saturating_sub(u32::try_from(work.len()).unwrap_or(u32::MAX));
-            let _ = resolver::take_up(&app, room, &mut work).await;
+            let _ = resolver::take_up(&app, RESOLVING_MAX, &mut work, &mut leases).await;
         }
     });
     let (hall, bell) = (hall.clone(), Arc::clone(&bells.expiry));
