@@ -46,6 +46,9 @@ pub struct Plan {
     /// What is drawn from this number; without it, from the clock. It is printed.
     #[arg(long)]
     seed: Option<u64>,
+    /// The first seed from that one on with programs, power, disks, fsync and lines among its mishaps.
+    #[arg(long)]
+    every_kind: bool,
     #[arg(long, value_enum, default_value_t = Database::Sqlite)]
     database: Database,
     /// Only mishaps whose name holds this text.
@@ -67,8 +70,12 @@ struct Tally {
 /// `premises` for a seed; each shop has a folder of its own in it.
 pub async fn run(plan: &Plan, premises: impl Fn(&str) -> Premises) -> Result<()> {
     let drawn = || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_secs());
-    let (seed, database) = (plan.seed.unwrap_or_else(drawn), plan.database);
+    let (mut seed, database) = (plan.seed.unwrap_or_else(drawn), plan.database);
     let disks = Site::has_disks()?;
+    if plan.every_kind {
+        seed = mishap::seed_of_every_kind(seed, plan.rounds, database, disks, &plan.only)
+            .context("there is no such seed: ask for more rounds")?;
+    }
     let rounds = mishap::rounds(seed, plan.rounds, database, disks, &plan.only);
     ensure!(!rounds.is_empty(), "no mishap has such a name");
     println!("seed {seed}, {} rounds on {database}", rounds.len());

@@ -12,7 +12,6 @@ use crate::{
 
 /// Rounds of `cargo xtask test` on each database: less than a minute each on two processors.
 const ROUNDS: &str = "6";
-/// A seed under which programs, disks, fsync and lines all have their turn.
 const SEEDS: [(&str, &str); 2] = [("sqlite", "958"), ("postgres", "552")];
 
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -28,7 +27,8 @@ pub fn test() -> Result<()> {
     let system = built()?;
     for (database, seed) in SEEDS {
         timed(&format!("Real crashes on {database}"), || {
-            execute(trial(&system).args(["--rounds", ROUNDS, "--seed", seed, "--database", database]))
+            let rounds = ["--rounds", ROUNDS, "--seed", seed, "--every-kind", "--database", database];
+            execute(trial(&system).args(rounds))
         })?;
     }
     Ok(())

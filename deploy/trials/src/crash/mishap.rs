@@ -52,6 +52,16 @@ pub enum Mishap {
     PostgresStopped,
 }
 
+/// What of a shop a mishap befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Program,
+    Power,
+    Disk,
+    Fsync,
+    Line,
+}
+
 /// A round: what happens, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
@@ -75,8 +85,15 @@ impl fmt::Display for Database {
 }
 
 impl Mishap {
-    const fn is_felt_by_writers(self) -> bool {
-        matches!(self, Self::CoreDiskFull | Self::TerminalDiskFull | Self::CoreFsyncFails | Self::TerminalFsyncFails)
+    const fn kind(self) -> Kind {
+        match self {
+            Self::CoreKilled | Self::TerminalKilled | Self::BothKilled | Self::CoreStopped => Kind::Program,
+            Self::BrokerStopped | Self::PostgresKilled | Self::PostgresStopped => Kind::Program,
+            Self::CorePowerCut | Self::TerminalPowerCut => Kind::Power,
+            Self::CoreDiskFull | Self::TerminalDiskFull => Kind::Disk,
+            Self::CoreFsyncFails | Self::TerminalFsyncFails => Kind::Fsync,
+            Self::Line(..) => Kind::Line,
+        }
     }
 }
 
@@ -139,7 +156,7 @@ pub fn rounds(seed: u64, count: u32, database: Database, disks: bool, only: &[St
         }
         let mishap = deck.swap_remove(luck.idx(deck.len()));
         // A full disk or an fsync that fails strikes whoever writes meanwhile.
-        let shortest = if mishap.is_felt_by_writers() { 400 } else { 20 };
+        let shortest = if matches!(mishap.kind(), Kind::Disk | Kind::Fsync) { 400 } else { 20 };
         let longest = if luck.permille(300) { 6_000 } else { 2_000 };
         rounds.push(Round {
             number: u32::try_from(rounds.len()).unwrap_or(u32::MAX) + 1,
@@ -152,9 +169,44 @@ pub fn rounds(seed: u64, count: u32, database: Database, disks: bool, only: &[St
     rounds
 }
 
+/// The first seed from `seed` on whose rounds have a mishap of each kind that there is; none if there are fewer rounds than kinds.
+pub fn seed_of_every_kind(seed: u64, count: u32, database: Database, disks: bool, only: &[String]) -> Option<u64> {
+    /// Of six rounds, one seed in some ten has each kind.
+    const SEEDS_MAX: u64 = 10_000;
+    let kinds = |rounds: &[Round]| {
+        let mut kinds: Vec<Kind> = Vec::new();
+        for kind in rounds.iter().map(|round| round.mishap.kind()) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds.len()
+    };
+    let every = u32::try_from(all(database, disks).len()).ok()?;
+    let there = kinds(&rounds(seed, every, database, disks, only));
+    (seed..seed.saturating_add(SEEDS_MAX)).find(|seed| kinds(&rounds(*seed, count, database, disks, only)) == there)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seed_of_every_kind_has_disks_fsync_power_lines_and_programs() {
+        for (database, disks, kinds) in
+            [(Database::Sqlite, true, 5), (Database::Postgres, true, 5), (Database::Sqlite, false, 4)]
+        {
+            let seed = seed_of_every_kind(1, 6, database, disks, &[]).unwrap();
+            let mut drawn: Vec<String> = rounds(seed, 6, database, disks, &[])
+                .iter()
+                .map(|round| format!("{:?}", round.mishap.kind()))
+                .collect();
+            drawn.sort();
+            drawn.dedup();
+            assert_eq!(drawn.len(), kinds, "{drawn:?}");
+        }
+        assert_eq!(seed_of_every_kind(1, 4, Database::Sqlite, true, &[]), None, "four rounds have no five kinds");
+    }
 
     #[test]
     fn a_seed_draws_the_same_rounds_and_every_mishap_comes_before_any_comes_again() {
