@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use messages::{BillFile, FundAccount, Mode, Settings, Subject, Undone};
 use saoma_channel_sdk::{
-    Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
+    Account, BillLine, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
     PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, Reply, SecretKind, SecretSpec,
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
