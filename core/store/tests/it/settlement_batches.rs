@@ -178,7 +178,8 @@ fn what_is_taken_back_is_open_again() {
             batches::put_off(tx, &tea.scope, tea.account, at(2))
         });
         let stored = base.read(|tx| batches::load(tx, &tea.scope, batch.id));
-        assert_eq!(stored, SettlementBatch { version: 2, ..back });
+        back.version = 2;
+        assert_eq!(stored, back);
         assert_eq!(base.read(|tx| batches::page(tx, &tea.scope, &stored, 10)).len(), 0);
         assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW)).rows, 1);
         assert!(!base.read(|tx| batches::holds(tx, &tea.scope, tea.account, at(3))));
