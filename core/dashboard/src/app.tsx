@@ -14,6 +14,8 @@ import { BooksRoom } from './rooms/books';
 import { CashiersRoom } from './rooms/cashiers';
 import { DiscrepanciesRoom } from './rooms/discrepancies';
 import { DiscrepancyRoom } from './rooms/discrepancy';
+import { GoodsFrame, GoodsRoom } from './rooms/goods';
+import { GoodsImportRoom } from './rooms/goods-import';
 import { PaymentRoom } from './rooms/payment';
 import { PaymentsRoom } from './rooms/payments';
 import { PayoutsRoom } from './rooms/payouts';
@@ -33,6 +35,7 @@ import { StoredCardsRoom } from './rooms/stored-cards';
 import { OfflineRoom } from './rooms/stored-value-offline';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
 import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
+import { TaxRatesRoom } from './rooms/tax-rates';
 import { TerminalHeldRoom } from './rooms/terminal-held';
 import { TerminalsRoom } from './rooms/terminals';
 import { WebhookRoom } from './rooms/webhook';
@@ -118,6 +121,13 @@ function Door() {
               </>
             ) : <Route path="/payments" element={<Navigate to="/" replace />} />}
             {may(role, 'read_payments') && <Route path="/static-codes" element={<StaticCodesRoom role={role} currency={session.tenant?.currency ?? ''} />} />}
+            {may(role, 'read_payments') && (
+              <Route path="/goods" element={<GoodsFrame role={role} />}>
+                <Route index element={<GoodsRoom role={role} currency={session.tenant?.currency ?? ''} />} />
+                <Route path="taxes" element={<TaxRatesRoom role={role} />} />
+                {may(role, 'manage_goods') && <Route path="import" element={<GoodsImportRoom currency={session.tenant?.currency ?? ''} />} />}
+              </Route>
+            )}
             {may(role, 'manage_cashiers') && <Route path="/cashiers" element={<CashiersRoom />} />}
             {may(role, 'read_books') && (
               <>

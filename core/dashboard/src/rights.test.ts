@@ -8,7 +8,7 @@ const TABLES: Readonly<Record<Role, string>> = {
   plugin_publisher: 'PUBLISHER', platform_admin: 'PLATFORM', acceptor: 'ACCEPTOR',
 };
 const NAMES: Readonly<Record<Right, string>> = {
-  read_payments: 'ReadPayments', read_books: 'ReadBooks', reconcile: 'Reconcile', manage_cashiers: 'ManageCashiers', manage_stores: 'ManageStores',
+  read_payments: 'ReadPayments', read_books: 'ReadBooks', reconcile: 'Reconcile', manage_cashiers: 'ManageCashiers', manage_stores: 'ManageStores', manage_goods: 'ManageGoods',
   read_audit: 'ReadAudit', manage_fleet: 'ManageFleet',
   manage_channels: 'ManageChannels', publish_plugins: 'PublishPlugins', manage_plugins: 'ManagePlugins', manage_people: 'ManagePeople',
   read_stored_value: 'ReadStoredValue', serve_stored_value: 'ServeStoredValue', manage_stored_value: 'ManageStoredValue',

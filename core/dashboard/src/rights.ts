@@ -4,7 +4,7 @@
 import type { Person } from './api/session';
 
 export type Role = Person['role'];
-export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'read_audit' | 'manage_fleet' | 'manage_stores' | 'manage_cashiers' | 'manage_channels' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
+export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'read_audit' | 'manage_fleet' | 'manage_stores' | 'manage_goods' | 'manage_cashiers' | 'manage_channels' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
   | 'read_stored_value' | 'serve_stored_value' | 'manage_stored_value';
 
 const HAVE: Readonly<Record<Right, readonly Role[]>> = {
@@ -14,6 +14,7 @@ const HAVE: Readonly<Record<Right, readonly Role[]>> = {
   read_audit: ['owner', 'accountant', 'platform_admin'],
   manage_fleet: ['owner', 'manager'],
   manage_stores: ['owner', 'manager'],
+  manage_goods: ['owner', 'manager'],
   manage_cashiers: ['owner', 'manager'],
   manage_channels: ['owner'],
   publish_plugins: ['owner', 'plugin_publisher', 'platform_admin'],

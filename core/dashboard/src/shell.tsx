@@ -28,6 +28,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
     ...(isLive ? [['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals]] as const : []),
+    ...(isLive ? [['/goods', t.rooms.goods] as const] : []),
     ...(may(person.role, 'manage_cashiers') ? [['/cashiers', t.rooms.cashiers] as const] : []),
     ...(may(person.role, 'read_books')
       ? [['/batches', t.rooms.batches], ['/reconciliation', t.rooms.reconciliation], ['/books', t.rooms.books]] as const

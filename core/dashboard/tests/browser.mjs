@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { core } from './core.mjs';
 import { fleetStories } from './fleet.mjs';
 import { rulesStories } from './rules.mjs';
+import { goodsStories } from './goods.mjs';
 import { launch, play, readable, visitor, WAIT_MS } from './stage.mjs';
 
 const EMAIL = process.env.OWNER_EMAIL ?? 'owner@demo.local';
@@ -142,6 +143,8 @@ const STORIES = {
 
   ...rulesStories({ page, sees, tap, room, standIn }),
 
+  ...goodsStories({ page, sees, tap, room, base: DASHBOARD, standIn, owner: { email: EMAIL, password: PASSWORD } }),
+
   async 'a webhook is added and its secret shown once'() {
     await room('/webhooks');
     await tap('add-webhook');
@@ -194,7 +197,8 @@ const STORIES = {
   async 'every room can be read, in the light and in the dark, and a telephone is wide enough'() {
     await readable(page, DASHBOARD, [
       ['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'],
-      ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], ['/rules', '[data-form="rules"]'], [hook, '[data-list="deliveries"]'],
+      ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], ['/rules', '[data-form="rules"]'], ['/goods', '[data-list="goods"]'],
+      ['/goods/taxes', '[data-list="taxes"]'], ['/goods/import', '[data-form="import"]'], [hook, '[data-list="deliveries"]'],
     ]);
   },
 

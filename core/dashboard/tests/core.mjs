@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
+import { catalogue } from './core-goods.mjs';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 const USER = { id: 'usr_1', name: 'Li Na', login: 'owner@demo.local', role: 'owner', active: true, must_change_password: false, created_at: 1 };
@@ -137,6 +138,14 @@ export async function core(dist, password) {
     return { amount: { ...amount, minor: amount.minor - off }, adjustments, receipt_lines: rules.enabled ? [line] : [], failed: [] };
   };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
+  const shelf = catalogue(problem);
+  /** What a key was answered, however often it comes. */
+  const answers = new Map();
+  const keptBy = (key, answer) => {
+    if (key === undefined) return answer();
+    if (!answers.has(key) || answers.get(key)[0] >= 400) answers.set(key, answer());
+    return answers.get(key);
+  };
   const signedIn = () => {
     tokens += 1;
     session = `t${tokens}`;
@@ -173,6 +182,7 @@ export async function core(dist, password) {
       terminals.push(terminal);
       return [201, terminal];
     }
+    if (/^\/v1\/(goods|tax-rates)(\/|$)/.test(path)) return keptBy(headers['idempotency-key'], () => shelf.answer(method, path, body, query));
     if (path === '/v1/extensions') return [200, { items: [{ id: 'canteen-rules', version: '0.1.0', name: 'Canteen rules', rules: ['price', 'risk', 'receipt-lines'], settings_schema: CANTEEN }] }];
     if (path === '/v1/merchant-rules' && method === 'GET') return [200, rules];
     if (path === '/v1/merchant-rules') {
@@ -231,6 +241,7 @@ export async function core(dist, password) {
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
   return {
     terminals, held, refused,
+    catalogue: shelf,
     changeRules: (settings) => {
       rules = { ...rules, version: rules.version + 1, settings: { ...rules.settings, ...settings } };
     },

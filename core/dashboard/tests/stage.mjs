@@ -34,7 +34,7 @@ export function launch() {
 }
 
 /** What a reader with poor sight, or without a mouse, would stumble over here. */
-async function stumbles(page) {
+export async function stumbles(page) {
   await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });

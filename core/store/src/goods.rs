@@ -7,7 +7,10 @@ mod rates;
 mod schema;
 
 use diesel::{dsl::max, prelude::*};
-use saoma_protocol::{Currency, GoodsId, Millis, Money, StoreId, TaxRateId, TenantId, barcode::Barcode};
+use saoma_protocol::{
+    Currency, GoodsId, Millis, Money, StoreId, TaxRateId, TenantId,
+    barcode::{Barcode, unprefixed},
+};
 
 use self::schema::{goods, goods_barcodes, tax_rates};
 use crate::{
@@ -15,6 +18,11 @@ use crate::{
     column::{Txt, corrupt, signed, unsigned},
     dialect::{self, insert_or_ignore},
 };
+
+diesel::define_sql_function! {
+    /// Both databases have it; SQLite's leaves letters outside of ASCII alone.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
 
 pub use rates::{RATES_MAX, TaxRate, create as create_rate, list as list_rates, load as load_rate, save as save_rate};
 
@@ -138,7 +146,8 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, item: GoodsId) -> Result<Item,
     row.ok_or(StoreError::NotFound { what: "the goods" })?.try_into()
 }
 
-/// Oldest first, after `after`; `active`: those that are sold, those that are not, or all.
+/// Oldest first, after `after`; `active`: those that are sold, those that are not, or all; `words`: those that have them in their name
+/// or in one of their barcodes, whichever way a scanner says that.
 ///
 /// # Errors
 /// None of its own.
@@ -146,6 +155,7 @@ pub fn list(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     active: Option<bool>,
+    words: Option<&str>,
     after: Option<Cursor<GoodsId>>,
     limit: u32,
 ) -> Result<Vec<Item>, StoreError> {
@@ -158,6 +168,11 @@ pub fn list(
             .into_boxed();
         if let Some(active) = active {
             query = query.filter(goods::active.eq(active));
+        }
+        if let Some(words) = words {
+            let barcode = unprefixed(words).parse().map_or_else(|_| words.to_owned(), |code: Barcode| code.to_string());
+            let named = lower(goods::name).like(lower(inside(words))).escape('\\');
+            query = query.filter(named.or(lower(goods::barcodes).like(lower(inside(&barcode))).escape('\\')));
         }
         if let Some(Cursor { at, id }) = after {
             let later = goods::created_at.gt(at.0);
@@ -256,6 +271,13 @@ impl Row {
             by_weight: item.by_weight,
         }
     }
+}
+
+/// The pattern of texts that have this one in them.
+fn inside(text: &str) -> String {
+    let escaped: String =
+        text.chars().flat_map(|sign| "\\%_".contains(sign).then_some('\\').into_iter().chain([sign])).collect();
+    format!("%{escaped}%")
 }
 
 fn joined(parts: &[impl ToString]) -> String {

@@ -83,14 +83,13 @@ async fn main() -> ExitCode {
     };
     let work = async {
         let mut stop = Stop::listen()?;
-        let pages = |folder, script, of| browser::run(premises(folder), script, of);
         match &arguments.command {
             Command::Run { fresh } => run(premises("demo"), *fresh, &mut stop).await,
             Command::Once { only } => stop.before(once(premises("target/demo-once"), only)).await,
             Command::Nodes { only } => stop.before(nodes::run(premises("target/demo-nodes"), only)).await,
             Command::Crash(plan) => stop.before(crash::run(plan, &premises)).await,
-            Command::Browser => stop.before(pages("target/demo-browser", "test:browser", browser::SUITES)).await,
-            Command::Pictures => stop.before(pages("target/demo-pictures", "pictures", &["core/dashboard"])).await,
+            Command::Browser => stop.before(browser::test(premises("target/demo-browser"))).await,
+            Command::Pictures => stop.before(browser::pictures(premises("target/demo-pictures"))).await,
             Command::BenchNodes => stop.before(bench::nodes::run(premises("target/demo-bench-nodes"))).await,
             Command::Bench { charges_per_s } => {
                 stop.before(bench::run(premises("target/demo-bench"), *charges_per_s)).await

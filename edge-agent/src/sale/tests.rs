@@ -105,6 +105,7 @@ fn refused(code: &str) -> Outcome {
         code: code.to_owned(),
         detail: "no".to_owned(),
         pointer: None,
+        errors: Vec::new(),
         trace_id: None,
     }))
 }

@@ -357,6 +357,7 @@ impl Refused {
             code: code.to_owned(),
             detail: sentence(&self.to_string()),
             pointer: self.pointer().map(str::to_owned),
+            errors: Vec::new(),
             trace_id: crate::telemetry::trace_id(&tracing::Span::current()),
         }
     }

@@ -366,6 +366,7 @@ fn problem(status: u16, code: &str) -> HttpResponse {
         code: code.to_owned(),
         detail: format!("core says {code}"),
         pointer: None,
+        errors: Vec::new(),
         trace_id: None,
     })
 }

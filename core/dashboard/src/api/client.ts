@@ -58,6 +58,11 @@ export type StoredCardRules = Schemas['StoredCardRules'];
 export type StoredCardSale = Schemas['StoredCardSaleView'];
 export type HeldEntry = Schemas['HeldEntry'];
 export type ApiKey = Schemas['ApiKeyView'];
+export type Goods = Schemas['GoodsView'];
+export type NewGoods = Schemas['CreateGoods'];
+export type ChangedGoods = Schemas['ChangeGoods'];
+export type TaxRate = Schemas['TaxRateView'];
+export type NewTaxRate = Schemas['CreateTaxRate'];
 export type Extension = Schemas['ExtensionView'];
 export type MerchantRules = Schemas['MerchantRulesView'];
 

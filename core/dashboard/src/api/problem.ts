@@ -7,6 +7,14 @@ export interface ProblemFacts {
   detail: string;
   traceId?: string;
   pointer?: string;
+  errors?: readonly Fault[];
+}
+
+/** One of several things that are wrong with a request. */
+export interface Fault {
+  code: string;
+  detail: string;
+  pointer: string;
 }
 
 export class ApiProblem extends Error {
@@ -16,6 +24,8 @@ export class ApiProblem extends Error {
   readonly detail: string;
   readonly traceId: string | undefined;
   readonly pointer: string | undefined;
+  /** Empty where nothing is wrong but what the problem itself says. */
+  readonly errors: readonly Fault[];
 
   constructor(facts: ProblemFacts) {
     super(`${facts.status} ${facts.code}: ${facts.detail}`);
@@ -25,6 +35,7 @@ export class ApiProblem extends Error {
     this.detail = facts.detail;
     this.traceId = facts.traceId;
     this.pointer = facts.pointer;
+    this.errors = facts.errors ?? [];
   }
 }
 
@@ -51,7 +62,14 @@ export function problemFrom(status: number, body: unknown): ApiProblem {
     detail: text('detail') ?? '',
     ...(traceId === undefined ? {} : { traceId }),
     ...(pointer === undefined ? {} : { pointer }),
+    errors: Array.isArray(facts['errors']) ? facts['errors'].flatMap(fault) : [],
   });
+}
+
+function fault(one: unknown): Fault[] {
+  if (typeof one !== 'object' || one === null) return [];
+  const { code, detail, pointer } = one as Record<string, unknown>;
+  return [{ code: String(code ?? ''), detail: String(detail ?? ''), pointer: String(pointer ?? '') }];
 }
 
 export function asProblem(error: unknown): ApiProblem {

@@ -742,6 +742,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/goods/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds many goods, or none: if one of them cannot be, `errors` of the problem names everything that is wrong with any of them. */
+        post: operations["goods_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/goods/{goods}": {
         parameters: {
             query?: never;
@@ -3881,6 +3898,13 @@ export interface components {
             /** @description For the cashier. */
             message: string;
         };
+        /** @description One of the things that are wrong with a request (RFC 9457, section 3). */
+        Fault: {
+            /** @description As a problem's. */
+            code: string;
+            detail: string;
+            pointer?: string | null;
+        };
         FeePlanVersion: {
             /** @description From when on payments were made under it. */
             created_at: components["schemas"]["Millis"];
@@ -4047,6 +4071,14 @@ export interface components {
             sequence: components["schemas"]["Sequence"];
             /** @description What does not fit. */
             why: string;
+        };
+        ImportGoods: {
+            /** @description 1 to 500. */
+            goods: components["schemas"]["CreateGoods"][];
+        };
+        ImportedGoods: {
+            /** @description In the order of the request. */
+            ids: components["schemas"]["GoodsId"][];
         };
         InstallPackage: {
             /** @description The package's hash. */
@@ -5456,6 +5488,8 @@ export interface components {
             code: string;
             /** @description What is wrong in this case and what to do. */
             detail: string;
+            /** @description Everything that is wrong, where one request says many things and more than the first is told. */
+            errors?: components["schemas"]["Fault"][];
             /** @description The field at fault, as a JSON pointer, if there is one. */
             pointer?: string | null;
             /** Format: int32 */
@@ -8255,8 +8289,10 @@ export interface operations {
             query?: {
                 /** @description Those that are sold, or those that are not. */
                 active?: boolean;
-                /** @description The active goods with this barcode alone. */
+                /** @description The active goods with this barcode alone, whatever else is asked for. */
                 barcode?: string;
+                /** @description Those that have this text in their name or in a barcode: 1 to 128 characters, in upper or lower case (of ASCII letters). */
+                search?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 200; 50 without it. */
@@ -8308,6 +8344,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GoodsView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goods_import: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportGoods"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedGoods"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -53,6 +53,11 @@ test.each([
   expect(parseMinor(text, currency)).toBe(minor);
 });
 
+test('a price may be nothing, and nothing less', () => {
+  for (const [text, currency] of [['0', 'CNY'], ['0.00', 'CNY'], ['0', 'JPY']] as const) expect(parseMinor(text, currency, 0)).toBe(0);
+  for (const [text, currency] of [['', 'CNY'], ['-1', 'CNY'], ['0.000', 'CNY'], ['0.0', 'JPY']] as const) expect(parseMinor(text, currency, 0)).toBeNull();
+});
+
 test('what is shown in a field is read back', () => {
   for (const currency of ['CNY', 'JPY', 'KWD']) {
     for (const minor of [1, 9, 10, 99, 100, 999, 1000, 123456, 100_000_00, AMOUNT_MINOR_MAX]) {

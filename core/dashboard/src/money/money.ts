@@ -32,13 +32,13 @@ export function editableMinor(minor: number, currency: string): string {
   return formatMinor(minor, currency).replaceAll(',', '');
 }
 
-/** Reads what a person typed, "12.5" or "1,234.50"; null if it is not an amount of 1 to AMOUNT_MINOR_MAX minor units. */
-export function parseMinor(text: string, currency: string): number | null {
+/** Reads what a person typed, "12.5" or "1,234.50"; null if it is not an amount of `least` to AMOUNT_MINOR_MAX minor units. */
+export function parseMinor(text: string, currency: string, least = 1): number | null {
   const digits = minorDigits(currency);
   const match = /^(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d*))?$/.exec(text.trim());
   if (match === null) return null;
   const fraction = match[2] ?? '';
   if (fraction.length > digits) return null;
   const minor = Number((match[1] ?? '').replaceAll(',', '') + fraction.padEnd(digits, '0'));
-  return minor >= 1 && minor <= AMOUNT_MINOR_MAX ? minor : null;
+  return minor >= least && minor <= AMOUNT_MINOR_MAX ? minor : null;
 }

@@ -1,6 +1,7 @@
 // All texts in English; zh.ts must have the same shape.
 
 import { fleetEn } from './fleet.en';
+import { goodsEn, taxesEn } from './goods.en';
 import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
 import { rulesEn, settingsEn } from './rules.en';
@@ -12,7 +13,7 @@ export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
-    payments: 'Payments', terminals: 'Terminals', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
+    payments: 'Payments', terminals: 'Terminals', goods: 'Goods', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
     webhooks: 'Webhooks', plugins: 'Plugins', storedValue: 'Stored value', staticCodes: 'Static codes', rules: 'Shop rules',
   },
   shell: {
@@ -184,6 +185,8 @@ export const en = {
     replay: 'Send once more', replayRange: 'Send once more what failed', succeededToo: 'also what was delivered', replayed: 'Sent once more',
   },
   fleet: fleetEn,
+  goods: goodsEn,
+  taxes: taxesEn,
   recon: reconEn,
   plugins: pluginsEn,
   staticCodes: staticCodesEn,

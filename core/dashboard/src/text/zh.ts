@@ -1,5 +1,6 @@
 import type { Texts } from './en';
 import { fleetZh } from './fleet.zh';
+import { goodsZh, taxesZh } from './goods.zh';
 import { pluginsZh } from './plugins.zh';
 import { reconZh } from './recon.zh';
 import { rulesZh, settingsZh } from './rules.zh';
@@ -10,7 +11,7 @@ import { storedValueZh } from './stored-value.zh';
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知', plugins: '插件', storedValue: '储值', staticCodes: '聚合码', rules: '店铺规则' },
+  rooms: { payments: '实时支付', terminals: '终端', goods: '商品', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知', plugins: '插件', storedValue: '储值', staticCodes: '聚合码', rules: '店铺规则' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -158,6 +159,8 @@ export const zh: Texts = {
     replay: '重新发送', replayRange: '重新发送失败的记录', succeededToo: '包括已送达的', replayed: '已重新发送',
   },
   fleet: fleetZh,
+  goods: goodsZh,
+  taxes: taxesZh,
   recon: reconZh,
   plugins: pluginsZh,
   staticCodes: staticCodesZh,

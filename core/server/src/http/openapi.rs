@@ -84,6 +84,7 @@ use crate::{
         v1::fleet::stop,
         v1::goods::change,
         v1::goods::create,
+        v1::goods::import::import,
         v1::goods::list,
         v1::goods::show,
         v1::held::close,

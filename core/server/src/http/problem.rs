@@ -134,6 +134,7 @@ pub struct Problem {
     code: Code,
     detail: String,
     pointer: Option<String>,
+    errors: Vec<api::Fault>,
     retry_after_seconds: Option<u64>,
 }
 
@@ -141,13 +142,28 @@ impl Problem {
     /// `detail`: what is wrong in this case and what to do, in a sentence.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), pointer: None, retry_after_seconds: None }
+        Self { code, detail: detail.into(), pointer: None, errors: Vec::new(), retry_after_seconds: None }
     }
 
     /// The field at fault, as a JSON pointer.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// All that is wrong with one request, each with its pointer.
+    #[must_use]
+    pub fn with_errors(mut self, wrong: Vec<Self>) -> Self {
+        let fault = |one: Self| api::Fault { code: one.code.0.to_owned(), detail: one.detail, pointer: one.pointer };
+        self.errors = wrong.into_iter().map(fault).collect();
+        self
+    }
+
+    /// The same problem of a part of a request: its pointer goes on from `part`.
+    #[must_use]
+    pub fn within(mut self, part: &str) -> Self {
+        self.pointer = Some(format!("{part}{}", self.pointer.unwrap_or_default()));
         self
     }
 
@@ -161,6 +177,12 @@ impl Problem {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Whether the trouble is here, whatever was asked.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.code.1 >= 500
     }
 
     /// A mistake of ours: logged with its whole chain, shown without it.
@@ -197,6 +219,7 @@ impl ResponseError for Problem {
             code: code.to_owned(),
             detail: self.detail.clone(),
             pointer: self.pointer.clone(),
+            errors: self.errors.clone(),
             trace_id: crate::telemetry::trace_id(),
         };
         let mut response = HttpResponse::build(self.status_code());

@@ -75,6 +75,9 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
             "version": 9_999_999, "name": "asked for", "basis_points": 600, "included": true, "active": true,
         }),
         "CreateGoods" => json!({ "name": "asked for", "price": { "minor": 100, "currency": "CNY" } }),
+        "ImportGoods" => {
+            json!({ "goods": [{ "name": "asked for", "price": { "minor": 100, "currency": "CNY" } }] })
+        }
         "ChangeGoods" => json!({
             "version": 9_999_999, "name": "asked for", "price": { "minor": 100, "currency": "CNY" }, "active": true,
         }),

@@ -8,6 +8,7 @@ use crate::{
 };
 
 const GOODS: &str = "/v1/goods";
+const IMPORT: &str = "/v1/goods/import";
 
 fn yuan(minor: i64) -> Value {
     json!({ "minor": minor, "currency": "CNY" })
@@ -173,6 +174,93 @@ async fn what_cannot_be_sold_is_refused_where_it_is_wrong() {
     let refused =
         jade.owner.post("/v1/tax-rates").json(&json!({ "name": "x", "basis_points": 10_001, "included": true })).await;
     assert_eq!(refused.problem()["pointer"], "/basis_points");
+}
+
+#[actix_web::test]
+async fn goods_are_searched_by_name_and_barcode() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    for (name, code) in [("green tea", "036000291452"), ("black tea", "B-1"), ("cake", "C-1")] {
+        adds(&jade.owner, name, json!({ "barcodes": [code] })).await;
+    }
+    let found = async |search: &str| {
+        let page: Value = jade.owner.get(&format!("{GOODS}?{search}")).await.json(200);
+        let names: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|item| text(item, "/name").to_owned()).collect();
+        (names.join(", "), page["next_cursor"].as_str().map(str::to_owned))
+    };
+    assert_eq!(found("search=TEA").await.0, "green tea, black tea");
+    assert_eq!(found("search=%20b-1%20").await.0, "black tea");
+    let (first, next) = found("search=tea&limit=1").await;
+    assert_eq!(first, "green tea");
+    let next = format!("search=tea&limit=1&cursor={}", next.expect("another page"));
+    assert_eq!(found(&next).await, ("black tea".to_owned(), None));
+    for refused in ["search=", &format!("search={}", "x".repeat(129))] {
+        let refused = jade.owner.get(&format!("{GOODS}?{refused}")).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/search")));
+    }
+}
+
+#[actix_web::test]
+async fn a_table_of_goods_is_added_whole_or_not_at_all() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    adds(&jade.owner, "cake", json!({ "barcodes": ["C-1"] })).await;
+    let till = town.till(&jade).await;
+    let one = |name: &str, code: &str| json!({ "name": name, "price": yuan(500), "barcodes": [code] });
+    let mut goods = vec![
+        one("tea", "T-1"),
+        one(" ", "T-2"),
+        one("pie", "C-1"),
+        one("jam", "4006381333932"),
+        one("more tea", "T-1"),
+    ];
+    goods.push(json!({ "name": "yen", "price": { "minor": 1, "currency": "JPY" } }));
+    goods.push(json!({ "name": "afar", "price": yuan(1), "stores": [format!("sto_{}a", "7".repeat(25))] }));
+    let refused = jade.owner.post(IMPORT).key("again").json(&json!({ "goods": goods })).await;
+    assert_eq!(refused.refusal(), (422, "invalid".to_owned()));
+    let errors = refused.problem()["errors"].clone();
+    let named =
+        errors.as_array().unwrap().iter().map(|one| format!("{} {}", text(one, "/pointer"), text(one, "/code")));
+    assert_eq!(
+        named.collect::<Vec<_>>(),
+        [
+            "/goods/1/name invalid",
+            "/goods/2/barcodes/0 conflict",
+            "/goods/3/barcodes/0 invalid",
+            "/goods/4/barcodes/0 conflict",
+            "/goods/5/price/currency currency_mismatch",
+            "/goods/6 not_found",
+        ]
+    );
+    assert!(text(&errors, "/2/detail").contains("should be 1"), "{errors}");
+    let listed = async || jade.owner.get(GOODS).await.json::<Value>(200)["items"].as_array().unwrap().len();
+    assert_eq!(listed().await, 1);
+
+    // The key is free, and the same table twice is one.
+    let goods = json!({ "goods": [one("tea", "T-1"), one("pie", "P-1")] });
+    let made: Value = jade.owner.post(IMPORT).key("again").json(&goods).await.json(201);
+    assert_eq!(jade.owner.post(IMPORT).key("again").json(&goods).await.json::<Value>(201), made);
+    assert_eq!(listed().await, 3);
+    let tea: Value = jade.owner.get(&format!("{GOODS}/{}", text(&made, "/ids/0"))).await.json(200);
+    assert_eq!((&tea["name"], &tea["barcodes"]), (&json!("tea"), &json!(["T-1"])));
+    let (through, sold, _) = told(&till, 0).await;
+    assert_eq!((through, sold), (3, vec!["cake 500".to_owned(), "tea 500".to_owned(), "pie 500".to_owned()]));
+    assert_eq!(pushed(&till).await.len(), 1, "one word for all");
+    let log: Value = jade.owner.get("/v1/audit").await.json(200);
+    let noted = log["items"].as_array().unwrap().iter().take(2);
+    assert_eq!(noted.map(|entry| text(entry, "/detail/name")).collect::<Vec<_>>(), ["pie", "tea"]);
+
+    let many =
+        |count: usize| json!({ "goods": (0..count).map(|nth| one("x", &format!("X-{nth}"))).collect::<Vec<_>>() });
+    for count in [0, 501] {
+        let refused = jade.owner.post(IMPORT).json(&many(count)).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods")));
+    }
+    let made: Value = jade.owner.post(IMPORT).json(&many(500)).await.json(201);
+    assert_eq!(made["ids"].as_array().unwrap().len(), 500);
+    let cashier = town.person(&jade, "cashier").await;
+    assert_eq!(cashier.post(IMPORT).json(&many(1)).await.refusal(), (403, "forbidden".to_owned()));
 }
 
 #[actix_web::test]

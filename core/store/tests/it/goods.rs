@@ -51,7 +51,7 @@ pub fn of_others_is_nothing(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Re
     assert_eq!(goods::load(tx, scope, their), Err(StoreError::NotFound { what: "the goods" }));
     assert_eq!(goods::load_rate(tx, scope, rate(theirs, 1).id), Err(StoreError::NotFound { what: "the tax" }));
     assert_eq!(goods::holder(tx, scope, &"4006381333931".parse().expect("a barcode"))?, Some(own));
-    assert_eq!(ids(&goods::list(tx, scope, None, None, 10)?), [own]);
+    assert_eq!(ids(&goods::list(tx, scope, None, None, None, 10)?), [own]);
     assert_eq!(ids(&goods::changed(tx, scope, 0, 9, 10)?), [own]);
     assert_eq!(goods::list_rates(tx, scope)?.len(), 1);
     assert_eq!(goods::version(tx, scope)?, 2);
@@ -152,13 +152,52 @@ fn lists_go_page_by_page() {
         }
         let list = |active, after: Option<u8>, limit| {
             let after = after.map(|number| Cursor { at: at(number.into()), id: item(&tea, number, &[]).id });
-            ids(&base.read(|tx| goods::list(tx, &tea.scope, active, after, limit)))
+            ids(&base.read(|tx| goods::list(tx, &tea.scope, active, None, after, limit)))
         };
         let id = |number| item(&tea, number, &[]).id;
         assert_eq!(list(None, None, 2), [id(1), id(2)]);
         assert_eq!(list(None, Some(2), 9), [id(3), id(4), id(5)]);
         assert_eq!(list(Some(true), Some(1), 2), [id(2), id(4)]);
         assert_eq!(list(Some(false), None, 9), [id(3)]);
+    });
+}
+
+#[test]
+fn goods_are_found_by_a_part_of_their_name_or_barcode() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        for (number, name, barcodes) in [
+            (1, "Jasmine Tea 茉莉绿茶", vec!["0036000291452", "T-1"]),
+            (2, "100% juice", vec!["0012000003455"]),
+            (3, "100 napkins", vec!["tea_3"]),
+            (4, "plates \\ 4", vec![]),
+        ] {
+            let named = Item { name: name.to_owned(), active: number != 3, ..item(&tea, number, &barcodes) };
+            base.write(|tx| goods::create(tx, &tea.scope, &named));
+        }
+        let find = |active, words: &str, after: Option<u8>, limit| {
+            let after = after.map(|number| Cursor { at: at(number.into()), id: item(&tea, number, &[]).id });
+            ids(&base.read(|tx| goods::list(tx, &tea.scope, active, Some(words), after, limit)))
+        };
+        let id = |number| item(&tea, number, &[]).id;
+        for (words, found) in [
+            ("jasmine", vec![id(1)]),
+            ("绿茶", vec![id(1)]),
+            ("TEA", vec![id(1), id(3)]),
+            ("0%", vec![id(2)]),
+            ("a_3", vec![id(3)]),
+            ("e_t", vec![]),
+            ("\\", vec![id(4)]),
+            ("36000291452", vec![id(1)]),
+            // A UPC-A and a UPC-E, as scanners say them.
+            ("]E0036000291452", vec![id(1)]),
+            ("01234505", vec![id(2)]),
+            ("coffee", vec![]),
+        ] {
+            assert_eq!(find(None, words, None, 9), found, "{words}");
+        }
+        assert_eq!(find(Some(false), "tea", None, 9), [id(3)]);
+        assert_eq!((find(None, "tea", None, 1), find(None, "tea", Some(1), 9)), (vec![id(1)], vec![id(3)]));
     });
 }
 

@@ -162,6 +162,7 @@ fn refusal(problem: &Problem) -> Answer {
         code: code.to_owned(),
         detail: problem.to_string(),
         pointer: None,
+        errors: Vec::new(),
         trace_id: None,
     };
     Answer { status, body: serde_json::to_vec(&body).unwrap_or_default() }

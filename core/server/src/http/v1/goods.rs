@@ -3,6 +3,8 @@
 //! Terminals hear of each change and hold what is sold in their store. Nothing is deleted: what is not sold any more is not active,
 //! and its barcodes are free for others.
 
+pub mod import;
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{
     GoodsId, Millis, Money, StoreId, TaxRateId,
@@ -16,7 +18,7 @@ use saoma_store::{
     stores, tenants,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::audit::note;
@@ -44,6 +46,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
     config
         .service(resource("/goods").route(web::get().to(list)).route(web::post().to(create)))
+        .service(resource("/goods/import").route(web::post().to(import::import)))
         .service(resource("/goods/{goods}").route(web::get().to(show)).route(web::put().to(change)));
 }
 
@@ -109,6 +112,26 @@ pub struct CreateGoods {
     stores: Vec<StoreId>,
 }
 
+impl CreateGoods {
+    /// What is wrong with it without a look at anything else is told here.
+    fn into_item(self, id: GoodsId, now: Millis) -> Result<Item, Problem> {
+        let Self { name, barcodes, price, by_weight, tax_rate, stores } = self;
+        Ok(Item {
+            id,
+            name: text::name(&name, "/name")?,
+            barcodes: all_barcodes(&barcodes)?,
+            price,
+            by_weight,
+            tax_rate,
+            stores,
+            active: true,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+}
+
 /// The goods as they shall be from now on. What was sold stays as it was.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -136,8 +159,10 @@ pub struct ChangeGoods {
 pub struct ListQuery {
     /// Those that are sold, or those that are not.
     active: Option<bool>,
-    /// The active goods with this barcode alone.
+    /// The active goods with this barcode alone, whatever else is asked for.
     barcode: Option<String>,
+    /// Those that have this text in their name or in a barcode: 1 to 128 characters, in upper or lower case (of ASCII letters).
+    search: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// 1 to 200; 50 without it.
@@ -155,8 +180,9 @@ pub async fn list(
     let (scope, active, limit) = (caller.scope()?, query.active, paging::limit(query.limit)?);
     let after: Option<Cursor<GoodsId>> = paging::after(query.cursor.as_deref())?;
     let barcode = query.barcode.as_deref().map(|text| barcode(text, "/barcode")).transpose()?;
+    let search = query.search.as_deref().map(|words| text::name(words, "/search")).transpose()?;
     let found = app.store().read(move |tx| match &barcode {
-        None => goods::list(tx, &scope, active, after, limit + 1),
+        None => goods::list(tx, &scope, active, search.as_deref(), after, limit + 1),
         Some(barcode) => {
             let held = goods::holder(tx, &scope, barcode)?;
             held.map(|held| goods::load(tx, &scope, held)).into_iter().collect()
@@ -177,28 +203,12 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let wish = Wish::of(&app, "POST /v1/goods", &caller, &key, &*body)?;
     let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
-    let CreateGoods { name, barcodes, price, by_weight, tax_rate, stores } = body.into_inner();
-    let item = Item {
-        id: GoodsId::from_bytes(app.random_16()?),
-        name: text::name(&name, "/name")?,
-        barcodes: all_barcodes(&barcodes)?,
-        price,
-        by_weight,
-        tax_rate,
-        stores,
-        active: true,
-        version: 0,
-        created_at: now,
-        updated_at: now,
-    };
-    let detail = json!({ "name": item.name, "price": item.price, "by_weight": item.by_weight, "barcodes": item.barcodes,
-        "tax_rate": item.tax_rate, "stores": item.stores });
+    let item = body.into_inner().into_item(GoodsId::from_bytes(app.random_16()?), now)?;
     let add = move |tx: &mut Tx<'_>| {
         goods::take_turn(tx, &scope)?;
-        check(tx, &scope, &item, None)?;
-        let made = goods::create(tx, &scope, &item)?;
+        let made = put_in(tx, &scope, &item)?;
         announce(tx, &scope, now)?;
-        note(tx, &who, "goods.created", &item.id, &detail, now)?;
+        note(tx, &who, "goods.created", &item.id, &told(&item), now)?;
         Ok(GoodsView::from(made))
     };
     let made = answered(&app, scope, wish, StatusCode::CREATED, add).await?;
@@ -260,6 +270,18 @@ pub async fn change(
     let changed = changed.await?;
     app.wake_outbox();
     Ok(web::Json(changed.into()))
+}
+
+/// Goods that are checked, in a transaction that has the tenant's turn.
+fn put_in(tx: &mut Tx<'_>, scope: &TenantScope, item: &Item) -> Result<Item, Problem> {
+    check(tx, scope, item, None)?;
+    Ok(goods::create(tx, scope, item)?)
+}
+
+/// What the audit log says of new goods.
+fn told(item: &Item) -> Value {
+    json!({ "name": item.name, "price": item.price, "by_weight": item.by_weight, "barcodes": item.barcodes,
+        "tax_rate": item.tax_rate, "stores": item.stores })
 }
 
 fn barcode(text: &str, pointer: &str) -> Result<Barcode, Problem> {
