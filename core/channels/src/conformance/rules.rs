@@ -42,6 +42,8 @@ pub struct RulesKit {
 /// A sale that rules are asked about.
 struct Row {
     name: &'static str,
+    /// The first kit that has it (`kit` of the table of cases).
+    since: u32,
     why: &'static str,
     minor: i64,
     currency: &'static str,
@@ -55,6 +57,7 @@ struct Row {
 /// 14:00 of a day in China, and what most tills send.
 const USUAL: Row = Row {
     name: "usual",
+    since: 1,
     why: "the sale that most tills send",
     minor: 1_250,
     currency: "CNY",
@@ -116,7 +119,13 @@ impl Row {
 /// The names of all cases, of rules that offer everything and have one set of settings.
 #[must_use]
 pub fn rule_names() -> Vec<String> {
-    Rule::ALL.into_iter().flat_map(|rule| ROWS.iter().map(move |row| case_name(rule, row, None))).collect()
+    rule_names_of(u32::MAX)
+}
+
+/// The same, of the kit of that version.
+pub(crate) fn rule_names_of(kit: u32) -> Vec<String> {
+    let rows = move || ROWS.iter().filter(move |row| row.since <= kit);
+    Rule::ALL.into_iter().flat_map(|rule| rows().map(move |row| case_name(rule, row, None))).collect()
 }
 
 /// The rule that a case is about.
