@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{NOBODY, PackageError, note, owner_of};
 use crate::app::App;
 
-/// Packages of one tenant: each costs as much room as its component has, at most 64 MiB.
+/// Packages of one tenant that are not retired: each costs as much room as its component has, at most 64 MiB.
 pub const PACKAGES_PER_TENANT_MAX: u64 = 50;
 
 /// Trusts a key from now on. The same key again is the same answer.

@@ -349,10 +349,10 @@ pub(super) async fn load(app: &App, hash: ContentHash) -> Result<Loaded, Package
                 other => other.into(),
             },
         )?;
-    if ContentHash::of(&component) != hash {
+    if ContentHash::of(&component.bytes) != hash {
         return Err(not_here(hash, "the bytes in the database are not those that were published"));
     }
-    let loaded = app.channels().install_package(&component).await;
+    let loaded = app.channels().install_package(&component.bytes).await;
     loaded.map_err(|error| not_here(hash, &error.to_string()))
 }
 

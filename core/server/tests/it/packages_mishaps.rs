@@ -124,7 +124,7 @@ async fn a_merchant_publishes_so_many_packages_and_no_more() {
     let town = Town::found().await;
     let (jade, rust) = (town.merchant("jade").await, town.merchant("rust").await);
     let author = Author::trusted_by(&jade.owner).await;
-    author.has_published(&jade.owner, &sandbox_called("teapays", "0.2.0")).await;
+    let first = author.has_published(&jade.owner, &sandbox_called("teapays", "0.2.0")).await;
     // All but one of what it may have; copies will do.
     for n in 2..PACKAGES_PER_TENANT_MAX {
         town.force(&format!(
@@ -146,4 +146,15 @@ async fn a_merchant_publishes_so_many_packages_and_no_more() {
     author.publishes(&jade.owner, component).await.json::<Value>(200);
     author.is_trusted_by(&rust.owner).await;
     author.has_published(&rust.owner, &sandbox_called("teapays", "0.5.0")).await;
+    // One that is retired is called no more, and gives its place and its bytes up.
+    let retire = format!("/v1/plugin-packages/{:064x}/retire", 2);
+    jade.owner.post(&retire).json(&json!({ "successor": first })).await.json::<Value>(200);
+    let left = format!(
+        "SELECT CAST(length(component) AS TEXT) AS text FROM plugin_packages WHERE content_hash = '{:064x}'",
+        2
+    );
+    assert_eq!(town.column(&left), ["0"]);
+    author.has_published(&jade.owner, &sandbox_called("teapays", "0.6.0")).await;
+    let refused = author.publishes(&jade.owner, &sandbox_called("teapays", "0.7.0")).await;
+    assert!(refused.status == 422 && refused.text.contains("retire one"), "{}", refused.text);
 }
