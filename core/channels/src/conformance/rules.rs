@@ -17,6 +17,7 @@ use crate::{
         Adjustment, CANDIDATES_MAX, Draft, DraftMethod, Extension, Priced, Recent, RouteCandidate, Rule, RuleFailure,
     },
     host::{Host, HostConfig},
+    quotas::CallsMax,
     versions::NEWEST,
 };
 
@@ -194,7 +195,7 @@ impl RulesKit {
     async fn extension(&self, ahead_ms: i64) -> Result<Arc<Extension>, KitError> {
         let clock = Arc::new(KitClock::default());
         clock.set_ahead(ahead_ms);
-        let host = Host::new(HostConfig { instances_max: 1, clock, ..HostConfig::new(&self.cache_dir) })?;
+        let host = Host::new(HostConfig { calls_max: CallsMax::of(1), clock, ..HostConfig::new(&self.cache_dir) })?;
         Ok(host.install_extension(&self.component).await?)
     }
 }
