@@ -21,7 +21,7 @@ use std::{
 };
 
 use measure::{SAMPLES, SAMPLES_SLOW, component, natively, notification, percentiles};
-use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, Order, Origin};
+use saoma_channels::{Account, CallsMax, ChannelCaller as _, Host, HostConfig, MemoryMax, Order, Origin};
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, StoreId};
 use tokio::{runtime::Runtime, task::JoinSet};
 
@@ -46,10 +46,14 @@ fn measure(name: &str, component: &[u8]) {
     let defaults = HostConfig::new(folder.path().join("cache"));
     let config = HostConfig {
         allow_private_addresses: true,
-        instances_max: held_max.max(defaults.instances_max),
-        instances_per_plugin_max: held_max.max(defaults.instances_per_plugin_max),
-        instances_per_tenant_max: held_max,
-        memory_bytes_per_plugin_max: defaults.memory_bytes_max.saturating_mul(held_max as usize),
+        calls_max: CallsMax {
+            in_all: held_max,
+            per_plugin: held_max,
+            per_tenant: held_max,
+            per_tenant_of_plugin: held_max,
+        },
+        // Eight times as much, since a tenant has an eighth.
+        memory_max: MemoryMax::of(defaults.memory_bytes_max.saturating_mul(held_max as usize).saturating_mul(8)),
         ..defaults
     };
     let installed = |origin: Origin| {

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, HttpMessage, Order, Secrets};
+use saoma_channels::{Account, CallsMax, ChannelCaller as _, Host, HostConfig, HttpMessage, Order, Secrets};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -32,15 +32,18 @@ const SCHEME_MS: u64 = 200;
 const CHARGES: usize = 50;
 /// Before each charge, since they take next to no time.
 const CALLS_PER_CHARGE: usize = 10;
-/// As many as the hostile tenant has places.
+/// As many as the hostile tenant has places in a host of [`CALLS`].
 const RAGING: usize = 16;
+const CALLS: u32 = 256;
 const MODES: [&str; 8] = ["loop", "loop", "memory", "recursion", "trap", "log-flood", "kv-flood", "sign-flood"];
 
 // As core: a thread for each processor, which serve everything but plugins' own code.
 #[tokio::main]
 async fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = HostConfig { allow_private_addresses: true, ..HostConfig::new(folder.path().join("cache")) };
+    let calls_max = CallsMax::of(CALLS);
+    let config =
+        HostConfig { allow_private_addresses: true, calls_max, ..HostConfig::new(folder.path().join("cache")) };
     let host = Arc::new(Host::new(config).expect("the host starts"));
     let plugins = std::env::var_os("SAOMA_PLUGINS_DIR").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
     for name in ["sandbox", "hostile"] {

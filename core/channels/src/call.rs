@@ -16,7 +16,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 pub(crate) use self::crash::is_crash;
 use self::{
-    about::{About, Call},
+    about::{About, Call, NOTIFICATION, SELF_TEST},
     crash::{Step, classify},
 };
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
     package::Vetted,
     places::Held,
     ports::ChannelCaller,
-    registry::{ContentHash, Plugin},
+    registry::{ContentHash, Plugin, Whose},
     settlement::{self, Batch, Row},
     versions::{Guest, Pre},
 };
@@ -52,9 +52,6 @@ pub const QUEUE_WAIT_MS_MAX: u64 = 500;
 
 /// How long a plugin may take to describe itself. It has nothing to wait for.
 pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
-
-/// The function that people test an account by.
-const SELF_TEST: &str = "self-test";
 
 /// Largest notification that is handed to a plugin, headers and body. Schemes send a few KiB.
 pub const NOTIFICATION_BYTES_MAX: usize = 256 << 10;
@@ -94,12 +91,16 @@ impl ChannelCaller for Host {
         Self::package(self, package)
     }
 
-    async fn install_package(&self, component: &[u8]) -> Result<Loaded, InstallError> {
-        Self::install_package(self, component).await
+    async fn install_package(&self, component: &[u8], whose: Whose) -> Result<Loaded, InstallError> {
+        Self::install_package(self, component, whose).await
     }
 
-    async fn install_vetted(&self, vetted: &Vetted, component: &[u8]) -> Result<Loaded, InstallError> {
-        Self::install_vetted(self, vetted, component).await
+    async fn install_vetted(&self, vetted: &Vetted, component: &[u8], whose: Whose) -> Result<Loaded, InstallError> {
+        Self::install_vetted(self, vetted, component, whose).await
+    }
+
+    async fn keep_code(&self, package: ContentHash) {
+        Self::keep_code(self, package).await;
     }
 
     fn remove_package(&self, package: ContentHash) -> bool {
@@ -307,7 +308,7 @@ impl ChannelCaller for Host {
         let headers =
             notification.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         let wit = contract::HttpMessage { headers, body: notification.body.clone() };
-        let call = Call::new("parse-notification", None, Some(Capability::Notifications));
+        let call = Call::new(NOTIFICATION, None, Some(Capability::Notifications));
         // The contract's own errors are an answer of this call, not a failure of it.
         let outcome = self
             .call(
@@ -464,7 +465,8 @@ impl Host {
         }
         let reach = reach_of(plugin, account, call.function)?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
-        let held = plugin.share.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
+        let held =
+            plugin.places.take(account.tenant, call.cause(), &self.places, until).await.ok_or(Failure::Overloaded)?;
         self.run(plugin, account, reach, call, held, ask)?.await
     }
 
@@ -514,12 +516,12 @@ impl Host {
             kv_operations: 0,
             log: Lines::of_this_call(),
         };
-        let state = self.state(Arc::clone(&plugin.share.memory), Some(given));
+        let state = self.state(held.budgets(), Some(given));
         Ok(self.run_fresh(&plugin.pre, state, timeout_ms, convert::account(account), Some(held), ask))
     }
 
-    fn state(&self, budget: Arc<Budget>, given: Option<Given>) -> CallState {
-        CallState::new(MemoryLimit::new(self.config.memory_bytes_max, budget), Arc::clone(&self.ports.clock), given)
+    fn state(&self, budgets: Vec<Arc<Budget>>, given: Option<Given>) -> CallState {
+        CallState::new(MemoryLimit::new(self.config.memory_bytes_max, budgets), Arc::clone(&self.ports.clock), given)
     }
 
     fn sites(&self, account: &Account, app: &str) -> Result<in_app::Sites, Failure> {

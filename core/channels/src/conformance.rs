@@ -39,5 +39,6 @@ pub use inspect_rules::{Inspected, RulesInspection};
 pub use kit::{Kit, KitError, Only, Wrap};
 pub(crate) use report::FORMAT as REPORT_FORMAT;
 pub use report::{CaseReport, Finding, KIT_VERSION, Report, Verdict};
+pub(crate) use rules::rule_names_of;
 pub use rules::{RulesKit, rule_names};
 pub use table::{names, rows};

@@ -9,20 +9,6 @@ use crate::failure::HostError;
 /// Most linear memory of one instance: a Rust channel uses 1 to 2 MiB, a Python one about 40.
 pub const MEMORY_BYTES_DEFAULT: usize = 64 << 20;
 
-/// Most linear memory of all calls of one plugin together: what 64 calls of a Rust channel take eight times over, or 25 calls of
-/// a Python one. Four plugins that hoard at once then hold 4 GiB, not 16.
-pub const MEMORY_BYTES_PER_PLUGIN_DEFAULT: usize = 1 << 30;
-
-/// Most calls at once. At 200 ms a call (a scheme's usual answer) 256 places carry 1,280 calls a second.
-pub const INSTANCES_DEFAULT: u32 = 256;
-
-/// Most calls at once of one plugin: four must be slow together before the host is full.
-pub const INSTANCES_PER_PLUGIN_DEFAULT: u32 = INSTANCES_DEFAULT / 4;
-
-/// Most calls at once of one tenant through one plugin: four must be slow together before the plugin is full. At 200 ms a call
-/// they carry 80 calls a second, more than a chain of a thousand tills has at its busiest.
-pub const INSTANCES_PER_TENANT_DEFAULT: u32 = INSTANCES_PER_PLUGIN_DEFAULT / 4;
-
 /// Longest that a plugin's own code runs in one call. A Rust channel runs for less than 1 ms, a Python one for some 10.
 pub const RUNNING_MS_DEFAULT: u64 = 2_000;
 
@@ -54,12 +40,12 @@ pub(crate) fn build(memory_bytes_max: usize, instances_max: u32) -> Result<Engin
         // A count, not memory.
         .total_core_instances(instances_max.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        // Address space, not memory: 4 GiB + guard each, which is what lets bounds checks be left out. 256 × 2 × 4 GiB = 2 TiB
-        // of the 128 TiB that a process has.
+        // Address space, not memory: 4 GiB + guard each, which is what lets bounds checks be left out. 1,024 × 2 × 4 GiB =
+        // 8 TiB of the 85 TiB that can be had in one piece (`quotas.rs`).
         .total_memories(instances_max.saturating_mul(MEMORIES_PER_COMPONENT))
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_memory_size(memory_bytes_max)
-        // 20,000 × 8 bytes of address space each, 320 MB in all, touched as far as used.
+        // 20,000 × 8 bytes of address space each, 1.3 GB in all, touched as far as used.
         .total_tables(instances_max.saturating_mul(TABLES_PER_COMPONENT))
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(4)
@@ -67,7 +53,7 @@ pub(crate) fn build(memory_bytes_max: usize, instances_max: u32) -> Result<Engin
         // Address space of FIBER_STACK_BYTES each, touched as far as used.
         .total_stacks(instances_max)
         // Nothing of a freed memory is wiped in place: its first pages would be, which are the unused end of a Rust guest's stack,
-        // and each place would hold them ever after. 8 KiB of each stack are: they spare page faults on reuse and cost 2 MiB at most.
+        // and each place would hold them ever after. 8 KiB of each stack are: they spare page faults on reuse and cost 8 MiB at most.
         .linear_memory_keep_resident(0)
         .async_stack_keep_resident(8 << 10)
         // Slots that still hold a plugin's image and may stay so: what keeps the next call of the same plugin cheap.

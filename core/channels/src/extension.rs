@@ -28,10 +28,10 @@ use crate::{
     failure::InstallError,
     guests::Guests,
     manifest::{is_plugin_id, semver},
-    memory::MemoryLimit,
-    places::{Held, HostPlaces},
+    memory::{Budget, MemoryLimit},
+    places::{Cause, Held, HostPlaces, Places},
     ports::Clock,
-    registry::{ContentHash, Share},
+    registry::ContentHash,
     settings::SettingsSchema,
     versions::NEWEST,
 };
@@ -198,8 +198,8 @@ pub struct Extension {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) guests: Arc<Guests>,
-    pub(crate) places: Arc<HostPlaces>,
-    pub(crate) share: Arc<Share>,
+    pub(crate) host_places: Arc<HostPlaces>,
+    pub(crate) places: Arc<Places>,
     pub(crate) memory_bytes_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calls: Histogram<f64>,
@@ -229,7 +229,7 @@ impl Extension {
     ) -> Result<Self, InstallError> {
         let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
         let pre = linker.instantiate_pre(component).and_then(MerchantExtensionPre::new).map_err(unfit)?;
-        let state = RuleState::new(describing.limit(), Arc::clone(&describing.clock), false);
+        let state = RuleState::new(describing.limit(Vec::new()), Arc::clone(&describing.clock), false);
         let told = describing.fresh(&pre, state, None, |guest: &_, store: &mut _| -> Asked<'_, _> {
             Box::pin(async move { guest.call_describe(store).await })
         });
@@ -252,6 +252,10 @@ impl Extension {
     #[must_use]
     pub fn contract(&self) -> &'static str {
         NEWEST
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.run.places
     }
 
     pub(crate) fn component(&self) -> &Component {
@@ -393,9 +397,9 @@ impl Extension {
         let schema = &self.description.settings_schema;
         schema.check(settings_json).map_err(|error| RuleFailure::Settings { why: error.to_string() })?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
-        let held = self.run.share.places.take(tenant, &self.run.places, until).await;
+        let held = self.run.places.take(tenant, Cause::Core, &self.run.host_places, until).await;
         let held = held.ok_or(RuleFailure::Overloaded)?;
-        let state = RuleState::new(self.run.limit(), Arc::clone(&self.run.clock), true);
+        let state = RuleState::new(self.run.limit(held.budgets()), Arc::clone(&self.run.clock), true);
         self.run.fresh(&self.pre, state, Some(held), ask).await
     }
 }
@@ -407,8 +411,8 @@ impl fmt::Debug for Extension {
 }
 
 impl Running {
-    fn limit(&self) -> MemoryLimit {
-        MemoryLimit::new(self.memory_bytes_max, Arc::clone(&self.share.memory))
+    fn limit(&self, budgets: Vec<Arc<Budget>>) -> MemoryLimit {
+        MemoryLimit::new(self.memory_bytes_max, budgets)
     }
 
     /// A fresh store and instance, one function, and both are gone again, on every way out; on the guests' threads, as channels'.

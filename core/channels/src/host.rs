@@ -13,17 +13,21 @@ pub(crate) mod tcp;
 mod waiting;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    thread,
 };
 
 use opentelemetry::{
     global,
     metrics::{Histogram, Meter},
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
 use wasmtime::{
     Engine, Store,
     component::{Component, Linker, ResourceTable},
@@ -34,19 +38,17 @@ pub(crate) use self::http::Endpoint;
 pub use self::package::Loaded;
 use crate::{
     card::OpenCard,
-    engine::{
-        self, INSTANCES_DEFAULT, INSTANCES_PER_PLUGIN_DEFAULT, INSTANCES_PER_TENANT_DEFAULT, MEMORY_BYTES_DEFAULT,
-        MEMORY_BYTES_PER_PLUGIN_DEFAULT, RUNNING_MS_DEFAULT,
-    },
+    engine::{self, MEMORY_BYTES_DEFAULT, RUNNING_MS_DEFAULT},
     extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
     guests::Guests,
     manifest::{Capability, Manifest},
-    memory::{Budget, MemoryLimit},
+    memory::MemoryLimit,
     message::Account,
     places::{HostPlaces, Places},
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
-    registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
+    quotas::{CALLS_DEFAULT, CallsMax, MemoryMax},
+    registry::{self, CodeCache, ContentHash, Origin, Plugin, Whose},
     settlement::SettlementTerms,
     versions::{self, Pre, World},
 };
@@ -69,15 +71,10 @@ pub struct HostConfig {
     pub running_ms_max: u64,
     /// Most linear memory of one call, in bytes.
     pub memory_bytes_max: usize,
-    /// Most linear memory of all calls of one plugin together, in bytes.
-    pub memory_bytes_per_plugin_max: usize,
-    /// Most calls at once, of all plugins.
-    pub instances_max: u32,
-    /// Most calls at once of one plugin, so that a slow scheme leaves room for the others.
-    pub instances_per_plugin_max: u32,
-    /// Most calls at once of one tenant through one plugin, so that whoever's scheme does not answer leaves room for the
-    /// plugin's other tenants.
-    pub instances_per_tenant_max: u32,
+    /// Most linear memory of many calls together.
+    pub memory_max: MemoryMax,
+    /// Most calls at once.
+    pub calls_max: CallsMax,
     pub kv: Arc<dyn KvStore>,
     /// Where working keys are kept; never readable to plugins.
     pub keys: Arc<dyn KeyStore>,
@@ -97,10 +94,8 @@ impl HostConfig {
             extra_roots_pem: None,
             running_ms_max: RUNNING_MS_DEFAULT,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
-            memory_bytes_per_plugin_max: MEMORY_BYTES_PER_PLUGIN_DEFAULT,
-            instances_max: INSTANCES_DEFAULT,
-            instances_per_plugin_max: INSTANCES_PER_PLUGIN_DEFAULT,
-            instances_per_tenant_max: INSTANCES_PER_TENANT_DEFAULT,
+            memory_max: MemoryMax::of(MemoryMax::for_calls(CALLS_DEFAULT)),
+            calls_max: CallsMax::of(CALLS_DEFAULT),
             kv: Arc::new(MemoryKv::default()),
             keys: Arc::new(MemoryKeys::default()),
             clock: Arc::new(SystemClock),
@@ -118,10 +113,8 @@ impl fmt::Debug for HostConfig {
             .field("grant", &self.grant)
             .field("running_ms_max", &self.running_ms_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
-            .field("memory_bytes_per_plugin_max", &self.memory_bytes_per_plugin_max)
-            .field("instances_max", &self.instances_max)
-            .field("instances_per_plugin_max", &self.instances_per_plugin_max)
-            .field("instances_per_tenant_max", &self.instances_per_tenant_max)
+            .field("memory_max", &self.memory_max)
+            .field("calls_max", &self.calls_max)
             .finish_non_exhaustive()
     }
 }
@@ -132,6 +125,9 @@ const CALL_SECONDS: &[f64] =
 
 /// Places in the pool beyond those for calls: plugins that describe themselves while all others are taken.
 const DESCRIBING_MAX: u32 = 4;
+
+/// As Linux has it: such a thread has one part in seventy of a processor that others want as well.
+const NICENESS_MOST: i32 = 19;
 
 /// Everything that calls share. Built once, kept for the life of the process, used from any task.
 pub struct Host {
@@ -145,9 +141,11 @@ pub struct Host {
     linker: Linker<CallState>,
     rule_linker: Linker<RuleState>,
     cache: Arc<CodeCache>,
+    /// One published component that is compiled at a time.
+    compiler: Arc<Semaphore>,
     plugins: RwLock<Plugins>,
     /// By plugin.
-    shares: Mutex<HashMap<String, Weak<Share>>>,
+    shares: Mutex<HashMap<String, Weak<Places>>>,
 }
 
 /// What can be called.
@@ -175,7 +173,7 @@ impl Host {
     /// # Errors
     /// The engine or the HTTP client does not start, or the cache folder is not private to this user.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let engine = engine::build(config.memory_bytes_max, config.instances_max.saturating_add(DESCRIBING_MAX))?;
+        let engine = engine::build(config.memory_bytes_max, config.calls_max.in_all.saturating_add(DESCRIBING_MAX))?;
         engine::tick(&engine)?;
         let engine_error = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
@@ -192,7 +190,7 @@ impl Host {
             network,
         });
         let guests = Arc::new(Guests::start()?);
-        let places = Arc::new(HostPlaces::new(config.instances_max, guests.machine()));
+        let places = Arc::new(HostPlaces::new(config.calls_max, config.memory_max, guests.machine()));
         let calls = config
             .meter
             .f64_histogram("saoma.plugin.call.duration")
@@ -210,6 +208,7 @@ impl Host {
             linker,
             rule_linker,
             cache,
+            compiler: Arc::new(Semaphore::new(1)),
             plugins: RwLock::default(),
             shares: Mutex::default(),
         })
@@ -222,7 +221,9 @@ impl Host {
     /// # Errors
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let plugin = self.take_in(bytes).await?;
+        let (component, origin) = self.load(bytes).await?;
+        let plugin = self.take_in_channel(&component, origin, ContentHash::of(bytes), Whose::Everybodys).await?;
+        self.keep_compiled(plugin.content_hash, component, origin).await;
         let id = &plugin.manifest.id;
         let is_taken = self.plugins_mut(|plugins| {
             let is_taken = plugins.extensions.contains_key(id);
@@ -239,11 +240,12 @@ impl Host {
     /// # Errors
     /// See [`InstallError`]: `IsChannel` if the component is a payment channel. Nothing is replaced then.
     pub async fn install_extension(&self, bytes: &[u8]) -> Result<Arc<Extension>, InstallError> {
-        let (component, _) = self.load(bytes).await?;
+        let (component, origin) = self.load(bytes).await?;
         if World::of(&self.engine, &component) == Some(World::PaymentChannel) {
             return Err(InstallError::IsChannel);
         }
-        let extension = self.take_in_rules(&component, ContentHash::of(bytes)).await?;
+        let extension = self.take_in_rules(&component, ContentHash::of(bytes), Whose::Everybodys).await?;
+        self.keep_compiled(extension.content_hash(), component, origin).await;
         let id = &extension.description().id;
         let is_taken = self.plugins_mut(|plugins| {
             let is_taken = plugins.built_in.contains_key(id);
@@ -256,20 +258,25 @@ impl Host {
     }
 
     /// Compiled rules, asked for their description without being given anything.
-    async fn take_in_rules(&self, component: &Component, hash: ContentHash) -> Result<Arc<Extension>, InstallError> {
-        let running = |share| Running {
+    async fn take_in_rules(
+        &self,
+        component: &Component,
+        hash: ContentHash,
+        whose: Whose,
+    ) -> Result<Arc<Extension>, InstallError> {
+        let running = |places| Running {
             engine: self.engine.clone(),
             guests: Arc::clone(&self.guests),
-            places: Arc::clone(&self.places),
-            share,
+            host_places: Arc::clone(&self.places),
+            places,
             memory_bytes_max: self.config.memory_bytes_max,
             clock: Arc::clone(&self.ports.clock),
             calls: self.calls.clone(),
         };
-        let of_nobody = running(self.fresh_share());
-        let extension =
-            Extension::take_in(&self.rule_linker, component, hash, |id| running(self.rules_share_of(id)), of_nobody)
-                .await?;
+        let of_nobody = running(Arc::new(Places::apart()));
+        // Apart from any channel's: one merchant's rules may have the id of another's channel.
+        let run = |id: &str| running(self.places_of(&format!("rules:{id}"), whose));
+        let extension = Extension::take_in(&self.rule_linker, component, hash, run, of_nobody).await?;
         tracing::info!(extension = ?extension, "a merchant's rules are installed");
         Ok(Arc::new(extension))
     }
@@ -296,18 +303,48 @@ impl Host {
         loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))
     }
 
-    /// Compiles a component (or loads what an earlier run compiled), asks it for its manifest without giving it any capability,
-    /// and checks that.
-    async fn take_in(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let (component, origin) = self.load(bytes).await?;
-        self.take_in_channel(&component, origin, ContentHash::of(bytes)).await
+    /// [`Self::load`], of what nobody waits for at a till: one after the other, each on one thread that runs when nobody else wants the
+    /// processor, since what strangers publish may take minutes to compile. It is compiled to its end though nobody waits any more.
+    async fn load_beside(&self, bytes: &[u8]) -> Result<(Component, Origin), InstallError> {
+        let gave_up = || InstallError::NotAComponent("the compiler gave up".to_owned());
+        let turn = Arc::clone(&self.compiler).acquire_owned().await.map_err(|_| gave_up())?;
+        let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
+        let (tell, told) = oneshot::channel();
+        let compile = move || {
+            let _turn = turn;
+            // Of this thread alone, as Linux has it. Where it is not had, it is compiled all the same.
+            let _ = rustix::process::nice(NICENESS_MOST);
+            let _ = tell.send(registry::load(&engine, &cache, &owned));
+        };
+        thread::Builder::new().name("plugin-compiler".to_owned()).spawn(compile).map_err(|_| gave_up())?;
+        told.await.unwrap_or_else(|_| Err(gave_up()))
     }
 
+    /// What was compiled just now is found by the next start.
+    async fn keep_compiled(&self, hash: ContentHash, component: Component, origin: Origin) {
+        if origin == Origin::Compiled {
+            let cache = Arc::clone(&self.cache);
+            // What went wrong is in the log.
+            let _ = tokio::task::spawn_blocking(move || registry::keep(&cache, hash, &component)).await;
+        }
+    }
+
+    /// Deletes the compiled code of all components but these, and returns how many files that were. For a start: whatever was refused or
+    /// given up since the last one leaves nothing behind.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn sweep_code(&self, known: &HashSet<ContentHash>) -> std::io::Result<usize> {
+        self.cache.sweep(known)
+    }
+
+    /// Asks a component for its manifest without giving it any capability, and checks that.
     async fn take_in_channel(
         &self,
         component: &Component,
         origin: Origin,
         content_hash: ContentHash,
+        whose: Whose,
     ) -> Result<Arc<Plugin>, InstallError> {
         let pre = Arc::new(Pre::new(&self.engine, &self.linker, component)?);
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
@@ -320,32 +357,27 @@ impl Host {
         manifest.forwards = pre.forwards() && manifest.can(Capability::Card);
         let manifest = Arc::new(manifest);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
-        let share = self.share_of(&manifest.id);
-        Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))
+        let places = self.places_of(&manifest.id, whose);
+        Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, places }))
     }
 
-    /// Apart from any channel's: one merchant's rules may have the id of another's channel.
-    fn rules_share_of(&self, extension: &str) -> Arc<Share> {
-        self.share_of(&format!("rules:{extension}"))
-    }
-
-    /// Lives as long as a package of the plugin is installed or called.
-    fn share_of(&self, plugin: &str) -> Arc<Share> {
+    /// They live as long as a package of the plugin is installed or called.
+    fn places_of(&self, plugin: &str, whose: Whose) -> Arc<Places> {
+        let key = match whose {
+            Whose::Everybodys => plugin.to_owned(),
+            Whose::Tenants => format!("tenants:{plugin}"),
+        };
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(plugin).and_then(Weak::upgrade) {
-            return share;
+        if let Some(places) = shares.get(&key).and_then(Weak::upgrade) {
+            return places;
         }
-        shares.retain(|_, share| share.strong_count() > 0);
-        let share = self.fresh_share();
-        shares.insert(plugin.to_owned(), Arc::downgrade(&share));
-        share
-    }
-
-    fn fresh_share(&self) -> Arc<Share> {
-        Arc::new(Share {
-            places: Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max),
-            memory: Budget::new(self.config.memory_bytes_per_plugin_max),
-        })
+        shares.retain(|_, places| places.strong_count() > 0);
+        let places = Arc::new(match whose {
+            Whose::Everybodys => Places::together(&self.places),
+            Whose::Tenants => Places::apart(),
+        });
+        shares.insert(key, Arc::downgrade(&places));
+        places
     }
 
     fn plugins_mut<T>(&self, change: impl FnOnce(&mut Plugins) -> T) -> T {
@@ -534,12 +566,12 @@ pub(crate) mod tests {
             kv_operations: 0,
             log: log::Lines::of_this_call(),
         };
-        CallState::new(MemoryLimit::new(0, Budget::new(0)), Arc::new(SystemClock), Some(given))
+        CallState::new(MemoryLimit::new(0, Vec::new()), Arc::new(SystemClock), Some(given))
     }
 
     #[test]
     fn handles_of_one_call_have_an_end() {
-        let memory = MemoryLimit::new(0, Budget::new(0));
+        let memory = MemoryLimit::new(0, Vec::new());
         let mut state = CallState::new(memory, Arc::new(SystemClock), None);
         let pushed = (0..2 * HANDLES_MAX).take_while(|_| state.table.push(()).is_ok()).count();
         assert_eq!(pushed, HANDLES_MAX);

@@ -38,9 +38,11 @@ pub mod in_app;
 mod manifest;
 mod memory;
 mod message;
+mod open_files;
 pub mod package;
 mod places;
 mod ports;
+mod quotas;
 mod registry;
 mod secret;
 mod settings;
@@ -60,11 +62,13 @@ pub use message::{
     KnownOrder, NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer,
     RefundOrder, RefundStatus,
 };
+pub use open_files::{TooFewFiles, make_room_for_connections};
 pub use ports::{
     Chance, ChannelCaller, Clock, KeyStore, KeysUnreachable, KvError, KvStore, MemoryKeys, MemoryKv, NoChance,
     SystemChance, SystemClock, WorkingKeys, counted_on,
 };
-pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};
+pub use quotas::{CALLS_MOST, CallsMax, MemoryMax};
+pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin, Whose};
 pub use saoma_domain::claim::Claim;
 pub use secret::{SecretFault, Secrets};
 pub use settings::{SETTINGS_BYTES_MAX, SchemaError, SettingsError, SettingsSchema};

@@ -30,7 +30,7 @@ use crate::{
     conformance::{
         CaseReport, CoverageError, KIT_VERSION, Report, Unplayed, Verdict,
         coverage::{self, Stated},
-        rules_coverage,
+        rule_names_of, rules_coverage,
     },
     manifest::{is_plugin_id, semver},
     registry::{ContentHash, PLUGIN_BYTES_MAX},
@@ -199,23 +199,26 @@ pub fn sign(
     if [&said.id, &said.version, &said.contract] != [&report.plugin, &report.version, &report.contract] {
         return Err(PackageError::OtherFacts);
     }
-    proven(said.kind, &said.offers, report.cases.iter().map(CaseReport::stated))?;
+    proven(said.kind, &report.kit, &said.offers, report.cases.iter().map(CaseReport::stated))?;
     let statement = Statement::of(said, component.len(), report);
     Ok(Envelope::signed(&serde_json::to_vec(&statement)?, key))
 }
 
 fn proven<'a>(
     kind: Kind,
+    kit: &str,
     offers: &BTreeSet<String>,
     stated: impl IntoIterator<Item = Stated<'a>>,
 ) -> Result<Vec<Unplayed>, CoverageError> {
+    let kit = coverage::known_kit(kit)?;
     match kind {
-        Kind::Channel => coverage::proven(offers, stated),
-        Kind::Rules => rules_coverage::proven(offers, stated).map(|()| Vec::new()),
+        Kind::Channel => coverage::proven(kit, offers, stated),
+        Kind::Rules => rules_coverage::proven(&rule_names_of(kit), offers, stated).map(|()| Vec::new()),
     }
 }
 
-/// Whether a component may be taken in: signed by one of `trusted`, unchanged since, and played by the kit case by case.
+/// Whether a component may be taken in: signed by one of `trusted`, unchanged since, and played case by case by this kit or the one
+/// before.
 ///
 /// It says nothing yet of the component's own manifest: see [`Vetted::fits`].
 ///
@@ -240,7 +243,7 @@ pub fn vet(component: &[u8], envelope_json: &[u8], trusted: &[Publisher]) -> Res
         return Err(VetError::PluginId(statement.plugin));
     }
     let version = semver(&statement.version).ok_or_else(|| VetError::Version(statement.version.clone()))?;
-    let unplayed = proven(statement.kind, &statement.offers, statement.kit.stated())?;
+    let unplayed = proven(statement.kind, &statement.kit.version, &statement.offers, statement.kit.stated())?;
     Ok(Vetted {
         kind: statement.kind,
         plugin: statement.plugin,

@@ -24,7 +24,7 @@ use crate::{
         RefundOrder,
     },
     package::Vetted,
-    registry::ContentHash,
+    registry::{ContentHash, Whose},
     settlement::{Batch, Row},
 };
 
@@ -60,7 +60,7 @@ pub trait ChannelCaller: Send + Sync {
     ///
     /// # Errors
     /// See [`InstallError`].
-    async fn install_package(&self, _component: &[u8]) -> Result<Loaded, InstallError> {
+    async fn install_package(&self, _component: &[u8], _whose: Whose) -> Result<Loaded, InstallError> {
         Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
     }
 
@@ -68,9 +68,12 @@ pub trait ChannelCaller: Send + Sync {
     ///
     /// # Errors
     /// See [`InstallError`].
-    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8]) -> Result<Loaded, InstallError> {
+    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8], _whose: Whose) -> Result<Loaded, InstallError> {
         Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
     }
+
+    /// Once a package that was just vetted is stored: what was compiled of it stays for the next start. What went wrong is logged.
+    async fn keep_code(&self, _package: ContentHash) {}
 
     /// Takes no further calls through this package; those under way end with it. `false` if it was not there.
     fn remove_package(&self, _package: ContentHash) -> bool {

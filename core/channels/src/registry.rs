@@ -4,12 +4,14 @@
 //! lies beside it in a folder closed to everyone else. A file that fails the check is ignored, reported and replaced.
 
 use std::{
+    collections::HashSet,
     fmt, fs,
     hash::{Hash as _, Hasher as _},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use ring::{hmac, rand::SystemRandom};
@@ -19,7 +21,6 @@ use wasmtime::{Engine, component::Component};
 use crate::{
     failure::{CacheError, InstallError},
     manifest::Manifest,
-    memory::Budget,
     places::Places,
     versions::Pre,
 };
@@ -34,20 +35,23 @@ pub enum Origin {
     Cache,
 }
 
+/// For whom a package is here, and so with whom its calls share places and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The platform's: all tenants have it, and its calls are one plugin's.
+    Everybodys,
+    /// A tenant's own. Others may have one of the same name, or of the same bytes: theirs are theirs.
+    Tenants,
+}
+
 /// Compiled code and what it says of itself. Holds no instance: every call makes its own.
 pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) content_hash: ContentHash,
     pub(crate) origin: Origin,
     pub(crate) pre: Arc<Pre>,
-    pub(crate) share: Arc<Share>,
-}
-
-/// What all packages of one plugin have together, fewer than the host has: neither one plugin nor many versions of it can take
-/// everything.
-pub(crate) struct Share {
-    pub(crate) places: Places,
-    pub(crate) memory: Arc<Budget>,
+    /// All packages of one plugin have them together: neither one plugin nor many versions of it can take everything.
+    pub(crate) places: Arc<Places>,
 }
 
 impl Plugin {
@@ -79,7 +83,7 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// The component, from the cache if it is there and ours, else compiled and put there. Blocks for as long as compiling takes.
+/// The component, from the cache if it is there and ours, else compiled. Blocks for as long as compiling takes.
 pub(crate) fn load(engine: &Engine, cache: &CodeCache, bytes: &[u8]) -> Result<(Component, Origin), InstallError> {
     if bytes.len() > PLUGIN_BYTES_MAX {
         return Err(InstallError::TooLarge { given: bytes.len(), max: PLUGIN_BYTES_MAX });
@@ -94,15 +98,26 @@ pub(crate) fn load(engine: &Engine, cache: &CodeCache, bytes: &[u8]) -> Result<(
     }
     let refused = |error: wasmtime::Error| InstallError::NotAComponent(format!("{error:#}"));
     let component = Component::from_binary(engine, bytes).map_err(refused)?;
-    // A full disk costs the next start its head start, and nothing else.
-    if let Err(error) = cache.store(hash, &component.serialize().map_err(refused)?) {
-        tracing::warn!(%hash, %error, "a plugin's compiled code is not kept: it is compiled again at the next start");
-    }
     Ok((component, Origin::Compiled))
+}
+
+/// Puts what was compiled where the next start finds it. Only of what was accepted: nobody is to fill the disk with what is refused. A
+/// full disk costs the next start its head start, and nothing else. Blocks.
+pub(crate) fn keep(cache: &CodeCache, hash: ContentHash, component: &Component) {
+    let serialized = component.serialize().map_err(|error| format!("{error:#}"));
+    let kept = serialized.and_then(|code| cache.store(hash, &code).map_err(|error| error.to_string()));
+    if let Err(error) = kept {
+        tracing::warn!(%hash, error, "a plugin's compiled code is not kept: it is compiled again at the next start");
+    }
 }
 
 const MAC_BYTES: usize = 32;
 const KEY_FILE: &str = "cache.key";
+const CODE_EXTENSION: &str = "cwasm";
+const SCRATCH_EXTENSION: &str = "tmp";
+
+/// A scratch file is written in seconds; one that is older is of a process that ended meanwhile.
+const SCRATCH_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The folder of compiled plugins.
 pub(crate) struct CodeCache {
@@ -139,7 +154,31 @@ impl CodeCache {
     }
 
     fn file_name(&self, hash: ContentHash) -> String {
-        format!("{hash}-{}.cwasm", self.engine_tag)
+        format!("{hash}-{}.{CODE_EXTENSION}", self.engine_tag)
+    }
+
+    /// Deletes the code of all but these, what another Wasmtime or engine wrote, and what was left half written. Returns how many files.
+    pub(crate) fn sweep(&self, known: &HashSet<ContentHash>) -> io::Result<usize> {
+        let known: HashSet<String> = known.iter().map(|hash| self.file_name(*hash)).collect();
+        let mut n_deleted = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_left = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(CODE_EXTENSION) => !known.contains(&name),
+                Some(SCRATCH_EXTENSION) => is_older(&path, SCRATCH_AGE_MAX),
+                _ => false,
+            };
+            if is_left {
+                fs::remove_file(&path)?;
+                n_deleted += 1;
+            }
+        }
+        Ok(n_deleted)
+    }
+
+    pub(crate) fn has(&self, hash: ContentHash) -> bool {
+        self.dir.join(self.file_name(hash)).exists()
     }
 
     fn load(&self, engine: &Engine, hash: ContentHash) -> Option<Component> {
@@ -170,6 +209,11 @@ impl CodeCache {
         };
         write().map_err(|source| CacheError::Io { path: self.dir.display().to_string(), source })
     }
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.ok().and_then(|modified| modified.elapsed().ok()).is_some_and(|elapsed| elapsed > age)
 }
 
 /// The text under the MAC: the name too, so that one plugin's code cannot be put in another's place.
@@ -218,7 +262,7 @@ impl Scratch {
         let name: [u8; 8] = ring::rand::generate(&SystemRandom::new())
             .map_err(|_| io::Error::other("the machine gives no random bytes"))?
             .expose();
-        let path = dir.join(format!("{}.tmp", hex::encode(name)));
+        let path = dir.join(format!("{}.{SCRATCH_EXTENSION}", hex::encode(name)));
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { path, file })
     }

@@ -134,6 +134,13 @@ impl Pre {
         }
     }
 
+    pub(crate) fn component(&self) -> &Component {
+        match self {
+            Self::V0_1(pre) => pre.instance_pre().component(),
+            Self::V0_2(newest) => newest.pre.component(),
+        }
+    }
+
     /// Whether it exports what settles batches.
     pub(crate) const fn settles(&self) -> bool {
         matches!(self, Self::V0_2(Newest { settles: Some(_), .. }))

@@ -12,7 +12,7 @@ use std::{
     str::FromStr,
 };
 
-use saoma_channels::Grant;
+use saoma_channels::{CALLS_MOST, CallsMax, Grant, MemoryMax};
 
 /// One option.
 pub struct Described {
@@ -85,8 +85,34 @@ pub const OPTIONS: &[Described] = &[
     option("plugins.dir", PLUGINS_DIR, "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
     option(
         "plugins.calls_max",
-        "256",
-        "Most calls of plugins at once, 1 to 1,024. Each sets aside 8 GiB of address space, which is no memory.",
+        "1024",
+        "Most calls of plugins at once, 1 to 10,240. One that waits for its scheme holds some 0.1 MiB of memory (of a Rust \
+         channel) and a connection; each sets aside 8 GiB of address space, which is no memory.",
+    ),
+    option(
+        "plugins.calls_per_plugin_max",
+        "",
+        "Most calls at once of one plugin, so that a slow scheme leaves room to the others. Empty: a quarter of calls_max, and 8 \
+         at least.",
+    ),
+    option(
+        "plugins.calls_per_merchant_max",
+        "",
+        "Most calls at once of one merchant, through all its plugins. Empty: a quarter of calls_max, and 8 at least. Whoever \
+         serves one merchant alone gives it all of them, here and in the next.",
+    ),
+    option(
+        "plugins.calls_per_merchant_and_plugin_max",
+        "",
+        "Most calls at once of one merchant through one plugin, so that its other schemes go on while one is slow: notifications \
+         have half of them at most. Empty: a quarter of calls_per_plugin_max, and 8 at least.",
+    ),
+    option(
+        "plugins.memory_mib_max",
+        "",
+        "Most memory of all calls at once, in MiB, 64 to 1,048,576, as plugins ask for it: a Rust channel asks for 1.2 MiB and uses \
+         0.1, a Python one for 40. A plugin has a quarter of it, a merchant an eighth. Empty: 4 for each of calls_max, and \
+         1,024 at least.",
     ),
     option(
         "plugins.allow_private_addresses",
@@ -230,7 +256,8 @@ pub struct Terminals {
 pub struct Plugins {
     pub dir: PathBuf,
     pub allow_private_addresses: bool,
-    pub calls_max: u32,
+    pub calls_max: CallsMax,
+    pub memory_max: MemoryMax,
     pub hosts: Grant,
     pub extra_roots: Option<PathBuf>,
 }
@@ -368,6 +395,36 @@ impl Values {
         Err(ConfigError::Value { name, value: number.to_string(), why })
     }
 
+    /// As [`Self::within`]; `usual` if it is empty.
+    fn within_or(
+        &self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<u32>,
+        usual: u32,
+    ) -> Result<u32, ConfigError> {
+        if self.text(name).is_empty() { Ok(usual) } else { self.within(name, range) }
+    }
+
+    /// No share is larger than what it is a share of.
+    fn calls_max(&self) -> Result<CallsMax, ConfigError> {
+        let usual = CallsMax::of(self.within("plugins.calls_max", 1..=CALLS_MOST)?);
+        let of_all = |name, usual_share| self.within_or(name, 1..=usual.in_all, usual_share);
+        let per_plugin = of_all("plugins.calls_per_plugin_max", usual.per_plugin)?;
+        let per_tenant = of_all("plugins.calls_per_merchant_max", usual.per_tenant)?;
+        let most = per_plugin.min(per_tenant);
+        let usual_of_plugin = CallsMax::of(per_plugin).per_plugin.min(most);
+        let name = "plugins.calls_per_merchant_and_plugin_max";
+        let per_tenant_of_plugin = self.within_or(name, 1..=most, usual_of_plugin)?;
+        Ok(CallsMax { per_plugin, per_tenant, per_tenant_of_plugin, ..usual })
+    }
+
+    fn memory_max(&self, calls: CallsMax) -> Result<MemoryMax, ConfigError> {
+        let usual = MemoryMax::for_calls(calls.in_all) >> 20;
+        let usual = u32::try_from(usual).unwrap_or(u32::MAX);
+        let mib = self.within_or("plugins.memory_mib_max", 64..=1 << 20, usual)?;
+        Ok(MemoryMax::of((mib as usize) << 20))
+    }
+
     /// What stands between the commas.
     fn list(value: &str) -> impl Iterator<Item = &str> {
         value.split(',').map(str::trim).filter(|text| !text.is_empty())
@@ -396,6 +453,7 @@ impl Values {
     fn config(&self) -> Result<Config, ConfigError> {
         let data_dir = PathBuf::from(self.text("data_dir"));
         let url = Some(self.text("database.url")).filter(|url| !url.is_empty());
+        let calls = self.calls_max()?;
         Ok(Config {
             server: Server {
                 listen: self.parsed("server.listen")?,
@@ -419,7 +477,8 @@ impl Values {
             plugins: Plugins {
                 dir: PathBuf::from(self.text("plugins.dir")),
                 allow_private_addresses: self.parsed("plugins.allow_private_addresses")?,
-                calls_max: self.within("plugins.calls_max", 1..=1_024)?,
+                calls_max: calls,
+                memory_max: self.memory_max(calls)?,
                 hosts: self.hosts("plugins.hosts")?,
                 extra_roots: Some(self.text("plugins.extra_roots")).filter(|path| !path.is_empty()).map(PathBuf::from),
             },
@@ -466,6 +525,38 @@ mod tests {
         assert_eq!(read("", &[]).unwrap().plugins.hosts, Grant::Any);
         let listed = read("[plugins]\nhosts = \"a.example:443, *.b.example:8443,\"", &[]).unwrap().plugins.hosts;
         assert_eq!(listed, Grant::only(["a.example:443", "*.b.example:8443"]).unwrap());
+    }
+
+    #[test]
+    fn shares_of_plugins_calls_follow_from_all_of_them() {
+        let plugins = |file: &str| read(&format!("[plugins]\n{file}"), &[]).map(|config| config.plugins);
+        let usual = plugins("").unwrap();
+        assert_eq!((usual.calls_max, usual.memory_max), (CallsMax::of(1_024), MemoryMax::of(4 << 30)));
+        let raised = plugins("calls_max = 10240").unwrap();
+        assert_eq!((raised.calls_max, raised.memory_max), (CallsMax::of(10_240), MemoryMax::of(40 << 30)));
+        // For one merchant, whose scheme may keep ten thousand payers waiting.
+        let alone = plugins(
+            "calls_max = 10240\ncalls_per_plugin_max = 10000\ncalls_per_merchant_max = 10240\n\
+             calls_per_merchant_and_plugin_max = 10000\nmemory_mib_max = 65536",
+        )
+        .unwrap();
+        let shares = CallsMax { in_all: 10_240, per_plugin: 10_000, per_tenant: 10_240, per_tenant_of_plugin: 10_000 };
+        assert_eq!((alone.calls_max, alone.memory_max.in_all), (shares, 64 << 30));
+        let few = plugins("calls_per_merchant_max = 5").unwrap().calls_max;
+        assert_eq!((few.per_plugin, few.per_tenant, few.per_tenant_of_plugin), (256, 5, 5));
+        for (file, words) in [
+            ("calls_max = 16384", "from 1 to 10240"),
+            (
+                "calls_max = 100\ncalls_per_plugin_max = 101",
+                "set plugins.calls_per_plugin_max to \"101\": it must be from 1 to 100",
+            ),
+            ("calls_per_merchant_max = 0", "from 1 to 1024"),
+            ("calls_per_merchant_max = 20\ncalls_per_merchant_and_plugin_max = 21", "from 1 to 20"),
+            ("memory_mib_max = 10", "from 64 to 1048576"),
+        ] {
+            let told = plugins(file).unwrap_err().to_string();
+            assert!(told.contains(words), "{file}: {told}");
+        }
     }
 
     #[test]

@@ -50,7 +50,9 @@ pub enum PackageError {
     KindTaken { plugin: String, taken_by: Kind, given: Kind },
     #[error("the operator's folder of plugins has {} of the id {plugin}: take it out there, or give the {given} another", named(*in_folder))]
     KindInFolder { plugin: String, in_folder: Kind, given: Kind },
-    #[error("a merchant has at most {PACKAGES_PER_TENANT_MAX} packages")]
+    #[error(
+        "a merchant has at most {PACKAGES_PER_TENANT_MAX} packages that are not retired: retire one that nothing is to go through any more"
+    )]
     TooMany,
     #[error("{0} is not trusted (any more)")]
     Revoked(String),

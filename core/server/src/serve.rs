@@ -11,9 +11,10 @@ use std::{
 
 use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
 use saoma_channels::{
-    Chance as _, ChannelCaller, Clock as _, Host, HostConfig, InstallError, Outgoing, SystemChance, SystemClock,
+    Chance as _, ChannelCaller, Clock as _, ContentHash, Host, HostConfig, InstallError, Outgoing, SystemChance,
+    SystemClock, make_room_for_connections,
 };
-use saoma_store::{Store, access, meta, nodes};
+use saoma_store::{Store, access, meta, nodes, plugin_packages};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -245,7 +246,8 @@ async fn host(config: &Config, store: &Store, vault: &Vault, figures: &Metrics) 
     });
     let settings = HostConfig {
         allow_private_addresses: config.plugins.allow_private_addresses,
-        instances_max: config.plugins.calls_max,
+        calls_max: config.plugins.calls_max,
+        memory_max: config.plugins.memory_max,
         grant: config.plugins.hosts.clone(),
         extra_roots_pem: roots.transpose()?,
         kv: Arc::new(PluginValues(store.clone())),
@@ -253,11 +255,17 @@ async fn host(config: &Config, store: &Store, vault: &Vault, figures: &Metrics) 
         meter: figures.meter().clone(),
         ..HostConfig::new(config.data_dir.join("plugin-cache"))
     };
+    if let Err(error) = make_room_for_connections(config.plugins.calls_max.in_all) {
+        tracing::warn!(%error, "calls of plugins may find no connection (plugins.calls_max)");
+    }
     let host = Host::new(settings)?;
+    // Whatever may have to be called: what is published, and what lies in the folder.
+    let mut callable = store.read(|tx| plugin_packages::callable(tx, &access::process())).await?;
     let folder = &config.plugins.dir;
     let refused = |source| StartError::Plugins { folder: folder.display().to_string(), source };
     for file in plugin_files(folder).map_err(refused)? {
         let bytes = fs::read(&file).map_err(refused)?;
+        callable.insert(ContentHash::of(&bytes));
         let mut installed = host.install(&bytes).await;
         if let Err(InstallError::IsExtension) = installed {
             match host.install_extension(&bytes).await {
@@ -268,6 +276,10 @@ async fn host(config: &Config, store: &Store, vault: &Vault, figures: &Metrics) 
         let plugin = installed.map_err(|source| StartError::Plugin { file: file.display().to_string(), source })?;
         let manifest = plugin.manifest();
         tracing::info!(plugin = manifest.id, version = manifest.version, hash = %plugin.content_hash(), "a plugin is installed");
+    }
+    match host.sweep_code(&callable) {
+        Ok(n_files) => tracing::debug!(n_files, "compiled code of plugins that are not known any more is deleted"),
+        Err(error) => tracing::warn!(%error, "compiled code of plugins that are not known any more stays on the disk"),
     }
     if host.plugins().is_empty() {
         tracing::warn!(folder = %folder.display(), "no plugin is installed: only cash can be taken (plugins.dir)");

@@ -1,7 +1,8 @@
 //! Published packages of plugins, and which of them each payment goes through.
 //!
-//! Nothing is ever taken away here: a payment that can still be asked about or given back must find the package that began it.
-//! One that is retired hands its payments to a successor. A component has megabytes and is read by [`component`] alone.
+//! A payment that can still be asked about or given back must find the package that began it, so none is ever taken away but one that is
+//! retired: it hands its payments to a successor, nothing calls it any more, and its bytes are deleted. Its row stays, and with it its
+//! version and what was signed. A component has megabytes and is read by [`component`] alone.
 
 use std::collections::HashSet;
 
@@ -36,6 +37,14 @@ pub struct Package {
     pub successor: Option<Choice>,
     /// The signed statement, as it was published.
     pub envelope: String,
+}
+
+/// What a package is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    pub bytes: Vec<u8>,
+    /// Published by the platform, for every tenant; else by tenants for themselves.
+    pub is_of_platform: bool,
 }
 
 /// Longest chain of successors that is followed.
@@ -166,14 +175,30 @@ pub fn newest(tx: &mut Tx<'_>, owner: &Owner, plugin: &str) -> Result<Option<Pac
     row.map(Package::try_from).transpose()
 }
 
-/// How many packages the owner has published.
+/// How many packages of the owner's there are that are not retired.
 ///
 /// # Errors
 /// None of its own.
 pub fn count(tx: &mut Tx<'_>, owner: &Owner) -> Result<u64, StoreError> {
-    let own = plugin_packages::table.filter(plugin_packages::tenant_id.eq(Txt(owner.key())));
+    let own = plugin_packages::table
+        .filter(plugin_packages::tenant_id.eq(Txt(owner.key())))
+        .filter(plugin_packages::retired_at.is_null());
     let n: i64 = tx.run(owner, |conn| own.count().get_result(conn))?;
     unsigned(n)
+}
+
+/// Every package, of whomever, that is not retired: what this node may have to call.
+///
+/// # Errors
+/// None of its own.
+pub fn callable(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<HashSet<ContentHash>, StoreError> {
+    let hashes: Vec<Txt<ContentHash>> = tx.run(platform, |conn| {
+        plugin_packages::table
+            .filter(plugin_packages::retired_at.is_null())
+            .select(plugin_packages::content_hash)
+            .load(conn)
+    })?;
+    Ok(hashes.into_iter().map(|hash| hash.0).collect())
 }
 
 /// Whether the platform has published a package of this plugin: then no tenant may.
@@ -191,19 +216,21 @@ pub fn is_of_platform(tx: &mut Tx<'_>, plugin: &str) -> Result<bool, StoreError>
 /// The bytes, whoever published them: they are named by what they are.
 ///
 /// # Errors
-/// `NotFound`.
-pub fn component(tx: &mut Tx<'_>, platform: &PlatformScope, hash: ContentHash) -> Result<Vec<u8>, StoreError> {
-    let bytes: Option<Vec<u8>> = tx.run(platform, |conn| {
+/// `NotFound`, also if it is retired.
+pub fn component(tx: &mut Tx<'_>, platform: &PlatformScope, hash: ContentHash) -> Result<Component, StoreError> {
+    let callable = || {
         plugin_packages::table
             .filter(plugin_packages::content_hash.eq(Txt(hash)))
-            .select(plugin_packages::component)
-            .first(conn)
-            .optional()
-    })?;
-    bytes.ok_or(NO_PACKAGE)
+            .filter(plugin_packages::retired_at.is_null())
+    };
+    let of_platform = callable().filter(plugin_packages::tenant_id.eq(Txt(Key::PLATFORM)));
+    let n_of_platform: i64 = tx.run(platform, |conn| of_platform.count().get_result(conn))?;
+    let component = callable().select(plugin_packages::component);
+    let bytes: Option<Vec<u8>> = tx.run(platform, |conn| component.first(conn).optional())?;
+    Ok(Component { bytes: bytes.ok_or(NO_PACKAGE)?, is_of_platform: n_of_platform > 0 })
 }
 
-/// From now on its payments go through the successor, and nothing else does go through it.
+/// From now on its payments go through the successor, and nothing else does go through it: its bytes are of no more use.
 ///
 /// # Errors
 /// `NotFound`, `Stale` if it is retired already.
@@ -217,7 +244,11 @@ pub fn retire(
     if load(tx, owner, hash)?.retired_at.is_some() {
         return Err(StoreError::Stale { what: "the package" });
     }
-    let changes = (plugin_packages::retired_at.eq(now.0), plugin_packages::successor.eq(Txt(successor)));
+    let changes = (
+        plugin_packages::retired_at.eq(now.0),
+        plugin_packages::successor.eq(Txt(successor)),
+        plugin_packages::component.eq(Vec::<u8>::new()),
+    );
     let n = tx.run(owner, |conn| diesel::update(row_of(owner.key(), hash)).set(changes).execute(conn))?;
     found(n, "the package")
 }

@@ -1,4 +1,4 @@
-//! The `hostile` channel: misbehaves as its setting `mode` says, in `create`, `charge`, `query` and `cancel`.
+//! The `hostile` channel: misbehaves as its setting `mode` says, in `create`, `charge`, `query`, `cancel` and `parse-notification`.
 //!
 //! For tests and the demo, which show that it burns its own time slice and nothing else. Every mode is something that a
 //! careless or wicked plugin could do with the contract's own means.
@@ -76,6 +76,7 @@ impl Guest for Hostile {
                 Capability::MerchantPresented,
                 Capability::CustomerPresented,
                 Capability::Cancel,
+                Capability::Notifications,
                 Capability::Card,
             ],
             claims: vec![Claim::Digits(DigitClaim {
@@ -130,8 +131,9 @@ impl Guest for Hostile {
         Err(Error::Unsupported)
     }
 
-    fn parse_notification(_: Account, _: HttpMessage) -> Result<NotificationOutcome, NotificationError> {
-        Err(NotificationError::Malformed("this channel has no notifications".to_owned()))
+    fn parse_notification(account: Account, _: HttpMessage) -> Result<NotificationOutcome, NotificationError> {
+        misbehave(&account).map_err(|_| NotificationError::NotNow("it misbehaved".to_owned()))?;
+        Err(NotificationError::Malformed("no scheme tells this channel anything".to_owned()))
     }
 
     fn fetch_bill(_: Account, _: String, _: Option<String>) -> Result<BillPage, Error> {

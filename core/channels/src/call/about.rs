@@ -9,7 +9,14 @@ use crate::{
     host::http,
     manifest::{Capability, Manifest},
     message::Account,
+    places::Cause,
 };
+
+/// The function that people test an account by.
+pub(super) const SELF_TEST: &str = "self-test";
+
+/// The function that strangers can have called.
+pub(super) const NOTIFICATION: &str = "parse-notification";
 
 /// Which function, about which payment, and what the manifest must offer for it.
 #[derive(Clone, Copy)]
@@ -44,6 +51,10 @@ impl<'a> Call<'a> {
             currency: None,
             answer_bytes_max: http::BODY_BYTES_MAX,
         }
+    }
+
+    pub(super) fn cause(&self) -> Cause {
+        if self.function == NOTIFICATION { Cause::Notification } else { Cause::Core }
     }
 
     pub(super) fn about(self, card: Option<&'a KeptCard>) -> Self {

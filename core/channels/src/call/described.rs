@@ -7,7 +7,6 @@ use crate::{
     bindings::{in_app::exports::saoma::channel::in_app::App, settlement as wit_settlement, types},
     failure::Failure,
     host::Host,
-    memory::Budget,
     versions::Pre,
 };
 
@@ -34,7 +33,7 @@ impl Host {
     /// What a plugin says of itself: no account, no capability.
     async fn ask_of_nobody<T: Send + 'static>(&self, pre: &Arc<Pre>, ask: impl Ask<T>) -> Result<T, Failure> {
         let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
-        let state = self.state(Budget::new(self.config.memory_bytes_max), None);
+        let state = self.state(Vec::new(), None);
         Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, nobody, None, ask).await?.words)
     }
 

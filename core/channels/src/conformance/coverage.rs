@@ -3,12 +3,16 @@
 //! A case is left out for one of two reasons. Its capability is missing from the manifest: then there is nothing to play, and a
 //! verdict that it passed would be a lie. Or the far side cannot play its fault: then its reason stands in words for whoever
 //! decides about the channel, and for a mandatory case it is refused.
+//!
+//! Verdicts are judged by the table of the kit that they are of: of this one, or of the one before, so that what was signed with the
+//! tools of the last release can still be published. What an older kit did not ask for yet is not known of it, and what a newer one
+//! asks for cannot be judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     report::Verdict,
-    table::{self, Case},
+    table::{Case, Table},
 };
 use crate::manifest::{Capability, Manifest};
 
@@ -24,13 +28,16 @@ pub struct Unplayed {
 pub enum CoverageError {
     #[error("the table of cases cannot be read: {0}")]
     Table(String),
-    #[error("this kit has no case {0:?}; play the component with the kit of this version")]
+    #[error(
+        "it was played by the kit {found}, and this release judges what the kit {newest} or the one before says; play it again with this \
+         release's `saoma plugin test`, or update core if the kit is a newer one"
+    )]
+    OtherKit { found: String, newest: u32 },
+    #[error("its kit has no case {0:?}; play the component again")]
     Unknown(String),
     #[error("the case {0:?} has two verdicts; it must have one")]
     Twice(String),
-    #[error(
-        "{count} cases were not played, {first:?} the first; play all of them with the kit of this version, without --only"
-    )]
+    #[error("{count} cases were not played, {first:?} the first; play all of them, without --only")]
     Missing { count: usize, first: String },
     #[error("the case {0:?} failed; mend what the report says, and play it again")]
     Failed(String),
@@ -95,15 +102,38 @@ pub(super) fn unmet(needs: &[String], offers: &BTreeSet<String>) -> Option<Strin
     })
 }
 
-/// Holds the verdicts to this kit's table. Returns the cases that were left out for the far side's sake.
+/// The kit that verdicts are of, if they can be judged: this one, or the one before.
+///
+/// # Errors
+/// `OtherKit`, `Table`.
+pub(crate) fn known_kit(found: &str) -> Result<u32, CoverageError> {
+    let newest = Table::ours().map_err(CoverageError::Table)?.kit;
+    among(found, newest)
+}
+
+fn among(found: &str, newest: u32) -> Result<u32, CoverageError> {
+    let known = (newest.saturating_sub(1).max(1)..=newest).find(|kit| kit.to_string() == found);
+    known.ok_or_else(|| CoverageError::OtherKit { found: found.to_owned(), newest })
+}
+
+/// Holds the verdicts to the table of their kit. Returns the cases that were left out for the far side's sake.
 ///
 /// # Errors
 /// See [`CoverageError`].
 pub(crate) fn proven<'a>(
+    kit: u32,
     offers: &BTreeSet<String>,
     stated: impl IntoIterator<Item = Stated<'a>>,
 ) -> Result<Vec<Unplayed>, CoverageError> {
-    let cases = table::cases().map_err(CoverageError::Table)?;
+    let cases = Table::ours().and_then(|table| table.of_kit(kit)).map_err(CoverageError::Table)?;
+    proven_by(&cases, offers, stated)
+}
+
+fn proven_by<'a>(
+    cases: &[Case],
+    offers: &BTreeSet<String>,
+    stated: impl IntoIterator<Item = Stated<'a>>,
+) -> Result<Vec<Unplayed>, CoverageError> {
     let mut verdicts = BTreeMap::new();
     for stated in stated {
         if verdicts.insert(stated.case, stated).is_some() {
@@ -119,7 +149,7 @@ pub(crate) fn proven<'a>(
         return Err(CoverageError::Missing { count: missing.len(), first: first.name.clone() });
     }
     let mut unplayed = Vec::new();
-    for case in &cases {
+    for case in cases {
         if let Some(stated) = verdicts.get(case.name.as_str()) {
             unplayed.extend(held_to(case, offers, *stated)?);
         }
@@ -146,6 +176,7 @@ fn held_to(case: &Case, offers: &BTreeSet<String>, stated: Stated<'_>) -> Result
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::conformance::table;
 
     /// Every capability that the contract has, settlement, and secrets.
     pub(crate) const ALL: [&str; 13] = [
@@ -184,10 +215,47 @@ pub(crate) mod tests {
         offers: &BTreeSet<String>,
         verdicts: &[(String, Verdict, Option<String>)],
     ) -> Result<Vec<Unplayed>, CoverageError> {
-        proven(
-            offers,
-            verdicts.iter().map(|(case, verdict, why)| Stated { case, verdict: *verdict, why: why.as_deref() }),
-        )
+        judged_by(&table::cases().expect("sound"), offers, verdicts)
+    }
+
+    fn judged_by(
+        cases: &[Case],
+        offers: &BTreeSet<String>,
+        verdicts: &[(String, Verdict, Option<String>)],
+    ) -> Result<Vec<Unplayed>, CoverageError> {
+        let stated =
+            verdicts.iter().map(|(case, verdict, why)| Stated { case, verdict: *verdict, why: why.as_deref() });
+        proven_by(cases, offers, stated)
+    }
+
+    /// What was played by the kit before this one proves what that one asked for; what is of any other kit proves nothing here.
+    #[test]
+    fn verdicts_are_judged_by_their_own_kit() {
+        let row = |name: &str, more: &str| {
+            format!(
+                "[[case]]\nname = \"{name}\"\n{more}\nmandatory = true\nwhy = \"x\"\nsteps = [\"query -> failed\"]\n"
+            )
+        };
+        let rows = [row("kept", ""), row("gone", "until = 2"), row("added", "since = 3")].concat();
+        let table = Table::read(&format!("kit = 3\n{rows}")).expect("sound");
+        let cases = |kit: &str| among(kit, table.kit).map(|kit| table.of_kit(kit).expect("sound"));
+        let passed =
+            |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), Verdict::Passed, None)).collect::<Vec<_>>();
+        let (before, now) = (passed(&["kept", "gone"]), passed(&["kept", "added"]));
+        let judged = |kit: &str, verdicts: &[_]| judged_by(&cases(kit)?, &offering(&[]), verdicts);
+        assert_eq!(judged("2", &before), Ok(Vec::new()), "the row that came later is not asked for");
+        assert_eq!(judged("3", &now), Ok(Vec::new()));
+        assert_eq!(judged("3", &before), Err(CoverageError::Unknown("gone".to_owned())));
+        assert_eq!(judged("2", &now), Err(CoverageError::Unknown("added".to_owned())));
+        assert_eq!(judged("3", &now[..1]), Err(CoverageError::Missing { count: 1, first: "added".to_owned() }));
+        let failed = [before[0].clone(), ("gone".to_owned(), Verdict::Failed, None)];
+        assert_eq!(judged("2", &failed), Err(CoverageError::Failed("gone".to_owned())));
+        for other in ["1", "4", "0", "03", "0.1.0", ""] {
+            let refused = judged(other, &now).expect_err(other);
+            assert_eq!(refused, CoverageError::OtherKit { found: other.to_owned(), newest: 3 });
+            assert!(refused.to_string().contains("update core"), "{refused}");
+        }
+        assert_eq!(among("0", 1).map_err(|_| ()), Err(()), "the first has none before it");
     }
 
     #[test]

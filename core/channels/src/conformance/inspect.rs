@@ -12,7 +12,6 @@ use crate::{
     host::Host,
     manifest::{HostPattern, Manifest, SecretKind},
     registry::Plugin,
-    versions::Pre,
 };
 
 /// A channel at a glance.
@@ -83,16 +82,9 @@ impl Inspection {
                     terms.time_zone, terms.day_begins_minutes, terms.ready_after_minutes
                 )
             }),
-            imports: imports(host, component_of(plugin)),
+            imports: imports(host, plugin.pre.component()),
             settings_schema: serde_json::from_str(manifest.settings_schema.text()).unwrap_or_default(),
         }
-    }
-}
-
-fn component_of(plugin: &Plugin) -> &Component {
-    match &*plugin.pre {
-        Pre::V0_1(pre) => pre.instance_pre().component(),
-        Pre::V0_2(newest) => newest.pre.component(),
     }
 }
 

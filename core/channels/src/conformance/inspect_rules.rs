@@ -12,6 +12,7 @@ use super::{
 use crate::{
     extension::{Extension, Rule},
     host::{Host, HostConfig, Loaded},
+    quotas::CallsMax,
 };
 
 /// A merchant's rules at a glance.
@@ -46,7 +47,7 @@ impl Inspected {
     /// # Errors
     /// The host does not start, or the component cannot be installed.
     pub async fn of(component: &[u8], cache_dir: &Path) -> Result<Self, KitError> {
-        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(cache_dir) })?;
+        let host = Host::new(HostConfig { calls_max: CallsMax::of(1), ..HostConfig::new(cache_dir) })?;
         Ok(match host.install_package(component).await? {
             Loaded::Channel(plugin) => Self::Channel(Inspection::from_plugin(&host, &plugin, component.len())),
             Loaded::Rules(rules) => Self::Rules(RulesInspection::from_rules(&host, &rules, component.len())),

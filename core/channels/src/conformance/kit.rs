@@ -24,6 +24,7 @@ use crate::{
     host::{Host, HostConfig},
     manifest::Manifest,
     ports::ChannelCaller,
+    quotas::CallsMax,
     registry::Plugin,
 };
 
@@ -166,9 +167,7 @@ impl Bench {
         let host = Arc::new(Host::new(HostConfig {
             // The far side is on this machine.
             allow_private_addresses: true,
-            instances_max: INSTANCES,
-            instances_per_plugin_max: INSTANCES,
-            instances_per_tenant_max: INSTANCES,
+            calls_max: CallsMax::of(INSTANCES),
             kv: kv.clone(),
             clock: clock.clone(),
             chance: chance.clone(),

@@ -17,6 +17,7 @@ use crate::{
         Adjustment, CANDIDATES_MAX, Draft, DraftMethod, Extension, Priced, Recent, RouteCandidate, Rule, RuleFailure,
     },
     host::{Host, HostConfig},
+    quotas::CallsMax,
     versions::NEWEST,
 };
 
@@ -42,6 +43,8 @@ pub struct RulesKit {
 /// A sale that rules are asked about.
 struct Row {
     name: &'static str,
+    /// The first kit that has it (`kit` of the table of cases).
+    since: u32,
     why: &'static str,
     minor: i64,
     currency: &'static str,
@@ -55,6 +58,7 @@ struct Row {
 /// 14:00 of a day in China, and what most tills send.
 const USUAL: Row = Row {
     name: "usual",
+    since: 1,
     why: "the sale that most tills send",
     minor: 1_250,
     currency: "CNY",
@@ -116,7 +120,13 @@ impl Row {
 /// The names of all cases, of rules that offer everything and have one set of settings.
 #[must_use]
 pub fn rule_names() -> Vec<String> {
-    Rule::ALL.into_iter().flat_map(|rule| ROWS.iter().map(move |row| case_name(rule, row, None))).collect()
+    rule_names_of(u32::MAX)
+}
+
+/// The same, of the kit of that version.
+pub(crate) fn rule_names_of(kit: u32) -> Vec<String> {
+    let rows = move || ROWS.iter().filter(move |row| row.since <= kit);
+    Rule::ALL.into_iter().flat_map(|rule| rows().map(move |row| case_name(rule, row, None))).collect()
 }
 
 /// The rule that a case is about.
@@ -185,7 +195,7 @@ impl RulesKit {
     async fn extension(&self, ahead_ms: i64) -> Result<Arc<Extension>, KitError> {
         let clock = Arc::new(KitClock::default());
         clock.set_ahead(ahead_ms);
-        let host = Host::new(HostConfig { instances_max: 1, clock, ..HostConfig::new(&self.cache_dir) })?;
+        let host = Host::new(HostConfig { calls_max: CallsMax::of(1), clock, ..HostConfig::new(&self.cache_dir) })?;
         Ok(host.install_extension(&self.component).await?)
     }
 }

@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     coverage::{CoverageError, Stated},
     report::Verdict,
-    rules::{rule_names, rule_of},
+    rules::rule_of,
 };
 
-/// Holds the verdicts to the kit's sales.
+/// Holds the verdicts to the sales of their kit, of which these are the names.
 ///
 /// # Errors
 /// See [`CoverageError`].
 pub(crate) fn proven<'a>(
+    names: &[String],
     offers: &BTreeSet<String>,
     stated: impl IntoIterator<Item = Stated<'a>>,
 ) -> Result<(), CoverageError> {
@@ -25,12 +26,11 @@ pub(crate) fn proven<'a>(
             return Err(CoverageError::Twice(stated.case.to_owned()));
         }
     }
-    let names = rule_names();
     let is_offered = |name: &str| rule_of(name).is_some_and(|rule| offers.contains(rule.text()));
     // By the settings' name, which is empty if there were no two.
     let mut runs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (case, verdict) in &verdicts {
-        let (bare, settings) = parted(&names, case).ok_or_else(|| CoverageError::Unknown((*case).to_owned()))?;
+        let (bare, settings) = parted(names, case).ok_or_else(|| CoverageError::Unknown((*case).to_owned()))?;
         let played = runs.entry(settings).or_default();
         if *verdict != Verdict::Skipped {
             played.insert(bare);
@@ -75,6 +75,7 @@ fn parted<'n, 'c>(names: &'n [String], case: &'c str) -> Option<(&'n str, &'c st
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::conformance::rules::{rule_names, rule_names_of};
 
     /// What an honest run states of these rules under these settings.
     pub(crate) fn honest(rules: &[&str], settings: &[&str]) -> Vec<(String, Verdict)> {
@@ -91,8 +92,24 @@ pub(crate) mod tests {
     }
 
     fn judged(rules: &[&str], verdicts: &[(String, Verdict)]) -> Result<(), CoverageError> {
+        judged_by(&rule_names(), rules, verdicts)
+    }
+
+    fn judged_by(names: &[String], rules: &[&str], verdicts: &[(String, Verdict)]) -> Result<(), CoverageError> {
         let offers = rules.iter().map(|rule| (*rule).to_owned()).collect();
-        proven(&offers, verdicts.iter().map(|(case, verdict)| Stated { case, verdict: *verdict, why: None }))
+        proven(names, &offers, verdicts.iter().map(|(case, verdict)| Stated { case, verdict: *verdict, why: None }))
+    }
+
+    /// A sale that a kit did not have yet is not asked for, and cannot have been played by it.
+    #[test]
+    fn verdicts_are_judged_by_their_own_kit() {
+        let mut before = rule_names();
+        before.retain(|name| name != "price-epoch");
+        let mut verdicts = honest(&["price"], &[]);
+        assert_eq!(judged_by(&before, &["price"], &verdicts), Err(CoverageError::Unknown("price-epoch".to_owned())));
+        verdicts.retain(|(case, _)| case != "price-epoch");
+        assert_eq!(judged_by(&before, &["price"], &verdicts), Ok(()));
+        assert!(rule_names_of(0).is_empty() && rule_names_of(1).len() <= rule_names().len());
     }
 
     #[test]

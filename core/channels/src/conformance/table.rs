@@ -12,7 +12,9 @@ const TABLE: &str = include_str!("../../../../sdk/conformance/cases.toml");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+pub(super) struct Table {
+    /// The version of this kit: grows by one with each release that asks for other cases.
+    pub kit: u32,
     case: Vec<Row>,
 }
 
@@ -20,6 +22,11 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Row {
     name: String,
+    /// The first kit that plays it.
+    #[serde(default = "first_kit")]
+    since: u32,
+    /// The last one that does; none: this one and those to come.
+    until: Option<u32>,
     #[serde(default)]
     needs: Vec<String>,
     #[serde(default)]
@@ -29,6 +36,10 @@ struct Row {
     each: Vec<String>,
     why: String,
     steps: Vec<String>,
+}
+
+const fn first_kit() -> u32 {
+    1
 }
 
 /// One case, ready to be played.
@@ -146,22 +157,48 @@ pub(super) enum Verb {
     Check(String),
 }
 
-/// Every case of the table, in its order.
+/// Every case of this kit, in the table's order.
 ///
 /// # Errors
 /// A row that cannot be read, in words. A test reads them all.
 pub(super) fn cases() -> Result<Vec<Case>, String> {
-    let table: Table = toml::from_str(TABLE).map_err(|error| error.to_string())?;
-    let mut cases = Vec::new();
-    for row in table.case {
-        if row.each.is_empty() {
-            cases.push(case(&row, "")?);
-        }
-        for word in &row.each {
-            cases.push(case(&row, word)?);
-        }
+    let table = Table::ours()?;
+    table.of_kit(table.kit)
+}
+
+impl Table {
+    /// # Errors
+    /// It cannot be read, in words.
+    pub(super) fn ours() -> Result<Self, String> {
+        Self::read(TABLE)
     }
-    Ok(cases)
+
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// What the kit of that version plays, of this one or an older one.
+    ///
+    /// # Errors
+    /// A row that cannot be read, in words.
+    pub(super) fn of_kit(&self, kit: u32) -> Result<Vec<Case>, String> {
+        let mut cases = Vec::new();
+        for row in self.case.iter().filter(|row| row.is_in(kit)) {
+            if row.each.is_empty() {
+                cases.push(case(row, "")?);
+            }
+            for word in &row.each {
+                cases.push(case(row, word)?);
+            }
+        }
+        Ok(cases)
+    }
+}
+
+impl Row {
+    fn is_in(&self, kit: u32) -> bool {
+        self.since <= kit && self.until.is_none_or(|until| kit <= until)
+    }
 }
 
 /// The names of all cases.
@@ -173,12 +210,13 @@ pub fn names() -> Vec<String> {
 /// The same, row by row of the table: each has one case, or one for each word of `each`.
 #[must_use]
 pub fn rows() -> Vec<Vec<String>> {
-    let table: Table = toml::from_str(TABLE).unwrap_or(Table { case: Vec::new() });
+    let table = Table::ours().unwrap_or(Table { kit: 0, case: Vec::new() });
+    let kit = table.kit;
     let of_row = |row: Row| match row.each.as_slice() {
         [] => vec![row.name],
         words => words.iter().map(|word| row.name.replace("{}", word)).collect(),
     };
-    table.case.into_iter().map(of_row).collect()
+    table.case.into_iter().filter(|row| row.is_in(kit)).map(of_row).collect()
 }
 
 fn case(row: &Row, word: &str) -> Result<Case, String> {
@@ -267,6 +305,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::{conformance::KIT_VERSION, registry::ContentHash};
 
     #[test]
     fn the_table_can_be_read() {
@@ -295,6 +334,38 @@ mod tests {
                 assert_eq!(has_outcome, !step.expected.is_empty(), "{}: {}", case.name, step.text);
             }
         }
+    }
+
+    /// What a report of a kit proves must not change once a release had that kit: a row that is new, or asks for something else, is
+    /// `since` the next one (and what it takes the place of `until` this one), and `kit` is raised with the first of them.
+    #[test]
+    fn a_kit_asks_for_what_it_asked_for_when_it_was_released() {
+        let table = Table::ours().expect("sound");
+        let asked = |kit: u32| {
+            let mut text = String::new();
+            for case in table.of_kit(kit).expect("sound") {
+                text += &format!("{} {:?} {}\n", case.name, case.needs, case.is_mandatory);
+            }
+            (kit, ContentHash::of(text.as_bytes()).to_string())
+        };
+        let kits: Vec<_> = (1..=table.kit).map(asked).collect();
+        let pinned = [(1, "ad674b10c762e91ed64a18d820f2ecad62dd461b7efc0f97659e0b0ee1382169")]
+            .map(|(kit, hash)| (kit, hash.to_owned()));
+        assert_eq!(kits, pinned);
+        assert_eq!(table.kit.to_string(), KIT_VERSION);
+    }
+
+    #[test]
+    fn each_kit_has_rows_of_its_own() {
+        let row = |name: &str, more: &str| {
+            format!("[[case]]\nname = \"{name}\"\n{more}\nwhy = \"x\"\nsteps = [\"query -> failed\"]\n")
+        };
+        let rows = [row("old", ""), row("gone", "until = 1"), row("new", "since = 2"), row("newest", "since = 3")];
+        let table = Table::read(&format!("kit = 3\n{}", rows.concat())).expect("sound");
+        let names = |kit| table.of_kit(kit).expect("sound").into_iter().map(|case| case.name).collect::<Vec<_>>();
+        assert_eq!(names(1), ["old", "gone"]);
+        assert_eq!(names(2), ["old", "new"]);
+        assert_eq!(names(3), ["old", "new", "newest"]);
     }
 
     #[test]

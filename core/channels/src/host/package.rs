@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, PoisonError};
 
+use wasmtime::component::Component;
+
 use super::Host;
 use crate::{
     extension::Extension,
     failure::InstallError,
     package::Vetted,
-    registry::{ContentHash, Plugin},
+    places::Places,
+    registry::{ContentHash, Origin, Plugin, Whose},
     settings::SettingsSchema,
     versions::World,
 };
@@ -53,6 +56,22 @@ impl Loaded {
         }
     }
 
+    /// The platform's goes before a tenant's of the same bytes.
+    fn is_as_wanted(&self, whose: Whose) -> bool {
+        let places: &Places = match self {
+            Self::Channel(plugin) => &plugin.places,
+            Self::Rules(rules) => rules.places(),
+        };
+        whose == Whose::Tenants || !places.are_apart()
+    }
+
+    fn component(&self) -> &Component {
+        match self {
+            Self::Channel(plugin) => plugin.pre.component(),
+            Self::Rules(rules) => rules.component(),
+        }
+    }
+
     #[must_use]
     pub fn rules(&self) -> Option<&Arc<Extension>> {
         match self {
@@ -69,26 +88,41 @@ impl Host {
     ///
     /// # Errors
     /// See [`InstallError`].
-    pub async fn install_package(&self, bytes: &[u8]) -> Result<Loaded, InstallError> {
-        if let Some(loaded) = self.package(ContentHash::of(bytes)) {
+    pub async fn install_package(&self, bytes: &[u8], whose: Whose) -> Result<Loaded, InstallError> {
+        let hash = ContentHash::of(bytes);
+        if let Some(loaded) = self.package(hash).filter(|loaded| loaded.is_as_wanted(whose)) {
             return Ok(loaded);
         }
-        let loaded = self.take_in_either(bytes).await?;
+        let (component, origin) = self.load(bytes).await?;
+        let loaded = self.take_in_either(&component, origin, hash, whose).await?;
+        self.keep_compiled(hash, component, origin).await;
         Ok(self.keep(loaded))
     }
 
     /// As [`Self::install_package`], of a package that was vetted: what the component says of itself must be what its publisher
-    /// signed.
+    /// signed. It is compiled behind all that anybody waits for, and its code is not kept yet: [`Self::keep_code`] does that once the
+    /// package is stored.
     ///
     /// # Errors
     /// See [`InstallError`]; it is not installed then.
-    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Loaded, InstallError> {
-        let loaded = match self.package(ContentHash::of(bytes)) {
+    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8], whose: Whose) -> Result<Loaded, InstallError> {
+        let hash = ContentHash::of(bytes);
+        let loaded = match self.package(hash).filter(|loaded| loaded.is_as_wanted(whose)) {
             Some(loaded) => loaded,
-            None => self.take_in_either(bytes).await?,
+            None => {
+                let (component, origin) = self.load_beside(bytes).await?;
+                self.take_in_either(&component, origin, hash, whose).await?
+            }
         };
         vetted.fits(&loaded)?;
         Ok(self.keep(loaded))
+    }
+
+    /// Keeps the compiled code of an installed package for the next start.
+    pub async fn keep_code(&self, package: ContentHash) {
+        if let Some(loaded) = self.package(package).filter(|_| !self.cache.has(package)) {
+            self.keep_compiled(package, loaded.component().clone(), Origin::Compiled).await;
+        }
     }
 
     /// Takes no further calls through this package; `false` if it was not there. Its code is freed when the calls under way
@@ -108,13 +142,17 @@ impl Host {
         loaded
     }
 
-    async fn take_in_either(&self, bytes: &[u8]) -> Result<Loaded, InstallError> {
-        let (component, origin) = self.load(bytes).await?;
-        let hash = ContentHash::of(bytes);
-        Ok(match World::of(&self.engine, &component) {
-            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(&component, hash).await?),
+    async fn take_in_either(
+        &self,
+        component: &Component,
+        origin: Origin,
+        hash: ContentHash,
+        whose: Whose,
+    ) -> Result<Loaded, InstallError> {
+        Ok(match World::of(&self.engine, component) {
+            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(component, hash, whose).await?),
             Some(World::PaymentChannel) | None => {
-                Loaded::Channel(self.take_in_channel(&component, origin, hash).await?)
+                Loaded::Channel(self.take_in_channel(component, origin, hash, whose).await?)
             }
         })
     }

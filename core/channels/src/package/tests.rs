@@ -147,7 +147,7 @@ fn signed_as(key: &PublisherKey, change: impl FnOnce(&mut Value)) -> Vec<u8> {
 fn a_trusted_signature_excuses_nothing() {
     type Change = fn(&mut Value);
     let sha256_of_else = ContentHash::of(b"else").to_string();
-    let rows: [(&str, Change, VetError); 16] = [
+    let rows: [(&str, Change, VetError); 18] = [
         ("a newer format", |said| said["format"] = json!(2), VetError::Format { found: 2 }),
         (
             "another component",
@@ -201,6 +201,16 @@ fn a_trusted_signature_excuses_nothing() {
                 case: "bill-of-the-day".to_owned(),
                 unmet: "the manifest does not declare bills".to_owned(),
             }),
+        ),
+        (
+            "a newer kit",
+            |said| said["kit"]["version"] = json!("2"),
+            VetError::Kit(CoverageError::OtherKit { found: "2".to_owned(), newest: 1 }),
+        ),
+        (
+            "a kit from before kits were numbered",
+            |said| said["kit"]["version"] = json!("0.1.0"),
+            VetError::Kit(CoverageError::OtherKit { found: "0.1.0".to_owned(), newest: 1 }),
         ),
         ("an unknown field", |said| said["note"] = json!(1), VetError::Statement("unknown field `note`".to_owned())),
         (

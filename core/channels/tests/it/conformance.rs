@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use saoma_channels::{
-    Host, HostConfig, InstallError, SystemChance,
+    CallsMax, Host, HostConfig, InstallError, SystemChance, Whose,
     conformance::{Command, CoverageError, Inspected, Kit, KitError, Only, Report, Verdict},
     package::{PackageError, PublisherKey, VetError, sign, vet},
 };
@@ -81,10 +81,10 @@ async fn is_signed_and_taken_in(report: &Report, cache: &Path) {
     let vetted = vet(&sandbox, &envelope, &[key.publisher()]).expect("vetted");
     assert_eq!((vetted.plugin(), vetted.unplayed().len()), ("sandbox", 1));
 
-    let host = Host::new(HostConfig { instances_max: 4, ..HostConfig::new(cache) }).expect("starts");
-    let refused = host.install_vetted(&vetted, &other).await.expect_err("another component");
+    let host = Host::new(HostConfig { calls_max: CallsMax::of(4), ..HostConfig::new(cache) }).expect("starts");
+    let refused = host.install_vetted(&vetted, &other, Whose::Everybodys).await.expect_err("another component");
     assert!(matches!(refused, InstallError::Package(VetError::OtherComponent { .. })), "{refused}");
-    let plugin = host.install_vetted(&vetted, &sandbox).await.expect("taken in");
+    let plugin = host.install_vetted(&vetted, &sandbox, Whose::Everybodys).await.expect("taken in");
     assert_eq!(plugin.content_hash(), vetted.component());
 
     // A run that was not whole is no proof, whatever passed in it.

@@ -1,6 +1,6 @@
 //! What an author reads of a case that failed.
 
-use saoma_channels::conformance::{KIT_VERSION, Kit, Only};
+use saoma_channels::conformance::{Kit, Only};
 
 use super::{
     conformance::{scratch, wallet},
@@ -12,7 +12,7 @@ use super::{
 fn told(text: &str) -> String {
     let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut told = String::new();
-    for piece in text.replace(KIT_VERSION, "VERSION").split_inclusive(|letter| !is_of_word(letter)) {
+    for piece in text.replace(env!("CARGO_PKG_VERSION"), "VERSION").split_inclusive(|letter| !is_of_word(letter)) {
         let word = piece.trim_end_matches(|letter| !is_of_word(letter));
         // A number in Base32 may be of letters alone.
         let is_chance = word.len() > 24 || word.len() > 12 && word.chars().any(|letter| letter.is_ascii_digit());

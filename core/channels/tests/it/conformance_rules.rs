@@ -1,7 +1,7 @@
 //! The kit against a merchant's rules: those that keep the contract pass, and each way to break it is found in its own rule.
 
 use saoma_channels::{
-    ContentHash, Host, HostConfig, InstallError, SystemChance,
+    CallsMax, ContentHash, Host, HostConfig, InstallError, SystemChance, Whose,
     conformance::{Inspected, KitError, Report, RulesKit, rule_names},
     package::{PublisherKey, VetError, sign, vet},
 };
@@ -72,12 +72,26 @@ async fn rules_that_passed_are_signed_and_taken_in() {
     let key = PublisherKey::generate(&SystemChance).expect("random bytes");
     let envelope = serde_json::to_vec(&sign(&rules, &inspected, &report, &key).expect("signed")).expect("JSON");
     let vetted = vet(&rules, &envelope, &[key.publisher()]).expect("vetted");
-    let host = Host::new(HostConfig { instances_max: 4, ..HostConfig::new(cache) }).expect("starts");
+    let host = Host::new(HostConfig { calls_max: CallsMax::of(4), ..HostConfig::new(cache) }).expect("starts");
     host.install_extension(&rules).await.expect("of the folder");
-    let refused = host.install_vetted(&vetted, &other).await.expect_err("another component");
+    let refused = host.install_vetted(&vetted, &other, Whose::Everybodys).await.expect_err("another component");
     assert!(matches!(refused, InstallError::Package(VetError::OtherComponent { .. })), "{refused}");
     assert!(host.package(ContentHash::of(&other)).is_none());
-    let loaded = host.install_vetted(&vetted, &rules).await.expect("taken in");
+    // What was refused, or is not stored yet, leaves nothing on the disk.
+    let (_fresh_dir, fresh) = scratch();
+    let elsewhere = Host::new(HostConfig { calls_max: CallsMax::of(4), ..HostConfig::new(&fresh) }).expect("starts");
+    let compiled = || {
+        let files = std::fs::read_dir(&fresh).expect("a folder").flatten();
+        files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm")).count()
+    };
+    elsewhere.install_vetted(&vetted, &other, Whose::Tenants).await.expect_err("another component");
+    elsewhere.install_vetted(&vetted, &rules, Whose::Tenants).await.expect("taken in");
+    assert_eq!(compiled(), 0);
+    elsewhere.keep_code(vetted.component()).await;
+    elsewhere.keep_code(ContentHash::of(&other)).await;
+    assert_eq!(compiled(), 1);
+
+    let loaded = host.install_vetted(&vetted, &rules, Whose::Everybodys).await.expect("taken in");
     assert_eq!((loaded.id(), loaded.content_hash()), ("canteen-rules", vetted.component()));
     assert!(loaded.rules().is_some() && loaded.channel().is_none());
     assert!(host.remove_package(vetted.component()) && host.extension("canteen-rules").is_some());

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use saoma_channels::{Account, Host, HostConfig, KnownOrder, Order, Presenter, Secrets};
+use saoma_channels::{Account, CallsMax, Host, HostConfig, KnownOrder, Order, Presenter, Secrets};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId, TerminalId};
 
 /// A component's bytes: from `SAOMA_PLUGINS_DIR` (`sandbox.wasm`, `hostile.wasm`) or the folder `channels` beside it, where those
@@ -63,9 +63,7 @@ fn shared_cache() -> &'static Path {
 pub fn config() -> HostConfig {
     HostConfig {
         allow_private_addresses: true,
-        instances_max: 16,
-        instances_per_plugin_max: 8,
-        instances_per_tenant_max: 8,
+        calls_max: CallsMax { in_all: 16, per_plugin: 8, per_tenant: 8, per_tenant_of_plugin: 8 },
         ..HostConfig::new(shared_cache().join("cache"))
     }
 }

@@ -6,12 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_channels::{Account, ChannelCaller as _, Failure, Host, HostConfig, PaymentStatus};
+use saoma_channels::{
+    Account, CALLS_MOST, CallsMax, ChannelCaller as _, ContentHash, Failure, Host, HostConfig, HttpMessage, MemoryMax,
+    NotificationFailure, PaymentStatus, Whose,
+};
+use saoma_protocol::TenantId;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinSet,
+};
 
 use super::{
     guests::{CODE, TOKEN, config, host, hostile_account, known, order, sandbox_account},
+    install::altered,
     wallet::Wallet,
 };
 
@@ -117,7 +125,7 @@ async fn a_neighbour_goes_on_while_others_loop_crash_and_hoard() {
 /// A plugin that holds all its places leaves the host's others to the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_plugin_cannot_take_all_places() {
-    let config = HostConfig { instances_max: 4, instances_per_plugin_max: 2, ..config() };
+    let config = HostConfig { calls_max: CallsMax { per_plugin: 2, ..CallsMax::of(4) }, ..config() };
     let (host, wallet) = (host(config).await, Wallet::start().await);
     let sleeper = hostile_account("sleep");
     let order = order(1, 1_000);
@@ -132,7 +140,8 @@ async fn one_plugin_cannot_take_all_places() {
 /// A tenant whose calls all hang leaves the plugin's other places to the other tenants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_tenant_cannot_take_all_places_of_a_plugin() {
-    let host = host(HostConfig { instances_per_plugin_max: 4, instances_per_tenant_max: 2, ..config() }).await;
+    let calls_max = CallsMax { in_all: 16, per_plugin: 4, per_tenant: 8, per_tenant_of_plugin: 2 };
+    let host = host(HostConfig { calls_max, ..config() }).await;
     let order = order(1, 1_000);
     // Any number of accounts of one tenant share what is the tenant's.
     let accounts = [1, 2, 3].map(|n| {
@@ -148,10 +157,96 @@ async fn one_tenant_cannot_take_all_places_of_a_plugin() {
     assert_eq!(paid.expect("the other tenant has a place").status, PaymentStatus::Succeeded);
 }
 
+/// Plugins of one tenant's own, whatever their number, hold no more than its share of the host: of places, and of memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tenant_with_many_plugins_leaves_the_others_theirs() {
+    let calls_max = CallsMax { in_all: 8, per_plugin: 8, per_tenant: 4, per_tenant_of_plugin: 2 };
+    // Of memory there is room for two of its calls; each begins with 1 MiB.
+    let memory_max = MemoryMax { per_tenant: 5 << 19, ..MemoryMax::of(1 << 30) };
+    let roomy = HostConfig { calls_max, ..config() };
+    for (config, served) in [(roomy.clone(), 4), (HostConfig { memory_max, ..roomy }, 2)] {
+        let host = Arc::new(host(config).await);
+        let mut own = Vec::new();
+        for n in 1..=4 {
+            let channel = format!("hostil{n}");
+            let bytes = altered("hostile", "hostile0.1.0Hostile", &format!("{channel}0.1.0Hostile"));
+            let package = host.install_package(&bytes, Whose::Tenants).await.expect("installs").content_hash();
+            own.push(Account { channel, package: Some(package), ..hostile_account("sleep") });
+        }
+        let mut asleep = JoinSet::new();
+        for account in own.iter().chain(&own).cloned() {
+            let host = Arc::clone(&host);
+            asleep.spawn(async move { host.charge(&account, &order(1, 1_000), "770000000000000000").await });
+        }
+        let neighbour = Account { tenant: TenantId::from_bytes([9; 16]), ..hostile_account("honest") };
+        let paid = host.charge(&neighbour, &order(1, 1_000), "770000000000000000").await;
+        assert_eq!(paid.expect("another tenant has a place").status, PaymentStatus::Succeeded);
+        let outcomes = asleep.join_all().await;
+        let overloaded = outcomes.iter().filter(|outcome| **outcome == Err(Failure::Overloaded)).count();
+        assert_eq!(outcomes.len() - overloaded, served, "{outcomes:?}");
+    }
+}
+
+/// Two tenants' own plugins of one name, even of the same bytes, have no places in common.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_own_plugins_of_one_name_are_two() {
+    let calls_max = CallsMax { in_all: 8, per_plugin: 1, per_tenant: 4, per_tenant_of_plugin: 2 };
+    let host = host(HostConfig { calls_max, ..config() }).await;
+    let bytes = altered("hostile", "hostile0.1.0Hostile", "hostil50.1.0Hostile");
+    let hash = ContentHash::of(&bytes);
+    let of = |tenant: u8, mode: &str| Account {
+        channel: "hostil5".to_owned(),
+        package: Some(hash),
+        tenant: TenantId::from_bytes([tenant; 16]),
+        ..hostile_account(mode)
+    };
+    let (accounts, order) = ([of(1, "sleep"), of(1, "sleep"), of(2, "honest")], order(1, 1_000));
+    for (whose, overloaded) in [(Whose::Tenants, 0), (Whose::Everybodys, 2)] {
+        host.install_package(&bytes, whose).await.expect("installs");
+        let charge = |n: usize| host.charge(&accounts[n], &order, "770000000000000000");
+        let (a, b, c) = tokio::join!(charge(0), charge(1), charge(2));
+        let turned_away = [a, b, c].iter().filter(|outcome| **outcome == Err(Failure::Overloaded)).count();
+        assert_eq!(turned_away, overloaded, "{whose:?}");
+    }
+    // What is the platform's stays so, whoever else has it.
+    host.install_package(&bytes, Whose::Tenants).await.expect("is there");
+    let (a, b) = tokio::join!(host.charge(&accounts[0], &order, "7"), host.charge(&accounts[2], &order, "7"));
+    assert!([a, b].contains(&Err(Failure::Overloaded)));
+}
+
+/// Whoever knows an account's address keeps no till from charging.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notifications_cannot_take_all_places_of_a_tenant() {
+    let calls_max = CallsMax { in_all: 16, per_plugin: 16, per_tenant: 16, per_tenant_of_plugin: 4 };
+    let host = Arc::new(host(HostConfig { calls_max, ..config() }).await);
+    let mut told = JoinSet::new();
+    for _ in 0..4 {
+        let host = Arc::clone(&host);
+        let message = HttpMessage { headers: Vec::new(), body: b"{}".to_vec() };
+        told.spawn(async move { host.parse_notification(&hostile_account("sleep"), &message).await });
+    }
+    let (account, order) = (hostile_account("honest"), order(1, 1_000));
+    let charge = || host.charge(&account, &order, "770000000000000000");
+    let (a, b) = tokio::join!(charge(), charge());
+    assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
+    let told = told.join_all().await;
+    let is_overloaded =
+        |outcome: &&Result<_, _>| matches!(outcome, Err(NotificationFailure::Call(Failure::Overloaded)));
+    assert_eq!(told.iter().filter(is_overloaded).count(), 2, "{told:?}");
+}
+
+/// As many as the machine has address space for.
+#[tokio::test]
+async fn ten_thousand_places_can_be_had() {
+    let host = host(HostConfig { calls_max: CallsMax::of(CALLS_MOST), ..config() }).await;
+    assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded));
+}
+
 /// What the plugin's other calls have hoarded is not there for this one: it does not begin.
 #[tokio::test]
 async fn a_call_that_finds_no_memory_left_has_not_begun() {
-    let host = host(HostConfig { memory_bytes_per_plugin_max: 64 << 10, ..config() }).await;
+    let memory_max = MemoryMax { per_plugin: 64 << 10, ..MemoryMax::of(1 << 30) };
+    let host = host(HostConfig { memory_max, ..config() }).await;
     assert_eq!(charged(&host, "honest").await, Err(Failure::Overloaded));
 }
 
@@ -264,7 +359,7 @@ async fn parrot() -> (String, Arc<Mutex<String>>) {
 /// Dropping the future (a client that went away, a node that shuts down) leaves nothing behind.
 #[tokio::test]
 async fn a_dropped_call_frees_its_place() {
-    let host = host(HostConfig { instances_max: 1, instances_per_plugin_max: 1, ..config() }).await;
+    let host = host(HostConfig { calls_max: CallsMax::of(1), ..config() }).await;
     for _ in 0..5 {
         let (account, order) = (hostile_account("loop"), order(1, 1_000));
         let call = host.charge(&account, &order, "770000000000000000");

@@ -1,16 +1,17 @@
 //! Taking components in: compiled once, kept where nobody else can write, refused if they lie.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _};
 
 use saoma_channels::{
-    CacheError, Capability, ChannelCaller as _, Claim, Failure, Host, HostConfig, HostError, InstallError, Origin,
+    CacheError, CallsMax, Capability, ChannelCaller as _, Claim, ContentHash, Failure, Host, HostConfig, HostError,
+    InstallError, Origin, Whose,
 };
 
 use super::guests::{component, hostile_account, order};
 
 fn config(dir: &std::path::Path) -> HostConfig {
     // The host makes the folder itself, closed to others; a temporary one is open to reading.
-    HostConfig { instances_max: 4, ..HostConfig::new(dir.join("cache")) }
+    HostConfig { calls_max: CallsMax::of(4), ..HostConfig::new(dir.join("cache")) }
 }
 
 fn compiled_file(dir: &std::path::Path) -> std::path::PathBuf {
@@ -91,6 +92,56 @@ async fn what_is_no_channel_is_refused() {
     let error = host.install(&empty_component).await.expect_err("exports nothing");
     assert!(matches!(&error, InstallError::DoesNotFit(why) if why.contains("channel")), "{error:?}");
     assert_eq!(host.plugins().len(), 1, "nothing was replaced");
+}
+
+fn kept(dir: &std::path::Path) -> Vec<String> {
+    let files = fs::read_dir(dir.join("cache")).expect("the folder").flatten();
+    let names = files.map(|entry| entry.file_name().into_string().expect("a name"));
+    let mut names: Vec<_> = names.filter(|name| name != "cache.key").collect();
+    names.sort();
+    names
+}
+
+/// Whoever has a component refused, again and again, does not fill the disk.
+#[tokio::test]
+async fn nothing_is_kept_of_what_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let host = Host::new(config(dir.path())).expect("starts");
+    let misdescribed = altered("sandbox", "\"required\": [\"base_url\",", "\"requires\": [\"base_url\",");
+    host.install(&misdescribed).await.expect_err("refused");
+    host.install_package(&misdescribed, Whose::Tenants).await.expect_err("refused");
+    assert_eq!(kept(dir.path()), Vec::<String>::new());
+    host.install_package(&component("sandbox"), Whose::Tenants).await.expect("installs");
+    assert_eq!(kept(dir.path()).len(), 1);
+}
+
+/// What a start finds and nobody knows any more.
+#[tokio::test]
+async fn leftovers_are_swept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let host = Host::new(config(dir.path())).expect("starts");
+    let known = host.install(&component("sandbox")).await.expect("installs").content_hash();
+    let gone = host.install(&component("hostile")).await.expect("installs").content_hash();
+    let cache = dir.path().join("cache");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    for (name, is_old) in
+        [(format!("{known}-0123456789abcdef.cwasm"), false), ("ab.tmp".to_owned(), true), ("cd.tmp".to_owned(), false)]
+    {
+        let file = fs::File::create(cache.join(name)).expect("written");
+        if is_old {
+            file.set_modified(old).expect("aged");
+        }
+    }
+    fs::write(cache.join("notes.txt"), "the operator's").expect("written");
+    assert_eq!(
+        host.sweep_code(&HashSet::from([known])).expect("swept"),
+        3,
+        "another component's, another engine's, half a file"
+    );
+    let left = kept(dir.path());
+    assert!(left.len() == 3 && left.iter().all(|name| !name.contains(&gone.to_string())), "{left:?}");
+    let again = Host::new(config(dir.path())).expect("starts").install(&component("sandbox")).await.expect("installs");
+    assert_eq!((again.origin(), again.content_hash()), (Origin::Cache, ContentHash::of(&component("sandbox"))));
 }
 
 /// A component with one text in its data changed: the same code, another description.

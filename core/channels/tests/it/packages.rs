@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use saoma_channels::{Account, ChannelCaller as _, ContentHash, Failure, Host, HostConfig, Manifest, Plugin};
+use saoma_channels::{
+    Account, CallsMax, ChannelCaller as _, ContentHash, Failure, Host, HostConfig, Manifest, Plugin, Whose,
+};
 
 use super::{
     guests::{CODE, component, config, host, hostile_account, known, order, sandbox_account},
@@ -23,7 +25,7 @@ fn through(account: &Account, package: ContentHash) -> Account {
 }
 
 async fn installed(host: &Host, bytes: &[u8]) -> Arc<Plugin> {
-    let loaded = host.install_package(bytes).await.expect("installs");
+    let loaded = host.install_package(bytes, Whose::Everybodys).await.expect("installs");
     Arc::clone(loaded.channel().expect("a channel"))
 }
 
@@ -53,8 +55,8 @@ async fn each_account_is_served_by_the_package_that_it_names() {
 async fn a_package_that_is_not_here_or_of_another_plugin_is_no_other_s_business() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
     let account = sandbox_account(&wallet.url());
-    let next = host.install_package(&next_version()).await.expect("installs").content_hash();
-    let other = host.install_package(&component("hostile")).await.expect("installs").content_hash();
+    let next = host.install_package(&next_version(), Whose::Everybodys).await.expect("installs").content_hash();
+    let other = host.install_package(&component("hostile"), Whose::Everybodys).await.expect("installs").content_hash();
     let refused = async |account: &Account| match host.charge(account, &order(1, 1_000), CODE).await {
         Err(failure @ Failure::Misconfigured { .. }) => assert!(!failure.may_have_taken_effect()),
         other => panic!("{other:?}"),
@@ -72,9 +74,9 @@ async fn a_package_that_is_not_here_or_of_another_plugin_is_no_other_s_business(
 #[tokio::test]
 async fn what_is_refused_changes_nothing() {
     let host = host(config()).await;
-    host.install_package(b"no component").await.expect_err("refused");
+    host.install_package(b"no component", Whose::Everybodys).await.expect_err("refused");
     let misdescribed = altered("sandbox", "\"required\": [\"base_url\",", "\"requires\": [\"base_url\",");
-    host.install_package(&misdescribed).await.expect_err("refused");
+    host.install_package(&misdescribed, Whose::Everybodys).await.expect_err("refused");
     assert!(host.package(ContentHash::of(&misdescribed)).is_none());
     assert!(host.manifest("sandbox").is_some());
 }
@@ -82,9 +84,9 @@ async fn what_is_refused_changes_nothing() {
 /// More versions are not more places.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_packages_of_a_plugin_share_its_places() {
-    let host = host(HostConfig { instances_per_plugin_max: 2, ..config() }).await;
+    let host = host(HostConfig { calls_max: CallsMax { per_plugin: 2, ..CallsMax::of(8) }, ..config() }).await;
     let other = altered("hostile", "describe-mode:quiet", "describe-mode:still");
-    let other = host.install_package(&other).await.expect("installs").content_hash();
+    let other = host.install_package(&other, Whose::Everybodys).await.expect("installs").content_hash();
     let (built_in, packaged) = (hostile_account("sleep"), through(&hostile_account("sleep"), other));
     let order = order(1, 1_000);
     let asleep = |account| host.charge(account, &order, "770000000000000000");
@@ -101,7 +103,7 @@ async fn packages_are_swapped_under_load() {
     let versions = [component("sandbox"), next_version()];
     let mut hashes = Vec::new();
     for bytes in &versions {
-        hashes.push(host.install_package(bytes).await.expect("installs").content_hash());
+        hashes.push(host.install_package(bytes, Whose::Everybodys).await.expect("installs").content_hash());
     }
     let (over, n_calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let callers: Vec<_> = (0..4)
@@ -121,7 +123,7 @@ async fn packages_are_swapped_under_load() {
     // One that no account names comes and goes; those in use are installed again and again.
     let passing = altered("sandbox", "sandbox0.1.0Sandbox", "sandbox0.3.0Sandbox");
     for _ in 0..10 {
-        let passed = host.install_package(&passing).await.expect("installs").content_hash();
+        let passed = host.install_package(&passing, Whose::Everybodys).await.expect("installs").content_hash();
         host.install(&versions[1]).await.expect("installs as built-in");
         assert!(host.remove_package(passed));
     }

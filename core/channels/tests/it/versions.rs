@@ -189,7 +189,7 @@ async fn both_versions_are_called_at_once() {
 async fn an_unknown_version_is_refused_in_words_that_teach() {
     let dir = tempfile::tempdir().expect("a folder");
     let host = saoma_channels::Host::new(saoma_channels::HostConfig {
-        instances_max: 4,
+        calls_max: saoma_channels::CallsMax::of(4),
         ..saoma_channels::HostConfig::new(dir.path().join("cache"))
     })
     .expect("starts");

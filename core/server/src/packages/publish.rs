@@ -1,7 +1,7 @@
 //! Trusting publishers, and taking in what they have signed.
 
 use saoma_channels::{
-    ContentHash,
+    ContentHash, Whose,
     package::{Kind, Publisher as PublicKey, Said, Vetted, vet},
 };
 use saoma_store::{
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{NOBODY, PackageError, note, owner_of};
 use crate::app::App;
 
-/// Packages of one tenant: each costs as much room as its component has, at most 64 MiB.
+/// Packages of one tenant that are not retired: each costs as much room as its component has, at most 64 MiB.
 pub const PACKAGES_PER_TENANT_MAX: u64 = 50;
 
 /// Trusts a key from now on. The same key again is the same answer.
@@ -109,7 +109,8 @@ pub async fn publish(
     app.store().read(may_come).await?;
     // Nobody calls it until it is rolled out; until then it is freed like any that nobody wants.
     app.serving().note_used(hash);
-    app.channels().install_vetted(&vetted, &component).await?;
+    let whose = if owner.tenant().is_some() { Whose::Tenants } else { Whose::Everybodys };
+    app.channels().install_vetted(&vetted, &component, whose).await?;
     let package = Package {
         hash,
         plugin,
@@ -144,9 +145,11 @@ pub async fn publish(
                 note(tx, &owner, &who, "plugin_package.signed_anew", &hash, &detail, package.published_at)?;
             }
         }
-        Ok((plugin_packages::load(tx, &owner, hash)?, inserted == Insertion::Inserted))
+        Ok::<_, PackageError>((plugin_packages::load(tx, &owner, hash)?, inserted == Insertion::Inserted))
     };
-    app.store().write(work).await
+    let published = app.store().write(work).await?;
+    app.channels().keep_code(hash).await;
+    Ok(published)
 }
 
 /// What a package is: its publisher's word, which its component was held to when it was published. `None`: this release cannot read

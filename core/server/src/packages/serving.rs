@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use saoma_channels::{ContentHash, Loaded, Plugin};
+use saoma_channels::{ContentHash, Loaded, Plugin, Whose};
 use saoma_domain::package::Choice;
 use saoma_protocol::TenantId;
 use saoma_store::{
@@ -18,7 +18,7 @@ use saoma_store::{
     plugin_rollouts::{self, StoredRollout, Versions},
 };
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex as AsyncMutex, Notify, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -29,8 +29,9 @@ use crate::app::App;
 /// loading it again takes some 30 ms, from the folder of compiled code.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
-/// Packages that are taken in at a time: each is in memory up to three times over, at most 64 MiB each.
-const UPLOADS_MAX: usize = 2;
+/// Merchants' packages that are taken in at a time, one of each merchant: each is in memory up to three times over, at most 64 MiB
+/// each. The platform has a place of its own, so that nobody who uploads without a pause keeps it from anything.
+const UPLOADS_OF_TENANTS_MAX: usize = 3;
 
 /// Longest that a sale waits for this node to take a rollout up. What was compiled here before takes some 30 ms; the rest is the
 /// worker's.
@@ -45,9 +46,21 @@ pub struct Serving {
     turn: Semaphore,
     /// One for each package that is on its way into memory: whoever else wants it waits, and finds it there.
     loading: Mutex<HashMap<ContentHash, Weak<AsyncMutex<()>>>>,
-    /// One for each package that may be on its way in at a time.
-    uploads: Arc<Semaphore>,
+    /// Whose packages are on their way in (`None`: the platform's).
+    uploads: Arc<Mutex<HashSet<Option<TenantId>>>>,
     bell: Notify,
+}
+
+/// A package's place on its way in, given back when dropped.
+pub struct Upload {
+    owner: Option<TenantId>,
+    uploads: Arc<Mutex<HashSet<Option<TenantId>>>>,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.owner);
+    }
 }
 
 /// By whose plugin it is (`None`: the platform's), and its id.
@@ -127,7 +140,7 @@ impl Default for Serving {
             used: Mutex::default(),
             turn: Semaphore::new(1),
             loading: Mutex::default(),
-            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            uploads: Arc::default(),
             bell: Notify::new(),
         }
     }
@@ -159,10 +172,12 @@ impl Serving {
         its.map(|(_, plugin)| plugin.clone()).collect()
     }
 
-    /// A place to take a package in; `None` while all are taken.
+    /// A place to take a package of this owner's in (`None`: the platform's); none while it has one already, or all are taken.
     #[must_use]
-    pub fn upload(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.uploads).try_acquire_owned().ok()
+    pub fn upload(&self, owner: Option<TenantId>) -> Option<Upload> {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = owner.is_some() && uploads.iter().flatten().count() >= UPLOADS_OF_TENANTS_MAX;
+        (!is_full && uploads.insert(owner)).then(|| Upload { owner, uploads: Arc::clone(&self.uploads) })
     }
 
     /// Whether the tenant has a plugin of this name of its own.
@@ -349,10 +364,11 @@ pub(super) async fn load(app: &App, hash: ContentHash) -> Result<Loaded, Package
                 other => other.into(),
             },
         )?;
-    if ContentHash::of(&component) != hash {
+    if ContentHash::of(&component.bytes) != hash {
         return Err(not_here(hash, "the bytes in the database are not those that were published"));
     }
-    let loaded = app.channels().install_package(&component).await;
+    let whose = if component.is_of_platform { Whose::Everybodys } else { Whose::Tenants };
+    let loaded = app.channels().install_package(&component.bytes, whose).await;
     loaded.map_err(|error| not_here(hash, &error.to_string()))
 }
 
@@ -375,4 +391,22 @@ fn free_idle(app: &App, wanted: &HashSet<ContentHash>) {
         }
         stays
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_two_packages_on_their_way_in() {
+        let (serving, tenant) = (Serving::default(), |n| Some(TenantId::from_bytes([n; 16])));
+        let mut held: Vec<_> = (1..=2).map(|n| serving.upload(tenant(n)).expect("a place")).collect();
+        assert!(serving.upload(tenant(1)).is_none(), "one of each");
+        held.push(serving.upload(tenant(3)).expect("a place"));
+        assert!(serving.upload(tenant(4)).is_none(), "all are taken");
+        held.push(serving.upload(None).expect("the platform has its own"));
+        assert!(serving.upload(None).is_none());
+        held.remove(0);
+        assert!(serving.upload(tenant(4)).is_some());
+    }
 }

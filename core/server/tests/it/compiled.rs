@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saoma_channels::{Host, HostConfig};
+use saoma_channels::{CallsMax, Host, HostConfig};
 use tokio::sync::OnceCell;
 
 use crate::town::plugins;
@@ -25,7 +25,7 @@ pub async fn bring_along(data: &Path) {
 
 async fn compile() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("compiled-plugins-{}", std::process::id()));
-    let host = Host::new(HostConfig { instances_max: 8, ..HostConfig::new(&folder) }).unwrap();
+    let host = Host::new(HostConfig { calls_max: CallsMax::of(8), ..HostConfig::new(&folder) }).unwrap();
     for file in fs::read_dir(plugins()).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "wasm") {

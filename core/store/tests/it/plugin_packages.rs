@@ -1,5 +1,7 @@
 //! Publishers, packages and rollouts of plugins, and the package that each payment keeps.
 
+use std::collections::HashSet;
+
 use saoma_domain::package::{Choice, ContentHash, Rollout, Step};
 use saoma_store::{
     Insertion, Owner, StoreError, Tx, channel_accounts,
@@ -103,7 +105,8 @@ fn a_package_is_stored_once_and_a_version_is_one_component() {
         let other = publish(base, &OF_PLATFORM, b"two", "1.0.0");
         assert_eq!(other, Err(StoreError::Conflict { what: "this version of the plugin" }));
         assert_eq!(base.read(|tx| plugin_packages::list(tx, &OF_PLATFORM)), vec![package(b"one", "wallet", "1.0.0")]);
-        assert_eq!(base.read(|tx| plugin_packages::component(tx, &PLATFORM, hash)), b"one");
+        let component = base.read(|tx| plugin_packages::component(tx, &PLATFORM, hash));
+        assert_eq!((component.bytes.as_slice(), component.is_of_platform), (b"one".as_slice(), true));
         // A tenant may use what is the platform's, and cannot touch it; what is a tenant's own nobody else finds.
         let [of_tea, of_rice] = [tea, rice].map(|house| Owner::Tenant(house.scope));
         assert_eq!(base.read(|tx| plugin_packages::usable(tx, &of_tea, hash)).hash, hash);
@@ -119,6 +122,36 @@ fn a_package_is_stored_once_and_a_version_is_one_component() {
         assert_eq!(base.read(|tx| plugin_packages::count(tx, &of_tea)), 1);
         assert!(base.read(|tx| plugin_packages::is_of_platform(tx, "wallet")));
         assert!(!base.read(|tx| plugin_packages::is_of_platform(tx, "own")));
+    });
+}
+
+/// One that is retired is called no more: it takes up a row, and no room. Whoever else has published it goes on with it.
+#[test]
+fn a_retired_package_gives_its_place_up() {
+    on_both(|base| {
+        let (tea, rice) = (House::build(base, b'T'), House::build(base, b'R'));
+        let [of_tea, of_rice] = [tea, rice].map(|house| Owner::Tenant(house.scope));
+        let [hash, other] = [b"one", b"two"]
+            .map(|component| publish(base, &of_tea, component, &format!("1.0.{}", component[1])).expect("published"));
+        publish(base, &of_rice, b"one", "1.0.0").expect("published");
+        let component = || base.try_read(|tx| plugin_packages::component(tx, &PLATFORM, hash));
+        let callable = || base.read(|tx| plugin_packages::callable(tx, &PLATFORM));
+        for (owner, left) in [(&of_tea, Some(b"one".to_vec())), (&of_rice, None)] {
+            base.write(|tx| plugin_packages::retire(tx, owner, hash, Choice::BuiltIn, NOW));
+            assert_eq!(callable().contains(&hash), left.is_some());
+            let missing = StoreError::NotFound { what: "the package" };
+            let left = left.map(|bytes| plugin_packages::Component { bytes, is_of_platform: false });
+            assert_eq!(component(), left.ok_or(missing));
+        }
+        assert_eq!(callable(), HashSet::from([other]));
+        assert_eq!(base.read(|tx| plugin_packages::count(tx, &of_tea)), 1);
+        assert_eq!(base.read(|tx| plugin_packages::list(tx, &of_tea)).len(), 2, "its row stays");
+        // Its version is taken, and the same bytes are what they were.
+        let taken = publish(base, &of_tea, b"three", &format!("1.0.{}", b"one"[1]));
+        assert_eq!(taken, Err(StoreError::Conflict { what: "this version of the plugin" }));
+        let again = package(b"one", "wallet", "1.0.0");
+        assert_eq!(base.write(|tx| plugin_packages::publish(tx, &of_tea, &again, b"one")), Insertion::Existing);
+        assert_eq!(callable(), HashSet::from([other]));
     });
 }
 

@@ -56,7 +56,7 @@ fn rules_that_were_not_played_whole_are_not_signed() {
         ("one case", |report| drop(report.cases.remove(0)), "1 cases were not played, \"price-usual\" the first"),
         ("with --only", |report| report.cases.truncate(16), "16 cases were not played, \"risk-usual\" the first"),
         ("failed", |report| report.cases[2].verdict = Verdict::Failed, "the case \"price-most\" failed"),
-        ("a channel's", |report| report.cases = super::report().cases, "this kit has no case"),
+        ("a channel's", |report| report.cases = super::report().cases, "its kit has no case"),
         ("another version", |report| report.version = "2.0.2".to_owned(), "another plugin, version or contract"),
     ];
     for (what, change, told) in rows {
@@ -72,7 +72,7 @@ fn rules_that_were_not_played_whole_are_not_signed() {
 fn a_trusted_signature_excuses_no_rules() {
     type Change = fn(&mut Value);
     let case = |name: &str| name.to_owned();
-    let rows: [(&str, Change, VetError); 5] = [
+    let rows: [(&str, Change, VetError); 6] = [
         (
             "a verdict is missing",
             |said| drop(said["kit"]["cases"].as_array_mut().expect("cases").pop()),
@@ -82,6 +82,11 @@ fn a_trusted_signature_excuses_no_rules() {
             "it is called a channel",
             |said| drop(said.as_object_mut().expect("a map").remove("kind")),
             VetError::Kit(CoverageError::Unknown(case("price-by-card"))),
+        ),
+        (
+            "a newer kit",
+            |said| said["kit"]["version"] = json!("2"),
+            VetError::Kit(CoverageError::OtherKit { found: "2".to_owned(), newest: 1 }),
         ),
         (
             "a case failed",

@@ -158,9 +158,11 @@ pub async fn publish(
             format!("Send a package, with the header Content-Type: {CONTENT_TYPE}."),
         ));
     }
+    let of = owner(&caller)?.tenant();
     // Each is held in memory whole.
-    let Some(_place) = app.serving().upload() else {
-        return Err(Problem::new(UNAVAILABLE, "Other packages are being taken in. Try again."));
+    let Some(_place) = app.serving().upload(of) else {
+        let why = "Another package of yours is being taken in, or as many of others as may be at a time. Try again.";
+        return Err(Problem::new(UNAVAILABLE, why));
     };
     let slow = || Problem::new(BODY_UNREADABLE, "The body took too long to arrive.");
     let body = tokio::time::timeout(UPLOAD_MAX, whole(body)).await.map_err(|_| slow())??;
@@ -168,8 +170,7 @@ pub async fn publish(
     let who = caller.principal().clone();
     let (package, is_new) = packages::publish(&app, who, component, envelope).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let is_platform = owner(&caller)?.tenant().is_none();
-    Ok(HttpResponse::build(status).json(PluginPackageView::new(package, is_platform)))
+    Ok(HttpResponse::build(status).json(PluginPackageView::new(package, of.is_none())))
 }
 
 async fn whole(body: web::Payload) -> Result<web::Bytes, Problem> {
