@@ -4,6 +4,7 @@
 //! [`crate::sale::Outcome`] names; who is not sure whether core got something says so.
 
 pub mod certificate;
+pub mod clock;
 pub mod enrol;
 pub mod https;
 pub mod identity;

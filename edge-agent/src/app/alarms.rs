@@ -32,6 +32,12 @@ impl Alarms {
         Some(alarm)
     }
 
+    /// The alarm, if it is news, and the only one of its cause: what it said before is not so any more.
+    pub(super) fn ring_instead(&mut self, code: &str, message: String, now: Millis) -> Option<AlarmView> {
+        self.rung.retain(|held| held.code != code || held.message == message);
+        self.ring(code, message, now)
+    }
+
     /// Whether its cause goes on, as far as is known.
     pub(super) fn rings(&self, code: &str) -> bool {
         self.rung.iter().any(|held| held.code == code)
@@ -61,6 +67,15 @@ mod tests {
         assert_eq!(alarms.all().len(), 2);
         alarms.silence("a");
         assert!(alarms.all().is_empty());
+    }
+
+    #[test]
+    fn what_is_not_so_any_more_is_not_said_beside_what_is() {
+        let mut alarms = Alarms::default();
+        assert!(alarms.ring_instead("a", "it is Monday".to_owned(), Millis(0)).is_some());
+        assert!(alarms.ring_instead("a", "it is Monday".to_owned(), Millis(1)).is_none());
+        assert!(alarms.ring_instead("a", "it is Tuesday".to_owned(), Millis(2)).is_some());
+        assert_eq!(alarms.all().iter().map(|alarm| alarm.message.as_str()).collect::<Vec<_>>(), ["it is Tuesday"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     journal::Commit,
-    link::{https::HttpsError, mqtt::News},
+    link::{clock::Untimely, https::HttpsError, mqtt::News},
     received::Received,
     sale::{Event, Outcome, Sale},
     sync::{self, Order, Stop},
@@ -35,6 +35,8 @@ const HEALTH_EVERY: Duration = Duration::from_secs(60);
 const HEALTH_PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause between two attempts to reach core over HTTPS.
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// The alarm that core's certificate is not good by the machine's clock.
+const CLOCK_SHUTS_OUT: &str = "clock_shuts_out";
 /// Sales whose `synced` mark is told to the pages when core acknowledges them.
 const TOLD_MAX: u32 = 50;
 
@@ -224,6 +226,12 @@ impl Owner {
                 }
                 None
             }
+            Err(HttpsError::Untimely(untimely)) => {
+                tracing::debug!(what, %untimely, "core is not believed");
+                self.clock_shuts_out(untimely);
+                self.not_heard().await;
+                None
+            }
             // A proxy's page is not core.
             Err(error @ HttpsError::Odd(_)) => {
                 tracing::warn!(what, %error, "core was not understood");
@@ -262,6 +270,7 @@ impl Owner {
             return;
         }
         self.line.https_up = true;
+        self.alarms.silence(CLOCK_SHUTS_OUT);
         self.line.poll_at = Instant::now();
         self.fetch.wanted(false);
         self.catalogue.connected();
@@ -272,6 +281,21 @@ impl Owner {
             }
             self.sync_event(sync::Event::Connected).await;
         }
+    }
+
+    /// No core is heard, and it is the clock alone: nobody would look there.
+    fn clock_shuts_out(&mut self, untimely: Untimely) {
+        let or_else = match untimely {
+            Untimely::Early { .. } => "",
+            Untimely::Over { .. } => " If the clock is right, core must be started anew",
+        };
+        let machine = now();
+        let why = format!(
+            "set this machine's clock: {}. Until then core is not reached, and this till sells as without a network.{or_else}",
+            untimely.by(machine)
+        );
+        let news = self.alarms.ring_instead(CLOCK_SHUTS_OUT, why, machine);
+        self.tell_alarm(CLOCK_SHUTS_OUT, news);
     }
 
     async fn not_heard(&mut self) {

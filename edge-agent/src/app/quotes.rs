@@ -188,7 +188,7 @@ impl Owner {
         let unquoted = match &answer {
             // Also a core that cannot say anything just now.
             None | Some(Err(HttpsError::Silent(_))) => Unquoted::Slow,
-            Some(Err(HttpsError::Unreachable(_))) => Unquoted::Offline,
+            Some(Err(HttpsError::Unreachable(_) | HttpsError::Untimely(_))) => Unquoted::Offline,
             Some(Err(HttpsError::Refused(problem))) if NO_SALE.contains(&problem.code.as_str()) => Unquoted::Refused,
             Some(_) => Unquoted::Failed,
         };

@@ -33,6 +33,9 @@ impl Renewal {
 impl Owner {
     pub(super) fn renewal_tick(&mut self, at: Millis) {
         let Some(validity) = self.renewal.validity else { return };
+        // A clock from before its first day is behind for certain, and would never renew it: core's is gone by, where it is known. Else the
+        // machine's is: a core whose clock runs ahead for an hour must not have a fleet renew to certificates that it does not take after.
+        let at = if at < validity.not_before { self.stamp().at() } else { at };
         let what_to_do = if validity.is_over(at) {
             "the terminal's certificate is over: check the clock, then make a claim code on the dashboard and run \
              `saoma-edge enrol --again`"

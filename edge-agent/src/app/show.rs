@@ -18,7 +18,7 @@ use crate::{
     till::{
         command::{Subscription, TillEvent},
         shift::ShiftBrief,
-        view::{DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
+        view::{AlarmView, DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
     },
 };
 
@@ -34,7 +34,12 @@ impl Owner {
 
     /// Something a person must look at.
     pub(super) fn alarm(&mut self, code: &str, message: String) {
-        if let Some(alarm) = self.alarms.ring(code, message, now()) {
+        let news = self.alarms.ring(code, message, now());
+        self.tell_alarm(code, news);
+    }
+
+    pub(super) fn tell_alarm(&self, code: &str, news: Option<AlarmView>) {
+        if let Some(alarm) = news {
             tracing::warn!(code, message = alarm.message, "alarm");
             self.emit("alarm", &alarm);
         }

@@ -70,6 +70,10 @@ async fn door(check: &'static str, host: &str, port: u16, tls: &ClientConfig) ->
                        else ask whether this terminal was revoked";
             Finding::fault(check, format!("{address} and this terminal do not believe each other ({why})"), fix)
         }
+        Ok(Err(Stuck::Untimely(untimely))) => {
+            let fix = "set this machine's clock, and let systemd-timesyncd or chrony keep it; if it is right, start core anew";
+            Finding::fault(check, format!("{address} is core, and is not believed: {}", untimely.by(now())), fix)
+        }
         Ok(Err(Stuck::Silent)) => {
             let fix = "see what else loads the line; else core is overloaded, or something between swallows TLS";
             Finding::fault(check, format!("{address} takes the connection and then says nothing for seconds"), fix)

@@ -9,6 +9,8 @@ use std::{
 
 use rustls::{ClientConfig, ClientConnection, Stream, pki_types::ServerName};
 
+use crate::link::clock::Untimely;
+
 /// How long each step may take.
 const STEP_MAX: Duration = Duration::from_secs(5);
 /// With TLS 1.3 a certificate is refused only after the handshake (RFC 8446, section 4.4.2.4): so long we listen for it, at
@@ -29,6 +31,8 @@ pub(super) enum Stuck {
     Name(String),
     Connection(String),
     Tls(String),
+    /// It is core's, and not good by this machine's clock.
+    Untimely(Untimely),
     /// Connected, and nothing more came.
     Silent,
 }
@@ -50,8 +54,10 @@ pub(super) fn reach(host: &str, port: u16, tls: &ClientConfig) -> Result<Took, S
     let tcp = began.elapsed();
     let began = Instant::now();
     let tls_failed = |why: String| Stuck::Tls(why);
-    let io_failed = |error: io::Error| {
-        if is_timeout(&error) { Stuck::Silent } else { Stuck::Tls(error.to_string()) }
+    let io_failed = |error: io::Error| match Untimely::of(&error) {
+        Some(untimely) => Stuck::Untimely(untimely),
+        None if is_timeout(&error) => Stuck::Silent,
+        None => Stuck::Tls(error.to_string()),
     };
     let name = ServerName::try_from(host.to_owned()).map_err(|error| tls_failed(error.to_string()))?;
     let mut connection =

@@ -59,6 +59,13 @@ impl Validity {
         first(chain_pem, Self::of).ok()
     }
 
+    /// Of a certificate in DER.
+    #[must_use]
+    pub fn of_der(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Self::of(&certificate).ok()
+    }
+
     fn of(certificate: &X509Certificate<'_>) -> Result<Self, String> {
         let millis = |time: x509_parser::time::ASN1Time| Millis(time.timestamp().saturating_mul(1_000));
         let validity = certificate.validity();

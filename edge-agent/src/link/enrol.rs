@@ -14,6 +14,7 @@ use url::Url;
 
 use super::{
     certificate,
+    clock::Untimely,
     identity::{DataDir, Identity, IdentityError},
     tls::{self, Fingerprint, TlsError},
 };
@@ -43,6 +44,11 @@ pub enum EnrolError {
          if it differs, somebody is in between"
     )]
     WrongCa { address: String, offered: String },
+    #[error(
+        "believe {address}: {untimely}, and this machine's clock says another day. Set it, and enrol again; if it is right, \
+         core must be started anew"
+    )]
+    Untimely { address: String, untimely: Untimely },
     #[error("reach {address}: {why}")]
     Unreachable { address: String, why: String },
     #[error("use the claim code: {0}")]
@@ -134,9 +140,10 @@ async fn post(base: &Url, pinned: Fingerprint, body: &Enrol) -> Result<Enrolled,
     let url = format!("{}v1/terminal/enrol", base.as_str());
     // The claim code is single-use; the key only tells repetitions of this very request apart.
     let response = client.post(url).header("idempotency-key", idempotency_key(body)).json(body).send().await;
-    let response = response.map_err(|error| match verifier.offered_instead() {
-        Some(offered) => EnrolError::WrongCa { address: address.clone(), offered: hex::encode(offered) },
-        None => unreachable(error),
+    let response = response.map_err(|error| match (verifier.offered_instead(), Untimely::of(&error)) {
+        (Some(offered), _) => EnrolError::WrongCa { address: address.clone(), offered: hex::encode(offered) },
+        (None, Some(untimely)) => EnrolError::Untimely { address: address.clone(), untimely },
+        (None, None) => unreachable(error),
     })?;
     let status = response.status();
     let text = response.text().await.map_err(unreachable)?;

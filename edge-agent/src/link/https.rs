@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
+use super::clock::Untimely;
 use crate::{
     sale::{Ask, Outcome, Sale, Stage},
     telemetry,
@@ -104,6 +105,9 @@ fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
 pub enum HttpsError {
     #[error("reach core: {0}")]
     Unreachable(String),
+    /// Nothing was sent.
+    #[error("believe core: {0}")]
+    Untimely(Untimely),
     #[error("get an answer from core: {0}")]
     Silent(String),
     #[error("be let in by core: {}", .0.detail)]
@@ -187,8 +191,8 @@ impl Core {
         };
         match exchange(request).await {
             Ok((status, body)) => outcome(creates, status.as_u16(), &body),
-            Err(HttpsError::Unreachable(why)) => {
-                tracing::debug!(why, "a request was not sent");
+            Err(error @ (HttpsError::Unreachable(_) | HttpsError::Untimely(_))) => {
+                tracing::debug!(%error, "a request was not sent");
                 Outcome::NotSent
             }
             Err(error) => {
@@ -326,9 +330,10 @@ async fn exchange(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Http
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, HttpsError> {
-    request.send().await.map_err(|error| {
-        let why = chain(&error);
-        if error.is_connect() || error.is_builder() { HttpsError::Unreachable(why) } else { HttpsError::Silent(why) }
+    request.send().await.map_err(|error| match Untimely::of(&error) {
+        Some(untimely) => HttpsError::Untimely(untimely),
+        None if error.is_connect() || error.is_builder() => HttpsError::Unreachable(chain(&error)),
+        None => HttpsError::Silent(chain(&error)),
     })
 }
 

@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsFailure, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use sha2::{Digest as _, Sha256};
+
+use super::{certificate::Validity, clock::VerifierSince};
 
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +45,7 @@ pub fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<
     Ok(certificates)
 }
 
-/// For a terminal that is enrolled: trusts `ca_pem` alone, shows `chain_pem`.
+/// For a terminal that is enrolled: trusts `ca_pem` alone, shows `chain_pem`. Core itself lets nobody in before the first day of that.
 ///
 /// # Errors
 /// `Pem`, `Tls`: the identity's files are damaged.
@@ -57,9 +56,13 @@ pub fn enrolled(ca_pem: &str, chain_pem: &str, key_pem: &str) -> Result<ClientCo
     }
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
         .map_err(|error| TlsError::Pem { what: "the terminal's key", why: error.to_string() })?;
+    let began = Validity::of_chain(chain_pem).map(|validity| validity.not_before);
+    let verifier =
+        VerifierSince::new(roots, provider(), began).map_err(|error| TlsFailure::General(error.to_string()))?;
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_auth_cert(certificates("the terminal's certificate", chain_pem)?, key)?)
 }
 
@@ -118,8 +121,8 @@ impl ServerCertVerifier for FirstContact {
         };
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-            .build()
+        let began = Validity::of_der(ca).map(|validity| validity.not_before);
+        let verifier = VerifierSince::new(roots, Arc::clone(&self.provider), began)
             .map_err(|error| TlsFailure::General(error.to_string()))?;
         verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }

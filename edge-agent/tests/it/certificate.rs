@@ -18,13 +18,13 @@ use crate::{
 
 /// In its last sixth already, so that it is renewed at once, and every 4 s (a sixteenth of what is left) until that succeeds.
 /// No test waits for its end: the doors' clock is put on.
-const ENDING: Life = Life { past: 400, left: 64 };
+pub const ENDING: Life = Life { past: 400, left: 64 };
 
-fn identity(folder: &Path) -> Identity {
+pub fn identity(folder: &Path) -> Identity {
     DataDir::open(folder).unwrap().identity().unwrap()
 }
 
-fn certificate(identity: &Identity) -> CertificateDer<'static> {
+pub fn certificate(identity: &Identity) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(identity.certificate_chain_pem.as_bytes()).unwrap()
 }
 
@@ -53,7 +53,7 @@ fn over(identity: &Identity, authority: &Authority) {
 }
 
 /// With core's word over MQTT, on the connection that the certificate in use has made.
-async fn sells(shop: &Shop, broker: &Broker) {
+pub async fn sells(shop: &Shop, broker: &Broker) {
     shop.mqtt(true).await;
     let payment = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "code"})).await);
     shop.till.sees(payment, "state", "presenting").await;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The program, as a person starts it beside the agent of `shop`.
-async fn beside(shop: &Shop, arguments: &[&str]) -> Output {
+pub async fn beside(shop: &Shop, arguments: &[&str]) -> Output {
     let (folder, till) = (shop.folder.path().to_owned(), shop.till.base.trim_start_matches("http://").to_owned());
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     // The doors of the test run on this runtime.
@@ -36,12 +36,12 @@ fn program(folder: &Path, till: &str, arguments: &[String]) -> Output {
     command.args(arguments).output().unwrap()
 }
 
-fn json_of(output: &Output) -> Value {
+pub fn json_of(output: &Output) -> Value {
     let told = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"))
 }
 
-fn finding<'a>(told: &'a Value, check: &str) -> &'a Value {
+pub fn finding<'a>(told: &'a Value, check: &str) -> &'a Value {
     let findings = told["findings"].as_array().unwrap();
     findings.iter().find(|finding| finding["check"] == check).unwrap_or_else(|| panic!("no {check} in {told}"))
 }

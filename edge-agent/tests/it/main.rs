@@ -6,6 +6,7 @@ mod basket;
 mod broker;
 mod cards;
 mod certificate;
+mod clock_and_certificate;
 mod clocks;
 mod core;
 mod door;

@@ -13,11 +13,13 @@ use rcgen::{
 use rustls::{
     DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
+    crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
     server::{
-        WebPkiClientVerifier,
+        ClientHello, ResolvesServerCert, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
+    sign::CertifiedKey,
 };
 use saoma_edge::link::tls;
 use saoma_protocol::TerminalId;
@@ -29,6 +31,9 @@ pub struct Life {
     pub past: i64,
     pub left: i64,
 }
+
+/// Core's own certificate, from the day on which it was started.
+pub const SERVER: Life = Life { past: 86_400, left: 825 * 86_400 };
 
 pub const LONG: Life = Life { past: 60, left: 86_400 };
 
@@ -46,6 +51,17 @@ pub struct Authority {
     pub mqtt: Guests,
     /// How many seconds the doors' clock is ahead of this machine's.
     ahead_seconds: Arc<AtomicU64>,
+    plate: Arc<Plate>,
+}
+
+/// What the doors show for a certificate.
+#[derive(Debug)]
+struct Plate(Mutex<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Plate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.lock().unwrap()))
+    }
 }
 
 /// Certificates that a door let in, as they came.
@@ -60,21 +76,31 @@ impl Guests {
 
 impl Authority {
     pub fn new(first: Life) -> Self {
+        Self::ahead(first, 0)
+    }
+
+    /// Of a core whose clock is so many seconds ahead of this machine's: from where the terminal stands, its own is behind.
+    pub fn ahead(first: Life, seconds: u64) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let now = clock(seconds);
+        // Core dates its own certificate back to this day as well.
+        params.not_before = now - Duration::seconds(SERVER.past);
         let certificate = params.self_signed(&key).unwrap();
+        let (der, issuer) = (certificate.der().clone(), Issuer::new(params, key));
         Self {
-            der: certificate.der().clone(),
+            plate: Arc::new(Plate(Mutex::new(certified(&issuer, &der, now, SERVER)))),
+            der,
             pem: certificate.pem(),
-            issuer: Issuer::new(params, key),
+            issuer,
             terminal: TerminalId::from_bytes([2; 16]),
             first: Mutex::new(first),
             renewals: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
             https: Guests::default(),
             mqtt: Guests::default(),
-            ahead_seconds: Arc::default(),
+            ahead_seconds: Arc::new(AtomicU64::new(seconds)),
         }
     }
 
@@ -83,10 +109,7 @@ impl Authority {
     }
 
     fn issue(&self, key: &impl PublicKeyData, terminal: TerminalId, life: Life) -> String {
-        let mut params = CertificateParams::default();
-        let now = OffsetDateTime::now_utc();
-        (params.not_before, params.not_after) =
-            (now - Duration::seconds(life.past), now + Duration::seconds(life.left));
+        let mut params = lives(CertificateParams::default(), self.now(), life);
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, terminal.to_string());
         format!("{}{}", params.signed_by(key, &self.issuer).unwrap().pem(), self.pem)
@@ -95,6 +118,20 @@ impl Authority {
     pub fn enrol(&self, csr_pem: &str, terminal: TerminalId) -> String {
         let csr = CertificateSigningRequestParams::from_pem(csr_pem).unwrap();
         self.issue(&csr.public_key, terminal, *self.first.lock().unwrap())
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        clock(self.ahead_seconds.load(Ordering::SeqCst))
+    }
+
+    /// From now on the doors show a certificate of that life.
+    pub fn show(&self, life: Life) {
+        self.show_of(self, life);
+    }
+
+    /// One that somebody else has made.
+    pub fn show_of(&self, other: &Self, life: Life) {
+        *self.plate.0.lock().unwrap() = certified(&other.issuer, &other.der, self.now(), life);
     }
 
     /// At the doors so much time passes.
@@ -116,9 +153,6 @@ impl Authority {
 
     /// A door that lets in without a certificate, or with one that is good now.
     pub fn door(&self, guests: &Guests) -> ServerConfig {
-        let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let own = own.signed_by(&key, &self.issuer).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -132,12 +166,30 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier)
-            .with_single_cert(
-                vec![own.der().clone(), self.der.clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .unwrap()
+            .with_cert_resolver(Arc::clone(&self.plate) as Arc<dyn ResolvesServerCert>)
     }
+}
+
+fn clock(ahead_seconds: u64) -> OffsetDateTime {
+    OffsetDateTime::now_utc() + std::time::Duration::from_secs(ahead_seconds)
+}
+
+fn lives(mut params: CertificateParams, now: OffsetDateTime, life: Life) -> CertificateParams {
+    (params.not_before, params.not_after) = (now - Duration::seconds(life.past), now + Duration::seconds(life.left));
+    params
+}
+
+fn certified(
+    issuer: &Issuer<'_, KeyPair>,
+    ca: &CertificateDer<'static>,
+    now: OffsetDateTime,
+    life: Life,
+) -> Arc<CertifiedKey> {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let own = lives(params, now, life).signed_by(&key, issuer).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Arc::new(CertifiedKey::new(vec![own.der().clone(), ca.clone()], any_supported_type(&key).unwrap()))
 }
 
 #[derive(Debug)]

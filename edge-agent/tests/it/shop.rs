@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     broker::Broker,
-    core::{FakeCore, quotes::Says, shop_profile},
+    core::{FakeCore, Known, quotes::Says, shop_profile},
     hand::signer,
     secured::{Authority, LONG, Life},
     weather::Sky,
@@ -224,7 +224,13 @@ impl Shop {
     pub async fn open_secured_by(first: Life, prepare: impl FnOnce(&Authority)) -> (Self, Broker) {
         let authority = Authority::new(first);
         prepare(&authority);
+        Self::open_secured(authority, |_| {}).await
+    }
+
+    /// Over TLS, enrolled by that authority, at a core that knows so much.
+    pub async fn open_secured(authority: Authority, prepare: impl FnOnce(&mut Known)) -> (Self, Broker) {
         let core = FakeCore::open_secured(authority);
+        core.look(prepare);
         let broker = Broker::open(&core).await;
         let port = broker.address.port();
         (Self::open_at(core, Some(port), Extras::default()).await, broker)

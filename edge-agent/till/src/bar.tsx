@@ -6,6 +6,7 @@ import { CameIn } from './received-screens';
 import { tellsOfCash } from './shift';
 import { press } from './store';
 import { fill } from './text';
+import { SET_THE_CLOCK } from './text-clock';
 
 export function Bar() {
   const { connected, state, offlineSince, language, screen } = useModel();
@@ -37,6 +38,7 @@ export function Bar() {
       <span class={unsent === 0 ? 'unsent' : 'unsent some'}>
         {state === null ? '' : unsent === 0 ? t.allSent : words}
       </span>
+      {state?.alarms.some((alarm) => alarm.code === 'clock_shuts_out') && <span class="alarm" data-clock>{SET_THE_CLOCK[language]}</span>}
       {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
       {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}
       {typeof state?.offline?.why === 'string' && <span class="alarm" data-offline={state.offline.why}>{t.offline.closed}</span>}

@@ -172,16 +172,20 @@ impl Ca {
     /// A fresh certificate for core's terminal listeners. `names` are DNS names or addresses; `localhost` and the loopback
     /// addresses are always among them.
     ///
-    /// It is made anew at each start: the configured names are then always in it, and it is never near its end.
+    /// It is made anew at each start: the configured names are then always in it, and it is never near its end. It is good from the
+    /// CA's first day on: to a terminal whose clock is behind it is never one of the future, whenever core was started. Whoever steals
+    /// its key gains nothing by that, since what bounds him is its end.
     ///
     /// # Errors
-    /// `Make` for a name that is neither a DNS name nor an address.
+    /// `Damaged`; `Make` for a name that is neither a DNS name nor an address.
     pub fn server_identity(&self, names: &[String], now: Millis) -> Result<ServerIdentity, CaError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         all.extend(names.iter().filter(|name| !name.is_empty()).cloned());
         all.dedup();
         let mut params = params(now, SERVER_VALID_DAYS, &serial(&self.random)?)?;
+        // What is dated before 1970, by a clock that stood there at the first start, no terminal reads.
+        params.not_before = params.not_before.min(self.first_day()?).max(OffsetDateTime::UNIX_EPOCH);
         params.subject_alt_names = CertificateParams::new(all)?.subject_alt_names;
         params.distinguished_name.push(DnType::CommonName, "Saoma core");
         params.is_ca = IsCa::ExplicitNoCa;
@@ -199,6 +203,12 @@ impl Ca {
             chain_path,
             key_path,
         })
+    }
+
+    fn first_day(&self) -> Result<OffsetDateTime, CaError> {
+        let (_, own) = x509_parser::parse_x509_certificate(&self.der)
+            .map_err(|_| CaError::Damaged(rcgen::Error::CouldNotParseCertificate))?;
+        Ok(own.validity().not_before.to_datetime())
     }
 
     /// A client certificate for `terminal` and the key in the request. Whatever name or extension the request asked for is
@@ -325,6 +335,26 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert!(matches!(Ca::open(a.path(), "not a certificate", &key), Err(CaError::Damaged(_))));
         assert!(matches!(Ca::open(a.path(), &certificate, "not a key"), Err(CaError::Damaged(_))));
+    }
+
+    #[test]
+    fn cores_own_certificate_is_good_from_the_cas_first_day_on() {
+        const YEAR_MS: i64 = 365 * 86_400_000;
+        let folder = tempfile::tempdir().unwrap();
+        let life = |drawn: Millis, started: Millis| {
+            let (certificate, key) = Ca::draw(drawn).unwrap();
+            let ca = Ca::open(folder.path(), &certificate, &key).unwrap();
+            let own = ca.server_identity(&[], started).unwrap().chain.remove(0);
+            let (_, own) = x509_parser::parse_x509_certificate(&own).unwrap();
+            (own.validity().not_before.timestamp() * 1_000, own.validity().not_after.timestamp() * 1_000)
+        };
+        let day_ms = |days: i64| days * 86_400_000;
+        let end = |started: Millis| started.plus(day_ms(SERVER_VALID_DAYS)).0;
+        let later = NOW.plus(3 * YEAR_MS);
+        assert_eq!(life(NOW, later), (NOW.plus(-day_ms(1)).0, end(later)));
+        // The clock was ahead at the first start, or stood at 1970.
+        assert_eq!(life(later, NOW), (NOW.plus(-day_ms(1)).0, end(NOW)));
+        assert_eq!(life(Millis(0), NOW), (0, end(NOW)));
     }
 
     #[test]
