@@ -16,6 +16,7 @@ mod elsewhere;
 mod happen;
 mod held;
 mod keyed;
+mod last_word;
 mod line;
 mod offline;
 mod owner;

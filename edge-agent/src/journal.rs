@@ -13,6 +13,7 @@ pub mod export;
 mod goods;
 mod held;
 mod keys;
+mod last_word;
 mod offline;
 mod open;
 mod plain;
@@ -57,6 +58,7 @@ use crate::{
 pub use beside::Beside;
 pub use goods::BasketMark;
 pub use keys::KeyError;
+pub use last_word::{LastWord, Locked};
 pub use open::{Lock, Settings, Verified, lock, look, verify, verify_chain};
 pub use rekey::{Rekeyed, rekey};
 pub use replay::Replayed;

@@ -50,6 +50,18 @@ pub enum Stop {
     SetBack { through: Sequence, head: Sequence },
 }
 
+impl Stop {
+    /// Of its alarm: stable, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "journal_rejected",
+            Self::Newer { .. } => "journal_newer",
+            Self::SetBack { .. } => "journal_set_back",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A way to core opened.

@@ -12,6 +12,7 @@ pub mod lan;
 mod pages;
 mod paired;
 pub mod peripherals;
+pub mod printed;
 pub mod problem;
 pub mod quote;
 pub mod received;

@@ -28,8 +28,9 @@ use crate::{
     stored::SoldCard,
     sync,
     till::{
+        printed::ReceiptView,
         problem::{Code, Refused},
-        view::{ReceiptView, SaleView},
+        view::SaleView,
     },
 };
 
@@ -279,7 +280,10 @@ impl Owner {
         let payment = sale.kept.payment;
         if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, self.stamp())) {
             self.paper.forget(About::Sale(payment, slip));
-            self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
+            self.tell_receipt(
+                payment,
+                Some("the printer did not answer in time; switch it off and on, then reprint".to_owned()),
+            );
             self.follow_ups.push_back((payment, Event::Printed { done: false }));
         }
     }
@@ -351,7 +355,7 @@ impl Owner {
         if let Some(why) = &why {
             tracing::warn!(payment.id = %payment, why, "a receipt was not printed");
         }
-        self.emit("receipt", &ReceiptView { payment, printed: why.is_none(), why });
+        self.emit("receipt", &ReceiptView::new(payment, why));
     }
 
     /// The request to core for one step of a sale.

@@ -14,6 +14,7 @@ use tracing::{Instrument as _, field::Empty};
 
 use super::{
     happen::Beside,
+    last_word::Word,
     now,
     owner::{Done, Owner},
 };
@@ -24,7 +25,11 @@ use crate::{
     sale::{Event, Outcome, Sale},
     sync::{self, Order, Stop},
     telemetry,
-    till::{command::Pressed, problem::Refused, view::SaleView},
+    till::{
+        command::Pressed,
+        problem::Refused,
+        view::{LinkView, SaleView},
+    },
 };
 
 /// How long core may be silent on HTTPS before it is asked for something.
@@ -46,6 +51,7 @@ pub(super) struct Line {
     /// The last exchange over HTTPS ended with an answer.
     pub(super) https_up: bool,
     heard_at: Option<Instant>,
+    pub(super) word: Word,
     /// Something about health changed since it was sent.
     pub(super) health_due: bool,
     health_sent_at: Option<Instant>,
@@ -63,12 +69,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(word: Word) -> Self {
         let now = Instant::now();
         Self {
             mqtt_up: false,
             https_up: false,
             heard_at: None,
+            word,
             health_due: false,
             health_sent_at: None,
             polling: false,
@@ -90,6 +97,18 @@ impl Line {
     pub(super) const fn is_online(&self) -> bool {
         self.mqtt_up || self.https_up
     }
+
+    /// As pages see it. Without core, since its last word.
+    pub(super) fn view(&self) -> LinkView {
+        let online = self.is_online();
+        LinkView {
+            online,
+            mqtt: self.mqtt_up,
+            https: self.https_up,
+            offline_since: self.word.heard_at().filter(|_| !online),
+            locked_since: self.word.locked_since(),
+        }
+    }
 }
 
 impl Owner {
@@ -105,10 +124,13 @@ impl Owner {
                 self.sync_event(sync::Event::Connected).await;
             }
             News::Down => {
-                self.line.mqtt_up = false;
+                // It stood until now.
+                if std::mem::replace(&mut self.line.mqtt_up, false) {
+                    self.line.word.heard(now());
+                }
                 self.line.poll_at = Instant::now();
                 if !self.line.https_up {
-                    self.sync_event(sync::Event::Disconnected).await;
+                    self.core_gone().await;
                 }
             }
             News::Push { push, traceparent } => {
@@ -196,12 +218,13 @@ impl Owner {
             Outcome::NotSent | Outcome::Silent => self.not_heard().await,
             Outcome::Locked(problem) => {
                 self.heard().await;
-                self.alarm("terminal_locked", problem.detail.clone());
-                self.stop_offline_sales().await;
+                self.refused_by_core(problem).await;
             }
-            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) | Outcome::NotFound | Outcome::Refused(_) => {
-                self.heard().await
+            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) => {
+                self.heard().await;
+                self.let_in().await;
             }
+            Outcome::NotFound | Outcome::Refused(_) => self.heard().await,
         }
     }
 
@@ -210,20 +233,13 @@ impl Owner {
         match answer {
             Ok(answer) => {
                 self.heard().await;
-                if self.alarms.rings("terminal_locked") {
-                    self.alarms.silence("terminal_locked");
-                    // Its list was taken off at the lock.
-                    self.offline.connected();
-                }
+                self.let_in().await;
                 Some(answer)
             }
             Err(HttpsError::Refused(problem)) => {
                 self.heard().await;
                 tracing::warn!(what, code = problem.code, detail = problem.detail, "core refuses");
-                if matches!(problem.status, 401 | 403) {
-                    self.alarm("terminal_locked", problem.detail);
-                    self.stop_offline_sales().await;
-                }
+                self.refused_by_core(&problem).await;
                 None
             }
             Err(HttpsError::Untimely(untimely)) => {
@@ -266,6 +282,7 @@ impl Owner {
 
     async fn heard(&mut self) {
         self.line.heard_at = Some(Instant::now());
+        self.line.word.heard(now());
         if self.line.https_up {
             return;
         }
@@ -303,9 +320,14 @@ impl Owner {
         if was_up {
             self.line.probe_at = Instant::now();
             if !self.line.mqtt_up {
-                self.sync_event(sync::Event::Disconnected).await;
+                self.core_gone().await;
             }
         }
+    }
+
+    async fn core_gone(&mut self) {
+        self.sync_event(sync::Event::Disconnected).await;
+        self.keep_last_word().await;
     }
 
     /// Takes a push in; whether it is on the disk, so that core may forget it.
@@ -410,10 +432,11 @@ impl Owner {
         }
         let quiet =
             [self.line.heard_at, self.line.profile_at].iter().any(|at| at.is_none_or(|at| at.elapsed() >= HEARTBEAT));
-        if (quiet || !self.line.https_up) && self.line.probe_at <= now {
+        if (quiet || !self.line.https_up || self.is_locked_out()) && self.line.probe_at <= now {
             self.probe();
         }
         self.tell_health(at);
+        self.last_word_tick(at).await;
     }
 
     pub(super) fn probe(&mut self) {
@@ -463,20 +486,20 @@ impl Owner {
                     if !matches!(stop, Stop::Newer { .. }) {
                         self.stop_offline_sales().await;
                     }
-                    let (code, message) = match stop {
+                    let message = match &stop {
                         Stop::Rejected { sequence, why } => {
-                            ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))
+                            format!("core rejects entry {sequence} of the journal: {why}")
                         }
                         Stop::Newer { sequence, why } => {
-                            let told =
-                                format!("core takes entry {sequence} once it is updated, and until then none after it");
-                            ("journal_newer", format!("{told}: {why}"))
+                            format!(
+                                "core takes entry {sequence} once it is updated, and until then none after it: {why}"
+                            )
                         }
                         Stop::SetBack { through, head } => {
-                            ("journal_set_back", format!("{}; sales are stopped", sync::set_back(through, head)))
+                            format!("{}; sales are stopped", sync::set_back(*through, *head))
                         }
                     };
-                    self.alarm(code, message);
+                    self.alarm(stop.code(), message);
                 }
                 Order::Held { sequence, why } => {
                     self.alarm("journal_held", format!("entry {sequence} waits for a person at core: {why}"));

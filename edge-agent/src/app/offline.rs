@@ -178,7 +178,7 @@ impl Owner {
     /// Whether core takes nothing of this terminal until a person has looked there.
     fn core_takes_nothing(&self) -> bool {
         let is_for_good = |stop: &Stop| matches!(stop, Stop::Rejected { .. } | Stop::SetBack { .. });
-        self.sync.stopped().is_some_and(is_for_good) || self.alarms.rings("terminal_locked")
+        self.sync.stopped().is_some_and(is_for_good) || self.is_locked_out()
     }
 
     /// Core would never book, or forward, what is sold by its list from now on, and a restart without a network forgets why: the disk

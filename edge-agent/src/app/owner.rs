@@ -26,6 +26,7 @@ use super::{
     catalogue::Catalogue,
     devices::Notes,
     elsewhere::{LookedAt, Told as ToldElsewhere},
+    last_word::Word,
     line::Line,
     now,
     offline::{Offline, Told},
@@ -276,6 +277,7 @@ impl Owner {
         let known = journal.run(crate::journal::Store::goods_known).await?;
         let basket_mark = journal.run(crate::journal::Store::basket_mark).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
+        let word = Word::kept(journal.run(crate::journal::Store::last_word).await?, &identity);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
             config,
@@ -309,7 +311,7 @@ impl Owner {
             waiters: Vec::new(),
             replays: VecDeque::new(),
             sync: Sync::new(head, synced_through),
-            line: Line::new(),
+            line: Line::new(word),
             renewal,
             kept_through: synced_through,
             calls: JoinSet::new(),
@@ -330,6 +332,7 @@ impl Owner {
         owner.look_at_disk().await;
         owner.tell_unkept_time();
         owner.tell_lost_basket();
+        owner.tell_locked();
         owner.ring_stored();
         owner.print_left_report().await;
         owner.splits_begin().await;
@@ -369,6 +372,7 @@ impl Owner {
         }
         // From here on the door answers `stopping`.
         drop(inputs);
+        self.keep_last_word().await;
         self.calls.abort_all();
         if let Some(mqtt) = &self.mqtt {
             mqtt.close().await;

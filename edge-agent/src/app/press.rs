@@ -81,7 +81,7 @@ impl Owner {
 
     /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
     pub(super) fn knows_its_numbers(&self) -> bool {
-        self.sync.is_compared() || self.sync.stopped().is_some() || self.alarms.rings("terminal_locked")
+        self.sync.is_compared() || self.sync.stopped().is_some() || self.is_locked_out()
     }
 
     /// Goes on with sales that waited for core's word, and refuses those that wait in vain.
@@ -187,8 +187,9 @@ impl Owner {
         Ok(sale)
     }
 
-    /// New sales are stopped while the disk is full, and when their numbers could have been used already.
+    /// New sales are stopped while the disk is full, when their numbers could have been used already, and where core would book none.
     pub(super) async fn check_open_for_sales(&mut self) -> Result<(), Refused> {
+        self.check_let_in()?;
         if let Some(Stop::SetBack { .. }) = self.sync.stopped() {
             let why = "this terminal's disk was set back to an older day, sales are stopped: call the service";
             return Err(Refused::Journal(why.to_owned()));
@@ -244,6 +245,7 @@ impl Owner {
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
         let mut approved_by = None;
         if matches!(press, Press::Void | Press::Refund { .. }) {
+            self.check_let_in()?;
             let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
             self.check_shift(held.sale.method().is_none())?;
             if held.sale.kept.offline && held.entry > self.sync.through() {

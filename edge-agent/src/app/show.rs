@@ -18,7 +18,7 @@ use crate::{
     till::{
         command::{Subscription, TillEvent},
         shift::ShiftBrief,
-        view::{AlarmView, DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
+        view::{AlarmView, DiskView, DisplayView, StateNow, StateView, StoppedView, SyncView, TillView},
     },
 };
 
@@ -60,9 +60,11 @@ impl Owner {
         let profile = &self.identity.profile;
         let stopped = self.sync.stopped().map(|stop| match stop {
             Stop::Rejected { sequence, why } | Stop::Newer { sequence, why } => {
-                StoppedView { sequence: *sequence, why: why.clone() }
+                StoppedView { sequence: *sequence, code: stop.code(), why: why.clone() }
             }
-            Stop::SetBack { through, head } => StoppedView { sequence: *through, why: sync::set_back(*through, *head) },
+            Stop::SetBack { through, head } => {
+                StoppedView { sequence: *through, code: stop.code(), why: sync::set_back(*through, *head) }
+            }
         });
         StateView {
             version: env!("CARGO_PKG_VERSION"),
@@ -83,7 +85,7 @@ impl Owner {
             rules: self.identity.profile.rules,
             pins: self.cashiers.are_known(),
             supervisor_needed: self.cashiers.needs_supervisor(self.open_shift().and_then(|shift| shift.cashier_id)),
-            link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },
+            link: self.line.view(),
             unsent: self.unsent_view(),
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },

@@ -335,7 +335,7 @@ impl Owner {
     /// Looks after what goes on by itself.
     pub(super) async fn splits_tick(&mut self) {
         for number in std::mem::take(&mut self.splits.unprinted) {
-            let why = "the printer hangs; switch it off and on, then reprint".to_owned();
+            let why = "the printer did not answer in time; switch it off and on, then reprint".to_owned();
             self.split_came_back(number, Fate::Failed, Some(why)).await;
         }
         if self.disk.is_ok() {

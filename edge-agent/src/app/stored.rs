@@ -77,7 +77,7 @@ impl Owner {
     }
 
     fn takes_no_entries(&self) -> bool {
-        self.sync.stopped().is_some() || self.alarms.rings("terminal_locked")
+        self.sync.stopped().is_some() || self.is_locked_out()
     }
 
     fn asked<'a>(&self, moment: Option<&'a Moment>) -> Asked<'a> {

@@ -29,8 +29,9 @@ use crate::{
     shift::in_doubt,
     till::{
         command::{Press, Pressed, SaleMethod, SaleRequest, Sold, TrainingPress},
+        printed::ReceiptView,
         problem::Refused,
-        view::{ReceiptView, SaleView, ScanView, StateNow, TrainingView},
+        view::{SaleView, ScanView, StateNow, TrainingView},
     },
     training::TrainingNumber,
 };
@@ -325,7 +326,7 @@ impl Owner {
         // Training may have ended meanwhile.
         if let Ok(play) = self.training.session().and_then(|session| session.play(number)) {
             play.printed(why.is_none(), now());
-            self.emit("receipt", &ReceiptView { payment: number, printed: why.is_none(), why });
+            self.emit("receipt", &ReceiptView::new(number, why));
             let _ = self.show_training(number);
         }
     }

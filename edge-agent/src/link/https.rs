@@ -37,6 +37,8 @@ const PUSHES_WAIT_MAX: Duration = Duration::from_secs(40);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// Core's word for a rule that could not be asked just now, and without which nothing is sold.
 pub const RULE_BUSY: &str = "rule_busy";
+/// Core's word for whoever it does not know, or not any more.
+const UNAUTHENTICATED: &str = "unauthenticated";
 
 /// One request about a sale.
 #[derive(Clone, Debug)]
@@ -401,6 +403,12 @@ pub fn outcome(creates: bool, status: u16, body: &[u8]) -> Outcome {
 /// Core's code for a request that lost a race. It may have done its part before: a sale may be with its channel already.
 const CHANGED_MEANWHILE: &str = "changed_meanwhile";
 
+/// Whether core says that it does nothing for this terminal, whatever is asked: it does not take its certificate, or has revoked it.
+#[must_use]
+pub fn is_locked_out(problem: &Problem) -> bool {
+    problem.status == 401 && problem.code == UNAUTHENTICATED
+}
+
 /// An error with its causes, on one line.
 #[must_use]
 pub fn chain(error: &reqwest::Error) -> String {
@@ -431,6 +439,20 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_shuts_no_terminal_out() {
+        for (status, code, is_it) in [
+            (401, "unauthenticated", true),
+            (403, "unauthenticated", false),
+            (401, "proxy_authentication", false),
+            (403, "forbidden", false),
+            (409, "terminal_revoked", false),
+        ] {
+            let told = json!({"type": "t", "title": "t", "status": status, "code": code, "detail": "d"});
+            assert_eq!(is_locked_out(&serde_json::from_value(told).unwrap()), is_it, "{status} {code}");
+        }
+    }
+
+    #[test]
     fn what_counts_as_cores_word() {
         let problem = |status: u16, code: &str| {
             json!({"type": "t", "title": "t", "status": status, "code": code, "detail": "d"}).to_string()
@@ -448,7 +470,7 @@ mod tests {
             (true, 503, problem(503, "rule_busy"), "Silent"),
             (false, 409, problem(409, "refund_exceeds"), "Refused"),
             (true, 401, problem(401, "unauthenticated"), "Locked"),
-            (true, 403, problem(403, "terminal_revoked"), "Locked"),
+            (true, 403, problem(403, "forbidden"), "Locked"),
             (true, 429, problem(429, "too_many_requests"), "Silent"),
             (true, 500, problem(500, "internal"), "Silent"),
             (true, 503, "upstream".to_owned(), "Silent"),

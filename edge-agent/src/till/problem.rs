@@ -146,6 +146,11 @@ pub enum Refused {
     Journal(String),
     #[error("core cannot be reached: {0}")]
     CoreUnreachable(String),
+    #[error(
+        "core has shut this terminal out and would book nothing that is taken here: call who runs the shop. If it is not revoked on the \
+         dashboard, make a claim code for it there and run saoma-edge enrol --again; what was sold stays on this disk"
+    )]
+    Locked,
     /// Core's own no, with core's code.
     #[error("{}", .0.message)]
     Core(Failure),
@@ -251,6 +256,7 @@ impl Refused {
             Self::DiskFull => "disk_full",
             Self::Journal(_) => "journal_failed",
             Self::CoreUnreachable(_) => "core_unreachable",
+            Self::Locked => "terminal_locked",
             Self::Core(failure) => &failure.code,
             Self::Peripheral(_) => "peripheral_failed",
             Self::SettingsLocked(_) => "settings_locked",
@@ -337,6 +343,7 @@ impl Refused {
             | Self::SettingsChanged(_)
             | Self::PairingOff
             | Self::Pairing(_)
+            | Self::Locked
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Journal(_)

@@ -260,6 +260,10 @@ pub struct LinkView {
     pub online: bool,
     pub mqtt: bool,
     pub https: bool,
+    /// When core was heard last. Not known while it is there, and where it never was.
+    pub offline_since: Option<Millis>,
+    /// Core has shut this terminal out: nothing is sold.
+    pub locked_since: Option<Millis>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -272,6 +276,8 @@ pub struct SyncView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoppedView {
     pub sequence: Sequence,
+    /// Of its alarm.
+    pub code: &'static str,
     pub why: String,
 }
 
@@ -531,15 +537,6 @@ pub enum ScanView {
 pub struct Scanned {
     pub name: String,
     pub line: usize,
-}
-
-/// What a `receipt` event says.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReceiptView<N = PaymentId> {
-    pub payment: N,
-    pub printed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
 }
 
 #[cfg(test)]

@@ -85,6 +85,9 @@ pub struct Known {
     pub offline_asked: usize,
     /// It does not let this terminal in any more.
     pub locked: bool,
+    /// It takes this terminal for one that may do nothing, and how often it has said so.
+    pub forbids: bool,
+    pub forbidden: usize,
     pub quotes: Quotes,
 }
 
@@ -318,6 +321,15 @@ impl Known {
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
     }
 
+    /// In core's own words (`core/server/src/http/auth.rs`), before all else of a request.
+    fn refusal(&mut self) -> Option<HttpResponse> {
+        if self.locked {
+            return Some(problem(401, "unauthenticated"));
+        }
+        self.forbidden += usize::from(self.forbids);
+        self.forbids.then(|| problem(403, "forbidden"))
+    }
+
     fn is_unknown(&self, record: &Record) -> bool {
         self.knows_no_baskets && record.version() > 2
     }
@@ -376,8 +388,9 @@ async fn lets_in(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if known.lock().unwrap().locked {
-        return Ok(request.into_response(problem(403, "terminal_revoked")));
+    let refusal = known.lock().unwrap().refusal();
+    if let Some(refusal) = refusal {
+        return Ok(request.into_response(refusal));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }

@@ -105,6 +105,7 @@ async fn is_stopped(shop: &Shop) {
         "{}",
         state["alarms"]
     );
+    assert_eq!(state["sync"]["stopped"]["code"], "journal_set_back");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -310,9 +310,10 @@ export interface TillState {
   pins?: boolean;
   /** Refunds and voids need a supervisor's PIN. */
   supervisor_needed?: boolean;
-  link: { online: boolean; mqtt: boolean; https: boolean };
+  /** `offline_since`: core's last word, while it is away; `locked_since`: core has shut this terminal out. */
+  link: { online: boolean; mqtt: boolean; https: boolean; offline_since?: number | null; locked_since?: number | null };
   unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
-  sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };
+  sync: { head: number; through: number; /** `code`: of its alarm. */ stopped: { sequence: number; code?: string; why: string } | null };
   disk: { ok: boolean; detail: string };
   /** Nothing that is keyed is real. */
   training?: { since: number; cashier: string } | null;
@@ -419,7 +420,7 @@ export interface Events {
   /** A sale that was only played. */
   training_sale: Sale;
   display: Display;
-  receipt: { payment: string; printed: boolean; why?: string };
+  receipt: { payment: string; printed: boolean; why?: string; trouble?: Trouble };
   scan: ScanEvent;
   card: { result: 'sale'; sale: Sale } | { result: 'over'; code: string; detail: string };
   shift: Shift;

@@ -2,6 +2,7 @@
 
 import { shown } from './amount';
 import { clock, useModel, useNow, useText } from './hooks';
+import { linkOf, oldestUnsent } from './line';
 import { CameIn } from './received-screens';
 import { tellsOfCash } from './shift';
 import { press } from './store';
@@ -9,10 +10,11 @@ import { fill } from './text';
 import { SET_THE_CLOCK } from './text-clock';
 
 export function Bar() {
-  const { connected, state, offlineSince, language, screen } = useModel();
+  const { connected, state, language, screen } = useModel();
   const t = useText();
   const now = useNow();
-  const link = linkOf();
+  const link = linkOf(t, connected, state);
+  const oldest = state === null ? '' : oldestUnsent(t, state);
   const inTraining = (state?.training ?? null) !== null;
   const unsent = state?.unsent.count ?? 0;
   const risk = (state?.unsent.at_risk ?? [])
@@ -24,12 +26,6 @@ export function Bar() {
   const declined = state?.stored?.declined_count ?? 0;
   const troubles = (state?.alarms.length ?? 0) + (state?.peripherals.filter((one) => one.state !== 'ok').length ?? 0);
 
-  function linkOf(): { kind: string; words: string } {
-    if (!connected || state === null) return { kind: 'gone', words: t.agentGone };
-    if (state.link.online) return { kind: 'online', words: t.online };
-    return { kind: 'offline', words: fill(t.offlineSince, offlineSince === null ? '' : clock(offlineSince)) };
-  }
-
   return (
     <header class="bar" data-link={link.kind} data-unsent={unsent}>
       {inTraining && <strong class="alarm" data-training>{t.training.on}</strong>}
@@ -37,6 +33,7 @@ export function Bar() {
       <strong class="link" role="status">{link.words}</strong>
       <span class={unsent === 0 ? 'unsent' : 'unsent some'}>
         {state === null ? '' : unsent === 0 ? t.allSent : words}
+        {oldest !== '' && <small data-oldest>{oldest}</small>}
       </span>
       {state?.alarms.some((alarm) => alarm.code === 'clock_shuts_out') && <span class="alarm" data-clock>{SET_THE_CLOCK[language]}</span>}
       {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
@@ -49,7 +46,7 @@ export function Bar() {
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}
       <CameIn />
       <time>{clock(now)}</time>
-      <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={t.info}>
+      <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={troubles > 0 ? `${t.info} ⚠ ${troubles}` : t.info}>
         {troubles > 0 ? `⚠ ${troubles}` : 'ⓘ'}
       </button>
       <button type="button" data-key="language" aria-keyshortcuts="F12" onClick={() => press({ kind: 'language' }, 'tap')}>

@@ -8,7 +8,7 @@ export function selfTest(kind: string): Promise<void> {
   const key = freshKey();
   return ask(async () => {
     const { saw } = await post<{ saw: string }>(`/api/peripherals/${kind}/self-test`, {}, key);
-    set({ notice: { kind: 'saw', words: saw } });
+    set({ notice: { kind: 'saw', of: kind, words: saw } });
   });
 }
 

@@ -1,7 +1,7 @@
 // What a technician asks of a terminal: links, sync, peripherals with their self-tests, alarms, books.
 
 import { shown } from './amount';
-import { clock, useModel, useText } from './hooks';
+import { useModel, useText, when } from './hooks';
 import { IS_PAIRED } from './paired';
 import { selfTest } from './device-store';
 import { fill } from './text';
@@ -20,7 +20,7 @@ export function InfoScreen() {
       <section>
         <h2>{t.info} · {state.till.merchant_name} · {state.update?.running ?? state.version}</h2>
         <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {fill(t.journalSent, state.sync.through, state.sync.head)}</p>
-        {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
+        {state.sync.stopped !== null && <Told head={`${t.syncStopped}: #${state.sync.stopped.sequence}`} code={state.sync.stopped.code ?? ''} own={state.sync.stopped.why} />}
         {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
         {typeof state.offline?.why === 'string' && <p class="why" data-offline={state.offline.why}>{t.offline.closed}: {whyClosed(t, state.offline)}</p>}
         {typeof state.stored?.why === 'string' && <p class="why" data-stored={state.stored.why}>{t.card.stored.closed}: {whyClosed(t, state.stored)}</p>}
@@ -46,7 +46,7 @@ export function InfoScreen() {
         <h2>{t.alarms}</h2>
         {state.alarms.length === 0 && <p>{t.noAlarms}</p>}
         {state.alarms.map((alarm) => (
-          <p key={`${alarm.code}${alarm.at}`} class="why">{clock(alarm.at)} {alarm.message}</p>
+          <Told key={`${alarm.code}${alarm.at}`} head={when(alarm.at)} code={alarm.code} own={alarm.message} />
         ))}
       </section>
       <div class="actions">
@@ -64,5 +64,13 @@ export function InfoScreen() {
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>
       </div>
     </div>
+  );
+}
+
+/** What calls a person: by its code in the till's language, and what the agent says of it, which knows which sale it is about. */
+function Told({ head, code, own }: { head: string; code: string; own: string }) {
+  const words = useText().alarmWords[code];
+  return (
+    <p class="why" data-alarm={code}>{head} {words ?? own}{words !== undefined && <small>{own}</small>}</p>
   );
 }

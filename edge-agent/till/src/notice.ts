@@ -1,15 +1,15 @@
 // What the page tells besides what its screen says; the next press ends it.
 
-import type { Device, Problem } from './api';
+import type { Device, Problem, Trouble } from './api';
 import type { Hint } from './screen';
 
 export type Notice =
   | { kind: 'hint'; hint: Hint }
   | { kind: 'problem'; problem: Problem }
-  | { kind: 'receipt'; why: string }
+  | { kind: 'receipt'; why: string; trouble: Trouble | null }
   | { kind: 'scan' }
   | { kind: 'scan-over' | 'card-over' }
-  | { kind: 'saw'; words: string }
+  | { kind: 'saw'; of: string; words: string }
   | { kind: 'books'; agree: boolean | null }
   | { kind: 'paired'; name: string }
   | { kind: 'restarted'; of: string; health: Device['state'] }

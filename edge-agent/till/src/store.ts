@@ -30,7 +30,6 @@ export interface Model {
   /** Whether the agent's events arrive. */
   connected: boolean;
   state: TillState | null;
-  offlineSince: number | null;
   /** The last one that this page has seen, open or closed. */
   shift: Shift | null;
   /** The one that was told of last, finished or not. */
@@ -59,12 +58,11 @@ export interface Model {
 const SCAN_OVER_MS = 2_000;
 const LANGUAGE = 'saoma.language';
 const SCREEN = 'saoma.sale';
-const OFFLINE = 'saoma.offline-since';
 
 const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
-  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
+  screen: HOME, language: firstLanguage(), connected: false, state: null, shift: null, split: null, sales: [],
   devices: null, paired: null, pairing: null, price: null, code: null,
   notice: null, cameIn: null, busy: [], silent: false,
 };
@@ -484,9 +482,6 @@ function followRelease({ version, update }: TillState): void {
 }
 
 function takeState(state: TillState): void {
-  const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
-  if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
-  else sessionStorage.setItem(OFFLINE, String(offlineSince));
   const turned = inTraining() !== ((state.training ?? null) !== null);
   const isFirst = model.state === null;
   if (state.rules !== model.state?.rules || state.cashier !== model.state?.cashier) forgetPrice();
@@ -504,7 +499,7 @@ function takeState(state: TillState): void {
   }
   cardAwaited(state, isFirst);
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
-  set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
+  set(after === model.screen ? { state } : { state, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
   if ((state.basket ?? null) === null && ['basket', 'basket-clear'].includes(model.screen.kind)) set({ screen: HOME });
   // The others are real, or were only played: what is on the screen is of them.
   if (turned && !isFirst) {
@@ -559,9 +554,8 @@ async function readSales(): Promise<void> {
 }
 
 export function start(): void {
-  const since = Number(sessionStorage.getItem(OFFLINE) ?? '');
   const payment = sessionStorage.getItem(SCREEN);
-  set({ offlineSince: since > 0 ? since : null, screen: payment === null ? HOME : { kind: 'sale', payment } });
+  set({ screen: payment === null ? HOME : { kind: 'sale', payment } });
   follow(
     {
       state: takeState,
@@ -572,8 +566,8 @@ export function start(): void {
         if (inTraining()) takeEvent(sale);
       },
       display: (display) => set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
-      receipt: ({ printed, why }) => {
-        if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
+      receipt: ({ printed, why, trouble }) => {
+        if (!printed) set({ notice: { kind: 'receipt', why: why ?? '', trouble: trouble ?? null } });
       },
       scan: scanned,
       card: cardCame,

@@ -22,7 +22,7 @@ const THE_PAGES_FAULT = [
 const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
-  'terminal_revoked', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
+  'unauthenticated', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
 ];
 
 test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words in %s', (language) => {
@@ -38,6 +38,32 @@ test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words
 
 test('both languages know the same reasons', () => {
   expect(Object.keys(TEXTS.zh.problems)).toEqual(Object.keys(TEXTS.en.problems));
+});
+
+/** The texts of a list in Rust. */
+function listed(file: string, from: string): string[] {
+  const source = readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+  const list = source.slice(source.indexOf(from)).split('\n];\n')[0] ?? '';
+  return [...list.matchAll(/^ {4}"([a-z_]+)",$/gm)].map(([, code]) => code ?? '');
+}
+
+test.each(['zh', 'en'] as const)('every alarm of the agent has words in %s, and so has what stops the sync', (language) => {
+  const alarms = listed('edge-agent/src/app/alarms.rs', 'const CODES');
+  expect(alarms.length).toBeGreaterThan(15);
+  const stops = codesIn('edge-agent/src/sync.rs', 'pub const fn code(&self)');
+  expect(stops).toHaveLength(3);
+  expect(Object.keys(TEXTS[language].alarmWords).sort()).toEqual([...alarms].sort());
+  expect(stops.filter((code) => !alarms.includes(code))).toEqual([]);
+  for (const code of alarms) expect(/[\u4e00-\u9fff]/.test(TEXTS[language].alarmWords[code] ?? '')).toBe(language === 'zh');
+});
+
+test.each(['zh', 'en'] as const)('every device’s self-test, and every trouble of a printer, has words in %s', (language) => {
+  const t = TEXTS[language];
+  expect(Object.keys(t.selfTested).sort()).toEqual(Object.keys(t.peripheralKinds).sort());
+  const source = readFileSync(new URL('../../src/peripherals.rs', import.meta.url), 'utf8');
+  const troubles = [...(source.split('pub enum Trouble {')[1]?.split('}')[0] ?? '').matchAll(/([A-Z]\w+),/g)].map(([, name]) => (name ?? '').replace(/(?!^)[A-Z]/g, '_$&').toLowerCase());
+  expect(troubles.length).toBeGreaterThan(3);
+  expect(Object.keys(t.devices.troubles).sort()).toEqual(troubles.sort());
 });
 
 test('whoever keyed a wrong PIN is told how many tries are left', () => {

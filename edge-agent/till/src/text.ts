@@ -2,14 +2,17 @@
 
 import type { Action, Method, PaidBy, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
+import { ALARMS } from './text-alarms';
 import { BASKET, BASKET_PROBLEMS, type BasketTexts, WEIGH_HINTS } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
 import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
+import { LINE, LINE_PROBLEMS, type LineTexts } from './text-line';
 import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts } from './text-offline';
 import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
 import { QUOTE, QUOTE_HINTS, QUOTE_PROBLEMS, type QuoteTexts } from './text-quote';
 import { RECEIVED, type ReceivedTexts } from './text-received';
+import { SELF_TESTED } from './text-selftest';
 import { SHIFT, SHIFT_PROBLEMS, type ShiftTexts } from './text-shift';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
@@ -20,6 +23,7 @@ export interface Texts {
   online: string;
   /** {0}: the time it went offline. */
   offlineSince: string;
+  line: LineTexts;
   agentGone: string;
   /** {0}: how many, {1}: sums. */
   unsent: string;
@@ -96,6 +100,8 @@ export interface Texts {
   peripheralStates: { ok: string; warning: string; failed: string };
   peripheralKinds: Record<string, string>;
   selfTest: string;
+  /** By the kind of the device. */
+  selfTested: Readonly<Record<string, string>>;
   drawer: string;
   books: string;
   booksAgree: string;
@@ -113,6 +119,8 @@ export interface Texts {
   paired: PairedTexts;
   alarms: string;
   noAlarms: string;
+  /** By their codes. */
+  alarmWords: Readonly<Record<string, string>>;
   links: string;
   /** {0}: journal entries that core holds, {1}: all. */
   journalSent: string;
@@ -124,6 +132,7 @@ export interface Texts {
 const zh: Texts = {
   online: '在线',
   offlineSince: '离线 自 {0}',
+  line: LINE.zh,
   agentGone: '收银服务无应答',
   unsent: '未上送 {0} 笔 · 风险 {1}',
   unsentCount: '未上送 {0} 笔',
@@ -224,6 +233,7 @@ const zh: Texts = {
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
   peripheralKinds: { printer: '打印机', display: '客显', scanner: '扫码枪', drawer: '钱箱', scale: '电子秤', speaker: '音箱', card_reader: '读卡器' },
   selfTest: '自检',
+  selfTested: SELF_TESTED.zh,
   drawer: '开钱箱',
   books: '对账',
   booksAgree: '本机与中心账目一致',
@@ -241,12 +251,14 @@ const zh: Texts = {
   paired: PAIRED.zh,
   alarms: '告警',
   noAlarms: '没有告警',
+  alarmWords: ALARMS.zh,
   links: '连接',
   journalSent: '流水已上送 {0}/{1}',
   problems: {
     ...SPLIT_PROBLEMS.zh,
     ...QUOTE_PROBLEMS.zh,
     ...PAIRED_PROBLEMS.zh,
+    ...LINE_PROBLEMS.zh,
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
     core_unreachable: '联系不上中心，操作没有执行。现金收款不受影响。',
@@ -279,7 +291,6 @@ const zh: Texts = {
     void_too_late: '撤销只限当天且批次结算之前，请改用退款。',
     batch_closing: '收单行正在结算，没有扣款也没有退款。请等两分钟再试，刷卡需重新刷。',
     channel_cannot: '这个支付渠道不支持这样操作。',
-    terminal_revoked: '本终端已停用，请联系管理人员。',
     not_found: '中心没有这个记录。',
     amount_invalid: '金额不正确。',
     tendered_too_small: '实收金额不足。',
@@ -304,6 +315,7 @@ const zh: Texts = {
 const en: Texts = {
   online: 'Online',
   offlineSince: 'Offline since {0}',
+  line: LINE.en,
   agentGone: 'Till service does not answer',
   unsent: '{0} unsent · at risk {1}',
   unsentCount: '{0} unsent',
@@ -407,6 +419,7 @@ const en: Texts = {
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
   peripheralKinds: { printer: 'Printer', display: 'Display', scanner: 'Scanner', drawer: 'Drawer', scale: 'Scale', speaker: 'Speaker', card_reader: 'Card reader' },
   selfTest: 'Self-test',
+  selfTested: SELF_TESTED.en,
   drawer: 'Open drawer',
   books: 'Compare books',
   booksAgree: 'This terminal’s and core’s books agree',
@@ -424,12 +437,14 @@ const en: Texts = {
   paired: PAIRED.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
+  alarmWords: ALARMS.en,
   links: 'Links',
   journalSent: 'journal sent: {0} of {1}',
   problems: {
     ...SPLIT_PROBLEMS.en,
     ...QUOTE_PROBLEMS.en,
     ...PAIRED_PROBLEMS.en,
+    ...LINE_PROBLEMS.en,
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
     core_unreachable: 'Core cannot be reached: this was not done. Cash sales still work.',
@@ -462,7 +477,6 @@ const en: Texts = {
     void_too_late: 'A void is for the same day, and until its batch is settled. Refund it instead.',
     batch_closing: 'The acquirer is settling; nothing was charged or given back. Try again in two minutes, and read the card again.',
     channel_cannot: 'This payment channel cannot do that.',
-    terminal_revoked: 'This terminal was shut out. Call for help.',
     not_found: 'Core has no such record.',
     amount_invalid: 'The amount is not right.',
     tendered_too_small: 'That is less than the amount.',

@@ -134,6 +134,7 @@ function Notice() {
   return (
     <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
       {wordsOf(notice, t)}
+      {ownWords(notice, t) !== '' && <small>{ownWords(notice, t)}</small>}
     </p>
   );
 }
@@ -150,7 +151,7 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
     case 'problem':
       return plainWords(t, notice.problem);
     case 'receipt':
-      return t.receiptFailed + notice.why;
+      return t.receiptFailed + (notice.trouble === null ? notice.why : t.devices.troubles[notice.trouble]);
     case 'scan':
       return t.scanUnexpected;
     case 'scan-over':
@@ -158,7 +159,7 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
     case 'card-over':
       return t.card.over;
     case 'saw':
-      return notice.words;
+      return t.selfTested[notice.of] ?? notice.words;
     case 'paired':
       return fill(t.paired.done, notice.name);
     case 'restarted':
@@ -177,6 +178,12 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
     case 'books':
       return notice.agree === null ? t.booksUnknown : notice.agree ? t.booksAgree : t.booksDisagree;
   }
+}
+
+/** What the agent, or a device, says itself, where the page has other words for it. */
+function ownWords(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
+  if (notice.kind === 'receipt') return notice.trouble === null ? '' : notice.why;
+  return notice.kind === 'saw' && t.selfTested[notice.of] !== undefined ? notice.words : '';
 }
 
 export function Keypad({ enter }: { enter: string }) {

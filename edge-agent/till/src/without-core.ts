@@ -2,6 +2,7 @@
 
 import { shown } from './amount';
 import type { TillState } from './api';
+import { isLocked } from './line';
 import { plainWords } from './plain-words';
 import { fill, type Texts } from './text';
 
@@ -10,8 +11,9 @@ export function whyClosed(t: Texts, offline: { why: string | null; detail: strin
   return offline.why === null ? '' : plainWords(t, { code: offline.why, detail: offline.detail ?? '', traceId: '' });
 }
 
-/** What can be taken while core is away; null while it is there. */
+/** What can be taken while core is away, or will not have this terminal; null while it is there. */
 export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline' | 'stored' | 'minor_digits'>): string | null {
+  if (isLocked(state)) return t.problems.terminal_locked ?? '';
   if (state.link.online) return null;
   const offline = state.offline ?? null;
   const codes = offline === null ? [t.offline.cashOnly] : offline.why === null ? [t.offline.cashAndCodes] : [t.offline.cashOnly, whyClosed(t, offline)];

@@ -16,7 +16,7 @@ export async function agent(dist) {
   const sales = new Map();
   const answered = new Map();
   const streams = new Set();
-  const link = { online: true, mqtt: true, https: true };
+  const link = { online: true, mqtt: true, https: true, offline_since: null, locked_since: null };
   /** Put aside, by number: on the disk, unlike training, which ends with the agent. */
   const held = new Map();
   const quotes = new Map();
@@ -34,14 +34,17 @@ export async function agent(dist) {
   let isSilent = false;
   let display = { kind: 'idle', merchant_name: '扫码茶饮' };
   let counter = 0;
+  /** What a test says of the state besides. */
+  let forced = {};
   let base = '';
 
   const state = () => ({
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
-    minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
+    minor_digits: 2, cashier: '', unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
     training, held: [...held.values()], rules: true, received, ...desk.state(),
     open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
+    ...forced, link: { ...link, ...forced.link },
   });
   const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
   let found = [];
@@ -67,7 +70,7 @@ export async function agent(dist) {
   const unsent = () => {
     const left = [...sales.values()].filter((sale) => !sale.synced);
     const minor = left.reduce((sum, sale) => sum + sale.amount_minor, 0);
-    return { count: left.length, oldest_at: null, at_risk: left.length === 0 ? [] : [{ minor, currency: 'CNY' }] };
+    return { count: left.length, oldest_at: left[0]?.keyed_at ?? null, at_risk: left.length === 0 ? [] : [{ minor, currency: 'CNY' }] };
   };
   const emit = (name, data = state()) => {
     for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -203,6 +206,7 @@ export async function agent(dist) {
       return [200, state()];
     }
     if (path === '/api/quotes') return [200, quoted(body)];
+    if (path === '/api/sales' && state().link.locked_since !== null) return problem(409, 'terminal_locked');
     if (path === '/api/held') return training === null ? hold(body) : problem(409, 'training');
     const [, dropped] = /^\/api\/held\/(\d+)\/drop$/.exec(path) ?? [];
     if (dropped !== undefined) {
@@ -323,8 +327,16 @@ export async function agent(dist) {
       }
     } else if (url.pathname === '/network') {
       link.online = text === 'up';
+      link.offline_since = link.online ? null : (link.offline_since ?? Date.now());
       for (const sale of sales.values()) sale.synced ||= link.online;
       emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/state') {
+      forced = JSON.parse(text);
+      emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/receipt') {
+      emit('receipt', JSON.parse(text));
       json([200, {}]);
     } else if (url.pathname === '/received') {
       received.unshift(JSON.parse(text));

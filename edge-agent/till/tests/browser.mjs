@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import { agent } from './agent.mjs';
 import { counterStories } from './counter.mjs';
 import { counterScreenStories } from './counter-screens.mjs';
+import { lineStories } from './line.mjs';
 import { pairedStories } from './paired.mjs';
 import { quoteStories } from './quotes.mjs';
 import { receivedStories } from './received.mjs';
@@ -630,6 +631,7 @@ if (standIn !== null) {
   };
 
   // Before the counter's: they leave a till that wants a shift.
+  Object.assign(STORIES, lineStories({ page, base: TILL, press, type, tap, sees, screen, outside, stumbles: () => stumbles(page) }));
   Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), receivedStories({ page, base: TILL, press, type, sees, screen, outside, amount, stumbles: () => stumbles(page) }), counterScreenStories({
     page, base: TILL, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, paste, rattle, customerCode,
   }));

@@ -116,7 +116,12 @@ async fn a_revoked_terminal_is_put_out_and_stays_out() {
     world.revoke(&till).await;
     client.ended().await;
     assert!(not_authorised(Client::connect(till.how()).await));
-    assert_eq!(till.get("/v1/terminal/profile").await.status, 401);
+    let told = till.get("/v1/terminal/profile").await;
+    assert_eq!(
+        (told.status, told.code().as_str()),
+        (401, "unauthenticated"),
+        "by which tills know it (`is_locked_out`)"
+    );
 }
 
 #[actix_web::test]

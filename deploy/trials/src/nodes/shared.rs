@@ -301,5 +301,15 @@ pub async fn shut_out(street: &mut Street) -> Result<()> {
         let shown = online(&a).await?;
         Ok((!shown && open != true).then_some(()))
     })
-    .await
+    .await?;
+    // Its till says so, and takes no cash that core would not book.
+    let till = street.shop.till()?;
+    until("the till to know", async || {
+        Ok(till.get("/api/state").await?["link"]["locked_since"].is_i64().then_some(()))
+    })
+    .await?;
+    let cash = json!({"amount_minor": 100, "method": "cash"});
+    let told = till.call(Method::POST, "/api/sales", Some(&cash), Some("cash-of-nobody")).await?;
+    ensure!(told.problem()? == "terminal_locked", "{told:?}");
+    Ok(())
 }

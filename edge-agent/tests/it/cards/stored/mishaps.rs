@@ -68,7 +68,9 @@ async fn a_till_that_core_has_locked_sells_to_no_card_until_core_says_otherwise(
     shop.loses_core().await;
     shop.kill_till();
     shop.start_till().await;
-    shop.stays_closed("stored_stopped").await;
+    let refused = shop.till.post("/api/sales", &card_of(100), &fresh_key()).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("terminal_locked")), "{}", refused.body);
+    assert_eq!(shop.till.get("/api/state").await["stored"]["why"], "stored_stopped");
     shop.core.look(|known| known.locked = false);
     shop.core.switch_on();
     until("core's list", async || (shop.till.get("/api/state").await["stored"]["why"] == Value::Null).then_some(()))
