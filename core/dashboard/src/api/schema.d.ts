@@ -2396,6 +2396,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminal/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** How the terminal does: the stand-in for the health topic. The newest replaces what was said before. */
+        put: operations["terminal_health"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminal/journal": {
         parameters: {
             query?: never;
@@ -2876,6 +2893,8 @@ export interface components {
             /** Format: int32 */
             rate_basis_points: number;
         };
+        /** @enum {string} */
+        Announcing: "ready" | "unheard" | "revoked";
         ApiKeyId: string;
         /** @description A key, without its secret: that was shown once. */
         ApiKeyView: {
@@ -4912,6 +4931,7 @@ export interface components {
                 announce_at?: components["schemas"]["TerminalId"] | null;
                 created_at: components["schemas"]["Millis"];
                 /** @description The merchant's. */
+                announcing?: components["schemas"]["Announcing"] | null;
                 currency: string;
                 id: components["schemas"]["StaticCodeId"];
                 /** @description For the shop's own people. */
@@ -5926,6 +5946,7 @@ export interface components {
             announce_at?: components["schemas"]["TerminalId"] | null;
             created_at: components["schemas"]["Millis"];
             /** @description The merchant's. */
+            announcing?: components["schemas"]["Announcing"] | null;
             currency: string;
             id: components["schemas"]["StaticCodeId"];
             /** @description For the shop's own people. */
@@ -12016,6 +12037,36 @@ export interface operations {
     };
     terminal_journal: {
         parameters: {
+    terminal_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Health"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
             query?: never;
             header?: never;
             path?: never;
