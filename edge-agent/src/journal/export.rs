@@ -86,7 +86,7 @@ pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
         "at" => at.to_owned(),
         "core_ms" => match entry.stamp() {
             Stamp { core: CoreTime::At(core), .. } => core.0.to_string(),
-            Stamp { core: CoreTime::Unknown | CoreTime::Unsaid, .. } => String::new(),
+            Stamp { core: CoreTime::Unknown | CoreTime::Lost | CoreTime::Unsaid, .. } => String::new(),
         },
         "hash" => hex::encode(entry.hash()),
         "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),

@@ -290,7 +290,7 @@ impl Paper {
         self.elements.push(Element::Columns { left, right, bold: false, size: Size::Normal });
     }
 
-    /// A moment: by core's clock, and in words that it is, where the machine's is wrong.
+    /// A moment: by core's clock, and in words that it is, where the machine's is wrong; in words as well where neither is known.
     pub(super) fn time(&mut self, left: &str, at: Stamp, heading: &Heading) {
         self.row(left, &moment(at.at(), heading.utc_offset_minutes));
         if at.is_machine_wrong() {
@@ -299,6 +299,9 @@ impl Paper {
     }
 
     pub(super) fn rule(&mut self) {
+        if at.is_lost() {
+            self.row("时间不明 Time not known", "本机钟不准 Till's is off");
+        }
         self.elements.push(Element::Rule);
     }
 }
@@ -482,7 +485,8 @@ mod tests {
             let text = described(&compose(&heading(), &sale, Slip::Copy, Stamp { machine, core }));
             let times = text.lines().filter(|line| line.starts_with("时间 Time") || line.starts_with("重印时间"));
             let times: Vec<_> = times.map(|line| line.split(" | ").nth(1).unwrap().to_owned()).collect();
-            (times, text.matches("按中心时间 By core | 本机钟不准").count())
+            let words = if core == CoreTime::Lost { "时间不明 Time not known" } else { "按中心时间 By core" };
+            (times, text.matches(&format!("{words} | 本机钟不准")).count())
         };
         let (right, wrong) = ("2026-09-21 22:13:20".to_owned(), "1970-01-01 08:00:05".to_owned());
         for (machine, core, time, said) in [
@@ -497,6 +501,7 @@ mod tests {
         }
     }
 
+            (Millis(5_000), CoreTime::Lost, &wrong, 2),
     #[test]
     fn each_slip_bears_the_tables_number() {
         let mut sale = cash_sale();

@@ -66,6 +66,8 @@ export interface Sale {
   keyed_at: number;
   /** The machine's clock was wrong then, and `keyed_at` is core's. */
   by_core?: boolean;
+  /** Nobody knows when it was: the machine's clock was wrong, and core not heard. */
+  time_lost?: boolean;
   updated_at: number;
   actions: Action[];
 }

@@ -278,7 +278,8 @@ impl Entry {
         prev_hash: [u8; 32],
         record: Record,
     ) -> Result<Self, EntryError> {
-        let Stamp { machine: at, core: core_time } = at.into();
+        let Stamp { machine: at, core } = at.into();
+        let core_time = core.of_entry();
         let payload = serde_json::to_string(&Versioned { v: record.version(), record, core_time })
             .map_err(|error| EntryError::Unreadable { sequence, why: error.to_string() })?;
         if payload.len() > PAYLOAD_LEN_MAX {

@@ -198,6 +198,7 @@ fn a_moment_is_cores_as_soon_as_the_machines_clock_is_known_to_be_wrong() {
         (Millis(0), CoreTime::At(core), core, true),
         (Millis(i64::MIN), CoreTime::At(Millis(i64::MAX)), Millis(i64::MAX), true),
         (Millis(0), CoreTime::Unknown, Millis(0), false),
+        (Millis(0), CoreTime::Lost, Millis(0), false),
         (Millis(0), CoreTime::Unsaid, Millis(0), false),
     ] {
         let stamp = Stamp { machine, core: known };
