@@ -60,6 +60,10 @@ impl Filling {
         self.basket.held.take_if(|held| *held == number);
     }
 
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(super) fn view(&self) -> Option<BasketView> {
         BasketView::of(&self.basket, self.revision)
     }

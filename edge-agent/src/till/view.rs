@@ -222,6 +222,8 @@ pub struct StateView {
     pub splits: Vec<SplitView>,
     /// What is being scanned; nothing while it is empty.
     pub basket: Option<BasketView>,
+    /// Of the basket, empty or not: by it a page tells which of two states is the newer.
+    pub basket_revision: u64,
     /// How many goods can be scanned.
     pub catalogue_count: u64,
     /// How offline codes stand, where they are taken.

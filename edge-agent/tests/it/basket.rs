@@ -463,6 +463,7 @@ async fn goods_by_weight_cost_what_the_scale_says() {
     let told = json!({ "result": "weigh", "goods": id, "name": "苹果", "price_minor": 1_280 });
     assert_eq!((scanned.status.as_u16(), &scanned.body), (200, &told));
     assert_eq!(shop.basket().await, Value::Null, "nobody knows how much of it");
+    let empty = shop.till.get("/api/state").await["basket_revision"].as_u64().unwrap();
     std::fs::write(shop.folder.path().join("scale"), "456").unwrap();
     assert_eq!(shop.till.get("/api/scale").await["grams"], 456);
     let weighed = |grams: i64| json!({ "weighed": { "goods": id, "grams": grams } });

@@ -326,6 +326,8 @@ export interface TillState {
   basket?: Basket | null;
   /** How many goods can be scanned. */
   catalogue_count?: number;
+  /** Of the basket, empty or not; grows with each change, from another number at each start of the agent. */
+  basket_revision?: number;
   /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
   offline?: { why: string | null; detail: string | null } | null;
   /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */

@@ -145,3 +145,24 @@ test.each([
   await page.tell('state', state(facts));
   expect(page.model).toMatchObject({ screen: { kind: 'home' }, notice: { kind: 'unweighed', names: '苹果, 梨' } });
 });
+
+test('what waits to be weighed waits after a reload, whatever was weighed before and meanwhile', async () => {
+  const before = await scanned(APPLES, PEARS, APPLES);
+  await before.tell('state', state({ basket: basket(2, ['苹果'], [TEA]) }));
+  expect(asks(before)).toEqual([OF_PEARS, OF_APPLES]);
+  const page = await before.reload();
+  await page.connect(state({ basket: basket(2, ['苹果'], [TEA]) }));
+  expect(asks(page)).toEqual([OF_PEARS, OF_APPLES]);
+  const again = await page.reload();
+  // Another page has weighed the pears.
+  await again.connect(state({ basket: basket(3, ['苹果', '梨'], [TEA]) }));
+  expect(asks(again)).toEqual([OF_APPLES]);
+  again.keys('Esc');
+  expect(asks(await again.reload())).toEqual([]);
+});
+
+test('what waits to be weighed when the page is loaded into training is told as not sold', async () => {
+  const page = await (await scanned(APPLES)).reload();
+  await page.connect(state({ training: { since: 1 } }));
+  expect(page.model).toMatchObject({ screen: { kind: 'home' }, notice: { kind: 'unweighed', names: '苹果' } });
+});

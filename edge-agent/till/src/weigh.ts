@@ -71,13 +71,14 @@ export function unweighed(goods: readonly Weighable[]): Partial<Model> {
 
 /**
  * What becomes of the question at a change of the page. A line of the goods in the basket is its answer, whichever page it came from;
- * a basket that was sold or put aside takes the question along. `byPress`: the cashier left it.
+ * a basket that was sold or put aside takes the question along. `basketBefore`: as it was seen last, also before a reload. `byPress`: the
+ * cashier left it.
  */
-export function followed(screen: WeighScreen, before: Model, now: Model, byPress: boolean): Partial<Model> {
+export function followed(screen: WeighScreen, before: Model, now: Model, basketBefore: Basket | null, byPress: boolean): Partial<Model> {
   const asked = [screen.of, ...screen.next];
   if (now.screen.kind !== 'weigh') return byPress ? {} : unweighed(asked);
-  const [was, is] = [before.state?.basket ?? null, now.state?.basket ?? null];
-  if (was === is) return {};
+  const [was, is] = [basketBefore, now.state?.basket ?? null];
+  if (was === is || now.state === null) return {};
   if (was !== null && is === null) return { screen: HOME, ...unweighed(asked) };
   const left = asked.filter((one, at) => {
     const cameIn = weighedLines(is, one) - weighedLines(was, one);
