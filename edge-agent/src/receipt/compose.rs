@@ -134,6 +134,9 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Op
             None => format!("×{}", goods.quantity),
         };
         paper.row(&format!("{} {much}", goods.name), &line);
+        if let Some(weight) = goods.weight_grams.filter(|_| goods.weight_keyed) {
+            paper.row("  手输重量 Weight keyed", &weight.to_string());
+        }
         if goods.discount_minor > 0 {
             paper.row("  折扣 Discount", &money(-goods.discount_minor));
         }
@@ -296,12 +299,12 @@ impl Paper {
         if at.is_machine_wrong() {
             self.row("按中心时间 By core", "本机钟不准 Till's is off");
         }
-    }
-
-    pub(super) fn rule(&mut self) {
         if at.is_lost() {
             self.row("时间不明 Time not known", "本机钟不准 Till's is off");
         }
+    }
+
+    pub(super) fn rule(&mut self) {
         self.elements.push(Element::Rule);
     }
 }
@@ -387,16 +390,19 @@ mod tests {
             quantity,
             price_minor,
             weight_grams: None,
+            weight_keyed: false,
             discount,
             tax,
         };
         let apples = Line { weight_grams: Some(Grams(456)), ..line("苹果 Apples", 1, 1_280, None, None) };
+        let pears = Line { weight_grams: Some(Grams(75)), weight_keyed: true, ..line("梨 Pears", 1, 990, None, None) };
         let lines = [
             line("茶叶 Tea", 3, 333, Some(Discount::BasisPoints(1_000)), tax("增值税 VAT", 1_300, true)),
             line("杯子 Cup", 1, 1_001, None, tax("增值税 VAT", 1_300, true)),
             line("啤酒 Beer", 2, 777, Some(Discount::Minor(54)), tax("酒税 Liquor", 825, false)),
             line("其他 Other", 1, 50, None, None),
             apples,
+            pears,
         ];
         let priced = price(&lines, Some(Discount::Minor(100))).unwrap();
         let mut sale = cash_sale();
@@ -495,13 +501,13 @@ mod tests {
             (NOW, CoreTime::At(NOW.plus(30_000)), &right, 0),
             (NOW, CoreTime::Unknown, &right, 0),
             (Millis(5_000), CoreTime::Unknown, &wrong, 0),
+            (Millis(5_000), CoreTime::Lost, &wrong, 2),
             (Millis(5_000), CoreTime::Unsaid, &wrong, 0),
         ] {
             assert_eq!(says(machine, core), (vec![time.clone(); 2], said), "{machine:?} {core:?}");
         }
     }
 
-            (Millis(5_000), CoreTime::Lost, &wrong, 2),
     #[test]
     fn each_slip_bears_the_tables_number() {
         let mut sale = cash_sale();

@@ -241,6 +241,7 @@ export interface BasketLine {
   /** Of one, or of a kilogram of what was weighed. */
   price_minor: number;
   weight_grams?: number;
+  weight_keyed?: boolean;
   discount?: Discount;
   discount_minor: number;
   /** After its own discount. */
@@ -325,9 +326,9 @@ export interface TillState {
   /** Null while it is empty. */
   basket?: Basket | null;
   /** How many goods can be scanned. */
-  catalogue_count?: number;
   /** Of the basket, empty or not; grows with each change, from another number at each start of the agent. */
   basket_revision?: number;
+  catalogue_count?: number;
   /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
   offline?: { why: string | null; detail: string | null } | null;
   /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */

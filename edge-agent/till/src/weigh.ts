@@ -37,8 +37,9 @@ export function askWeight([of, ...next]: readonly Weighable[]): WeighScreen | nu
   return of === undefined ? null : { kind: 'weigh', of, keyed: '', next };
 }
 
-export function weighed({ goods }: Weighable, grams: number): BasketPress {
-  return { weighed: { goods, grams } };
+/** `scale`: it has said so; else the grams are keyed, and marked as that wherever they stand. */
+export function weighed({ goods }: Weighable, grams: number, scale: boolean): BasketPress {
+  return { weighed: { goods, grams, scale } };
 }
 
 const afterAll = (basket: Basket | null): Screen => (basket === null ? HOME : basketScreen(basket.lines.length - 1));
@@ -54,7 +55,7 @@ export function weighStep(screen: WeighScreen, press: Press, basket: Basket | nu
     case 'escape':
       return { screen: keyed === '' ? (askWeight(screen.next) ?? afterAll(basket)) : { ...screen, keyed: '' } };
     case 'enter':
-      return { screen, wish: keyed === '' ? { kind: 'weigh', of } : { kind: 'basket', press: weighed(of, Number(keyed)) } };
+      return { screen, wish: keyed === '' ? { kind: 'weigh', of } : { kind: 'basket', press: weighed(of, Number(keyed), false) } };
     default:
       return { screen, hint: 'weigh_first' };
   }

@@ -234,6 +234,16 @@ fn goods_that_were_weighed_are_of_format_8() {
 }
 
 #[test]
+fn a_weight_that_was_keyed_is_of_format_9() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-9.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (9, entry));
+    let Record::CashSale { amount, goods, .. } = &record else { panic!("the vector is a cash sale") };
+    assert!(goods[0].weight_keyed && saoma_protocol::pricing::check_amount(goods, amount.minor()).is_ok());
+}
+
+#[test]
 fn what_a_terminal_signs_of_an_entry_is_what_an_independent_implementation_signed() {
     #[derive(Deserialize)]
     struct SignatureVector {
@@ -305,8 +315,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":9"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 9 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":10"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 10 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

@@ -3918,6 +3918,8 @@ export interface components {
             sale_discount_minor?: number;
             tax?: components["schemas"]["GoodsTax"] | null;
             weight_grams?: components["schemas"]["Grams"] | null;
+            /** @description That weight was keyed by hand: no scale and no label of one says it. */
+            weight_keyed?: boolean;
         };
         /** @description `GET /v1/terminal/goods?since=N`: what changed in the catalogue, for one terminal's store. */
         GoodsChanges: {
@@ -4929,9 +4931,9 @@ export interface components {
         Page_StaticCodeView: {
             items: {
                 announce_at?: components["schemas"]["TerminalId"] | null;
+                announcing?: components["schemas"]["Announcing"] | null;
                 created_at: components["schemas"]["Millis"];
                 /** @description The merchant's. */
-                announcing?: components["schemas"]["Announcing"] | null;
                 currency: string;
                 id: components["schemas"]["StaticCodeId"];
                 /** @description For the shop's own people. */
@@ -5944,9 +5946,9 @@ export interface components {
         /** @description A printed code, the same for every customer and every app. */
         StaticCodeView: {
             announce_at?: components["schemas"]["TerminalId"] | null;
+            announcing?: components["schemas"]["Announcing"] | null;
             created_at: components["schemas"]["Millis"];
             /** @description The merchant's. */
-            announcing?: components["schemas"]["Announcing"] | null;
             currency: string;
             id: components["schemas"]["StaticCodeId"];
             /** @description For the shop's own people. */
@@ -12035,8 +12037,6 @@ export interface operations {
             };
         };
     };
-    terminal_journal: {
-        parameters: {
     terminal_health: {
         parameters: {
             query?: never;
@@ -12067,6 +12067,8 @@ export interface operations {
             };
         };
     };
+    terminal_journal: {
+        parameters: {
             query?: never;
             header?: never;
             path?: never;
