@@ -95,20 +95,17 @@ impl Basket {
                 self.change(|basket| basket.entries[line].line.quantity += 1)?;
                 Ok(line)
             }
-            None => {
-                let line = Line { name, quantity: 1, price_minor, weight_grams: None, discount: None, tax };
-                self.add(Entry { article: Some(id), line })
-            }
+            None => self.add(Entry { article: Some(id), line: Line { tax, ..counted(name, 1, price_minor) } }),
         }
     }
 
-    /// So much of what is sold by weight: a line of its own each time, as it was put on the scale. The line.
+    /// So much of what is sold by weight: a line of its own each time, as it was put on the scale, or `keyed`. The line.
     ///
     /// # Errors
     /// `CostsNothing` of what has a price, if so little of it costs less than half a minor unit; `Full`, `Price`.
-    pub fn weigh(&mut self, article: Article, weight: Grams) -> Result<usize, BasketError> {
+    pub fn weigh(&mut self, article: Article, weight: Grams, keyed: bool) -> Result<usize, BasketError> {
         let Article { id, name, price_minor, tax, .. } = article;
-        let line = Line { name, quantity: 1, price_minor, weight_grams: Some(weight), discount: None, tax };
+        let line = Line { weight_grams: Some(weight), weight_keyed: keyed, tax, ..counted(name, 1, price_minor) };
         if price_minor > 0 && price(slice::from_ref(&line), None).is_ok_and(|alone| alone.totals.gross_minor == 0) {
             return Err(BasketError::CostsNothing);
         }
@@ -131,8 +128,7 @@ impl Basket {
     /// # Errors
     /// `Full`, `Price`.
     pub fn key(&mut self, name: String, quantity: u32, price_minor: i64) -> Result<usize, BasketError> {
-        let line = Line { name, quantity, price_minor, weight_grams: None, discount: None, tax: None };
-        self.add(Entry { article: None, line })
+        self.add(Entry { article: None, line: counted(name, quantity, price_minor) })
     }
 
     fn add(&mut self, entry: Entry) -> Result<usize, BasketError> {
@@ -199,6 +195,11 @@ impl Basket {
     }
 }
 
+/// A line of pieces, without discount and tax.
+const fn counted(name: String, quantity: u32, price_minor: i64) -> Line {
+    Line { name, quantity, price_minor, weight_grams: None, weight_keyed: false, discount: None, tax: None }
+}
+
 /// Bytes of the lines in an entry.
 fn bytes_of(priced: &Priced) -> usize {
     serde_json::to_vec(&priced.goods).map_or(usize::MAX, |json| json.len())
@@ -250,15 +251,19 @@ mod tests {
     fn what_is_weighed_is_a_line_each_time_and_one_of_it() {
         let mut basket = Basket::default();
         let apples = Article { by_weight: true, ..article(1, 1_280) };
-        assert_eq!(basket.weigh(apples.clone(), Grams(456)), Ok(0));
-        assert_eq!(basket.weigh(apples.clone(), Grams(456)), Ok(1));
+        assert_eq!(basket.weigh(apples.clone(), Grams(456), false), Ok(0));
+        assert_eq!(basket.weigh(apples.clone(), Grams(456), true), Ok(1));
+        assert_eq!(
+            basket.priced().unwrap().goods.iter().map(|line| line.weight_keyed).collect::<Vec<_>>(),
+            [false, true]
+        );
         // Since then they are sold by the piece.
         assert_eq!(basket.scan(article(1, 1_280)), Ok(2));
         assert_eq!(basket.priced().unwrap().totals.total_minor, 584 + 584 + 1_280);
         let before = basket.clone();
         let wrong = Err(BasketError::Price(PricingError::Line { line: 1, why: LineError::Weight }));
         assert_eq!(basket.set_quantity(1, 2), wrong);
-        assert!(basket.weigh(apples, Grams(0)).is_err());
+        assert!(basket.weigh(apples, Grams(0), false).is_err());
         assert_eq!(basket, before);
         basket.set_quantity(1, 0).unwrap();
         assert_eq!(basket.priced().unwrap().totals.total_minor, 584 + 1_280);
@@ -275,7 +280,7 @@ mod tests {
             (0, 456, Ok(0)),
         ] {
             let mut basket = Basket::default();
-            let done = basket.weigh(Article { by_weight: true, ..article(1, price_minor) }, Grams(grams));
+            let done = basket.weigh(Article { by_weight: true, ..article(1, price_minor) }, Grams(grams), false);
             assert_eq!(done.map(|_| told(&basket).1), expected, "{grams} g of {price_minor}");
             assert_eq!(basket.is_empty(), expected.is_err());
         }

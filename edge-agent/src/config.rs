@@ -195,7 +195,8 @@ pub const EXPLAINED: &[Explained] = &[
         name: "till.scale_labels",
         what: "Layouts of the labels that the shop's scales print (EAN-13), with spaces between: digits as they stand, i for the \
                goods' number (their barcode in the catalogue), w for grams, p for the price in minor units, x for what says nothing, \
-               c for the check digit. For example 21iiiiipppppc 22iiiiiwwwwwc. Empty: there are none.",
+               c for the check digit. For example 21iiiiipppppc 22iiiiiwwwwwc. Each begins with 2, and no two may fit one label. In-store \
+               UPC-A labels cannot be read, and a check digit of the price alone is x and is not checked. Empty: there are none.",
     },
     Explained {
         name: "link.answer_timeout_ms",

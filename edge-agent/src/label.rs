@@ -59,6 +59,12 @@ fn read(layout: &str, code: &str) -> Option<Label> {
     Some(Label { item, inside })
 }
 
+/// Whether a barcode may be of both: only the first would ever be asked.
+fn are_alike(one: &str, other: &str) -> bool {
+    let alike = |(one, other): (char, char)| one == other || !one.is_ascii_digit() || !other.is_ascii_digit();
+    one.chars().zip(other.chars()).all(alike)
+}
+
 /// Why a text is no layout.
 fn fault(layout: &str) -> Option<&'static str> {
     let count = |sign| layout.chars().filter(|letter| *letter == sign).count();
@@ -87,8 +93,15 @@ impl TryFrom<String> for Labels {
         if layouts.len() > LAYOUTS_MAX {
             return Err(format!("scale_labels has at most {LAYOUTS_MAX} layouts"));
         }
-        match layouts.iter().find_map(|layout| fault(layout).map(|why| (layout, why))) {
-            Some((layout, why)) => Err(format!("scale_labels: {layout:?}: {why}, as in 22iiiiiwwwwwc")),
+        if let Some((layout, why)) = layouts.iter().find_map(|layout| fault(layout).map(|why| (layout, why))) {
+            return Err(format!("scale_labels: {layout:?}: {why}, as in 22iiiiiwwwwwc"));
+        }
+        let mut pairs =
+            layouts.iter().enumerate().flat_map(|(at, one)| layouts[..at].iter().map(move |other| (other, one)));
+        match pairs.find(|(one, other)| are_alike(one, other)) {
+            Some((one, other)) => Err(format!(
+                "scale_labels: a label may be of {one:?} and of {other:?}: give them other digits at the same place"
+            )),
             None => Ok(Self(layouts)),
         }
     }
@@ -112,13 +125,12 @@ mod tests {
 
     #[test]
     fn the_shops_own_layouts_say_what_stands_where() {
-        let labels = Labels::try_from("21iiiiipppppc  22iiiiiwwwwwc 2iiiixwwwwwxc".to_owned()).unwrap();
-        assert_eq!(labels.to_string(), "21iiiiipppppc 22iiiiiwwwwwc 2iiiixwwwwwxc");
+        let labels = Labels::try_from("21iiiiipppppc  22iiiiiwwwwwc 23iiixwwwwwxc".to_owned()).unwrap();
+        assert_eq!(labels.to_string(), "21iiiiipppppc 22iiiiiwwwwwc 23iiixwwwwwxc");
         for (code, told) in [
             ("2112345005843", Some(("12345", Inside::Price(584)))),
             ("2200123004567", Some(("00123", Inside::Weight(Grams(456))))),
-            // The third layout has no digits of its own but the first.
-            ("2345670123481", Some(("3456", Inside::Weight(Grams(1_234))))),
+            ("2345670123481", Some(("456", Inside::Weight(Grams(1_234))))),
             ("4006381333931", None),
             ("2112345", None),
         ] {
@@ -141,6 +153,8 @@ mod tests {
             ("22iiiiixxxxxc", "either w"),
             ("22iiiiiwwpppc", "either w"),
             ("22iiiiiwwwwwc é2iiiiiwwwwc", "thirteen signs"),
+            ("22iiiiiwwwwwc 21iiiiiwwwwwc 22iiiiipppppc", "may be of \"22iiiiiwwwwwc\" and of \"22iiiiipppppc\""),
+            ("22iiiiiwwwwwc 2iiiiiiwwwwwc", "other digits at the same place"),
             (
                 "2iiiiiiwwwwwc 2iiiiiiwwwwwc 2iiiiiiwwwwwc 2iiiiiiwwwwwc 2iiiiiiwwwwwc 2iiiiiiwwwwwc 2iiiiiiwwwwwc \
               2iiiiiiwwwwwc 2iiiiiiwwwwwc",

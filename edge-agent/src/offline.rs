@@ -50,6 +50,12 @@ pub enum Untimely {
 }
 
 impl Known {
+    /// Whether the machine's clock says a time before core said this: it is wrong, however long ago that was.
+    #[must_use]
+    pub fn was_heard_after(&self, machine: Millis) -> bool {
+        self.list.issued_at.since(machine) > APART_MS_MAX
+    }
+
     /// What time it is, if what core said is not older than `hours_max`. `moment`: none if this machine does not tell how long it runs.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! No sale of this till: it is in no total, no report and no drawer here, and nothing can be done about it but on the dashboard.
 
+use std::cmp::Reverse;
+
 use saoma_protocol::{Amount, Millis, PaymentId};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,12 @@ impl Received {
     }
 }
 
+/// Leaves the last [`LISTED_MAX`], in whatever order they were told: what was paid last comes first.
+pub fn newest(received: &mut Vec<Received>) {
+    received.sort_by_key(|received| Reverse((received.paid_at, received.payment)));
+    received.truncate(LISTED_MAX);
+}
+
 #[cfg(test)]
 mod tests {
     use saoma_protocol::Currency;
@@ -54,6 +62,17 @@ mod tests {
         for (passed_ms, said) in [(0, true), (10 * MINUTE_MS, true), (10 * MINUTE_MS + 1, false), (-MINUTE_MS, true)] {
             assert_eq!(paid_at(DAY_MS).is_announced(Millis(DAY_MS + passed_ms)), said, "{passed_ms}");
         }
+    }
+
+    #[test]
+    fn what_comes_late_takes_no_fresher_ones_place() {
+        let mut told: Vec<Received> = (1..=20).map(|at| paid_at(100 + at)).collect();
+        told.push(paid_at(7));
+        newest(&mut told);
+        assert_eq!(
+            told.iter().map(|received| received.paid_at.0).collect::<Vec<_>>(),
+            (101..=120).rev().collect::<Vec<_>>()
+        );
     }
 
     #[test]

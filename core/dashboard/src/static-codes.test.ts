@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { StaticCode } from './api/client';
-import { boundsOf, inOrder, pictureOf, readCode, type TypedCode } from './static-codes';
+import type { StaticCode, Terminal } from './api/client';
+import { announcers, announceWarning, boundsOf, inOrder, pictureOf, readCode, type TypedCode } from './static-codes';
 import { staticCodesEn } from './text/static-codes.en';
 import { staticCodesZh } from './text/static-codes.zh';
 
@@ -29,6 +29,19 @@ test('what is revoked comes last', () => {
     id, store: 'sto_1', label: id, min_minor: 1, max_minor: 2, currency: 'CNY', url: '', created_at: 1, ...(revoked === undefined ? {} : { revoked_at: revoked }),
   });
   expect(inOrder([code('a', 5), code('b'), code('c', 6), code('d')]).map(({ id }) => id)).toEqual(['b', 'd', 'a', 'c']);
+});
+
+test('a terminal that says nothing, or is shut out, is told of', () => {
+  expect([undefined, null, 'ready', 'unheard', 'revoked'].map((said) => announceWarning(said as StaticCode['announcing'])))
+    .toEqual([null, null, null, 'announceUnheard', 'announceRevoked']);
+});
+
+test('a terminal that has not said that it announces is told apart before it is chosen', () => {
+  const till = (id: string, announces?: boolean): Terminal => ({
+    id, name: id, number: 1, online: true, store: 'sto_1', created_at: 1,
+    ...(announces === undefined ? {} : { health: { version: '1', at: 1, peripherals: [], unsent: { count: 0, at_risk: [] }, announces } }),
+  });
+  expect(announcers([till('a', true), till('b', false), till('c')], 'not yet').map(({ label }) => label)).toEqual(['a', 'b (not yet)', 'c (not yet)']);
 });
 
 test('the picture as a file, and words in both languages', () => {

@@ -1,6 +1,6 @@
 // Printed codes of small stalls: what is typed of a new one, and its picture as a page for the printer.
 
-import type { NewStaticCode, StaticCode } from './api/client';
+import type { NewStaticCode, StaticCode, Terminal } from './api/client';
 import { formatMinor, parseMinor } from './money/money';
 
 export interface TypedCode {
@@ -28,6 +28,17 @@ export function readCode(typed: TypedCode, currency: string): NewStaticCode | nu
 /** The bounds of one payment, in words for people. */
 export function boundsOf({ min_minor: min, max_minor: max, currency }: Pick<StaticCode, 'min_minor' | 'max_minor' | 'currency'>): string {
   return `${formatMinor(min, currency)} – ${formatMinor(max, currency)} ${currency}`;
+}
+
+/** What is to be known of the terminal that a code names before one relies on it; null where it announces, or where none is named. */
+export function announceWarning(announcing: StaticCode['announcing']): 'announceUnheard' | 'announceRevoked' | null {
+  if (announcing === 'unheard') return 'announceUnheard';
+  return announcing === 'revoked' ? 'announceRevoked' : null;
+}
+
+/** Terminals to choose from; `unheard` is said of one that has not said that it announces. */
+export function announcers(tills: readonly Terminal[], unheard: string): { value: string; label: string }[] {
+  return tills.map(({ id, name, health }) => ({ value: id, label: health?.announces === true ? name : `${name} (${unheard})` }));
 }
 
 export type PictureFormat = 'svg' | 'png';

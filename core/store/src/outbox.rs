@@ -194,6 +194,19 @@ pub fn keep_newest(
     tx.run(scope, |conn| diesel::update(old).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
 }
 
+/// The tenant's pushes that begin like this and wait, to whichever terminal, are not sent any more.
+///
+/// # Errors
+/// None of its own.
+pub fn withdraw(tx: &mut Tx<'_>, scope: &TenantScope, begins: &str, at: Millis) -> Result<u64, StoreError> {
+    let open = outbox::table
+        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+        .filter(outbox::kind.eq(Kind::Push.text()))
+        .filter(outbox::acked_at.is_null())
+        .filter(outbox::payload.like(format!("{begins}%")));
+    tx.run(scope, |conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+}
+
 /// A terminal's unacknowledged messages.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
@@ -204,7 +217,7 @@ fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
         .filter(outbox::acked_at.is_null())
 }
 
-/// What a webhook tells has become deliveries, or a push is of no use any more: it is not claimed again.
+/// What a webhook tells has become deliveries: it is not claimed again.
 ///
 /// # Errors
 /// None of its own.

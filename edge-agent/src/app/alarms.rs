@@ -10,10 +10,11 @@ const OF_ONE_MAX: usize = 10;
 const AGAIN_MS: i64 = 10 * 60 * 1000;
 
 /// All that there are. The till's page has words for each in both languages, and its tests read this list.
-const CODES: [&str; 20] = [
+const CODES: [&str; 21] = [
     "basket_lost",
     "cashier_locked",
     "certificate_ends",
+    "clock_lost",
     "clock_shuts_out",
     "clock_wrong",
     "core_answered_oddly",

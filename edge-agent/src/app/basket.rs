@@ -60,6 +60,10 @@ impl Filling {
         self.basket.held.take_if(|held| *held == number);
     }
 
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(super) fn view(&self) -> Option<BasketView> {
         BasketView::of(&self.basket, self.revision)
     }
@@ -147,8 +151,8 @@ impl Owner {
             self.check_not_training()?;
             self.check_basket_free()?;
             let mut basket = self.filling.seen(request.revision)?.clone();
-            if let BasketPress::Weighed { goods, grams } = request.press {
-                let line = basket.weigh(self.weighable(goods).await?, grams)?;
+            if let BasketPress::Weighed { goods, grams, scale } = request.press {
+                let line = basket.weigh(self.weighable(goods).await?, grams, !scale)?;
                 self.basket_is(basket, line);
                 self.remember(pressed, None);
                 return Ok(self.filling.view());
@@ -203,7 +207,7 @@ impl Owner {
         let (name, mut basket) = (article.name.clone(), self.filling.basket.clone());
         let line = match inside {
             None => basket.scan(article)?,
-            Some(Inside::Weight(weight)) => basket.weigh(article, weight)?,
+            Some(Inside::Weight(weight)) => basket.weigh(article, weight, false)?,
             Some(Inside::Price(price_minor)) => basket.label(article, price_minor)?,
         };
         self.basket_is(basket, line);

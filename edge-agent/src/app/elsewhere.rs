@@ -1,7 +1,7 @@
 //! A receipt of another till of the shop: core is asked about its sale, and what it says is shown. What is then given back goes the way of
 //! any refund through core.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use saoma_protocol::{PaymentId, api::PaymentView};
 use tracing::field::Empty;
@@ -24,21 +24,31 @@ use crate::{
 /// Sales that are remembered of which nothing has gone back here: of the last few customers.
 const LOOKED_AT_MAX: usize = 8;
 
-/// What was looked at, newest last. Once something goes back, the journal has it.
+/// What was looked at. Once something goes back, the journal has it.
 #[derive(Default)]
-pub(super) struct LookedAt(VecDeque<Sale>);
+pub(super) struct LookedAt {
+    /// Newest last.
+    sales: VecDeque<Sale>,
+    /// What core is asked for because the hardware scanner has read it, and has not answered yet.
+    asked: BTreeSet<PaymentId>,
+}
 
 impl LookedAt {
     pub(super) fn find(&self, payment: PaymentId) -> Option<&Sale> {
-        self.0.iter().find(|sale| sale.kept.payment == payment)
+        self.sales.iter().find(|sale| sale.kept.payment == payment)
     }
 
     fn take(&mut self, sale: Sale) {
-        self.0.retain(|held| held.kept.payment != sale.kept.payment);
-        if self.0.len() == LOOKED_AT_MAX {
-            self.0.pop_front();
+        self.sales.retain(|held| held.kept.payment != sale.kept.payment);
+        if self.sales.len() == LOOKED_AT_MAX {
+            self.sales.pop_front();
         }
-        self.0.push_back(sale);
+        self.sales.push_back(sale);
+    }
+
+    /// Whether core is to be asked: whoever scans it once more, since nothing has come yet, gets the answer that is on its way.
+    fn may_ask(&mut self, payment: PaymentId) -> bool {
+        self.asked.len() < LOOKED_AT_MAX && self.asked.insert(payment)
     }
 }
 
@@ -55,6 +65,9 @@ impl Owner {
         if !self.line.is_online() {
             return self.answer_elsewhere(reply, Err(Refused::ReceiptElsewhere));
         }
+        if reply.is_none() && !self.elsewhere.may_ask(payment) {
+            return;
+        }
         let core = self.core.clone();
         let span = tracing::info_span!("core.request", otel.kind = "client", payment.id = %payment, ask = "fetch", trace_id = Empty);
         telemetry::continue_trace(&span, None);
@@ -67,6 +80,9 @@ impl Owner {
 
     pub(super) async fn elsewhere_told(&mut self, told: Told) {
         let Told { payment, outcome, reply } = told;
+        if reply.is_none() {
+            self.elsewhere.asked.remove(&payment);
+        }
         self.line_told(&outcome).await;
         let scanned = match outcome {
             Outcome::View(view) if view.id == payment => self.found_elsewhere(*view).await,
@@ -125,5 +141,21 @@ impl Owner {
                 Err(Refusal::NotNow { state, what }.into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_that_is_scanned_again_before_core_has_answered_is_asked_for_once() {
+        let payment = |number| PaymentId::from_bytes([number; 16]);
+        let mut looked_at = LookedAt::default();
+        assert_eq!([1, 1, 2, 1].map(|number| looked_at.may_ask(payment(number))), [true, false, true, false]);
+        looked_at.asked.remove(&payment(1));
+        assert!(looked_at.may_ask(payment(1)));
+        let asked = (3..100).filter(|number| looked_at.may_ask(payment(*number))).count();
+        assert_eq!(asked + 2, LOOKED_AT_MAX);
     }
 }

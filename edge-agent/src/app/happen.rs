@@ -120,7 +120,7 @@ impl Owner {
             event => event,
         };
         let answered = if let Event::Answered { ask, .. } = &event { Some(*ask) } else { None };
-        let decision = sale::decide(held.sale.clone(), event, now())?.approved(beside.approved_by.clone());
+        let decision = sale::decide(held.sale.clone(), event, self.stamp())?.approved(beside.approved_by.clone());
         let changed = decision.sale.kept != held.sale.kept
             || !decision.records.is_empty()
             || beside.intent.is_some()

@@ -55,6 +55,8 @@ pub(super) struct Line {
     /// Something about health changed since it was sent.
     pub(super) health_due: bool,
     health_sent_at: Option<Instant>,
+    /// It is under way over HTTPS.
+    telling_health: bool,
     /// Core has a request for pushes; it may hold it until there is news.
     polling: bool,
     poll_at: Instant,
@@ -78,6 +80,7 @@ impl Line {
             word,
             health_due: false,
             health_sent_at: None,
+            telling_health: false,
             polling: false,
             poll_at: now,
             probing: false,
@@ -181,6 +184,11 @@ impl Owner {
             Done::Acknowledged(answer) => {
                 // If it was lost, the pushes come again.
                 self.answered("acknowledgement", answer).await;
+            }
+            Done::Health(answer) => {
+                self.line.telling_health = false;
+                // What was lost is said again with the next.
+                self.answered_beside("health", answer).await;
             }
             Done::Profile(answer) => {
                 self.line.probing = false;
@@ -449,7 +457,7 @@ impl Owner {
     fn tell_health(&mut self, at: Millis) {
         let since = self.line.health_sent_at.map(|sent| sent.elapsed());
         let pause = if self.line.health_due { HEALTH_PAUSE } else { HEALTH_EVERY };
-        if !self.line.mqtt_up || since.is_some_and(|since| since < pause) {
+        if !self.line.is_online() || self.line.telling_health || since.is_some_and(|since| since < pause) {
             return;
         }
         let health = Health {
@@ -459,10 +467,18 @@ impl Owner {
             unsent: self.unsent_view(),
             announces: true,
         };
-        if self.publish(Leaf::Health, health) {
-            self.line.health_sent_at = Some(Instant::now());
-            self.line.health_due = false;
+        if self.line.mqtt_up {
+            if !self.publish(Leaf::Health, health) {
+                return;
+            }
+        } else {
+            // The stand-in: a shop whose network has no way to the broker is seen and told of payments all the same.
+            self.line.telling_health = true;
+            let core = self.core.clone();
+            self.calls.spawn(async move { Done::Health(core.health(&health).await) });
         }
+        self.line.health_sent_at = Some(Instant::now());
+        self.line.health_due = false;
     }
 
     async fn journal_ack(&mut self, ack: JournalAck) {

@@ -207,16 +207,30 @@ impl Owner {
 
     /// This moment by both clocks.
     pub(super) fn stamp(&self) -> Stamp {
-        let known = self.offline.codes.clock().zip(moment());
         let machine = now();
-        Stamp { machine, core: known.and_then(|(clock, moment)| clock.stamped(&moment, machine)).into() }
+        let clock = self.offline.codes.clock().zip(moment());
+        let core = match clock.and_then(|(clock, moment)| clock.stamped(&moment, machine)) {
+            Some(core) => CoreTime::At(core),
+            None if self.offline.known().is_some_and(|known| known.was_heard_after(machine)) => CoreTime::Lost,
+            None => CoreTime::Unknown,
+        };
+        Stamp { machine, core }
     }
 
     /// A clock that is wrong, or was moved since core was heard, is said whatever is sold: after the next start of the machine nothing here
     /// has another until core is heard of.
     fn judge_clock(&mut self) {
         let known = self.offline.codes.clock().zip(moment());
-        match known.and_then(|(clock, moment)| clock.is_machine_wrong(&moment, now())) {
+        let is_wrong = known.and_then(|(clock, moment)| clock.is_machine_wrong(&moment, now()));
+        if self.stamp().is_lost() {
+            let why = "nobody knows what time it is: this till's clock is behind what it has heard of core before, and core was not heard \
+                       since the machine was switched on. Connect the till, or set its clock; receipts say until then that their time \
+                       is not known";
+            self.alarm("clock_lost", why.to_owned());
+        } else {
+            self.alarms.silence("clock_lost");
+        }
+        match is_wrong {
             Some(true) => {
                 let why = "this till's clock is over 30 s off core's: set it. Receipts, cash and shifts bear core's time meanwhile, until \
                            the machine is switched off";

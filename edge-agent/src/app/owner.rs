@@ -232,6 +232,7 @@ pub(super) enum Done {
     Journal(Result<JournalAck, HttpsError>),
     Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
+    Health(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
     Cashiers(Result<CashierList, HttpsError>),
     Goods(Result<GoodsChanges, HttpsError>),

@@ -7,7 +7,7 @@ use saoma_protocol::{Millis, Sequence};
 use super::{now, offline::moment, owner::Owner};
 use crate::{
     journal::Commit,
-    received::{LISTED_MAX, Received},
+    received::{self, Received},
     till::{problem::Refused, received::ReceivedView},
 };
 
@@ -34,14 +34,14 @@ impl Owner {
             }
             self.emit("received", &ReceivedView::of(&received));
         }
-        self.received.insert(0, received);
-        self.received.truncate(LISTED_MAX);
+        self.received.push(received);
+        received::newest(&mut self.received);
         Ok(())
     }
 
-    /// Today's, newest first.
+    /// Today's, by the clock that says what is announced; what was paid last comes first.
     pub(super) fn received_today(&self) -> Vec<ReceivedView> {
-        let (now, offset) = (now(), self.config.till.utc_offset_minutes);
+        let (now, offset) = (self.cores_now(), self.config.till.utc_offset_minutes);
         let of_today = self.received.iter().filter(|received| received.is_of_day(now, offset));
         of_today.map(ReceivedView::of).collect()
     }

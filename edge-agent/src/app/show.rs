@@ -93,6 +93,7 @@ impl Owner {
             held: self.held_views(),
             splits: self.splits.views(),
             basket: self.filling.view(),
+            basket_revision: self.filling.revision(),
             catalogue_count: self.catalogue.count,
             offline: self.offline_view(),
             stored: self.stored_view(),

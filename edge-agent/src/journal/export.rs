@@ -86,7 +86,7 @@ pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
         "at" => at.to_owned(),
         "core_ms" => match entry.stamp() {
             Stamp { core: CoreTime::At(core), .. } => core.0.to_string(),
-            Stamp { core: CoreTime::Unknown | CoreTime::Unsaid, .. } => String::new(),
+            Stamp { core: CoreTime::Unknown | CoreTime::Lost | CoreTime::Unsaid, .. } => String::new(),
         },
         "hash" => hex::encode(entry.hash()),
         "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),
@@ -109,6 +109,7 @@ fn cell(record: &Value, column: &str) -> String {
     match column {
         "goods" => {
             let much = |line: &Value| match line["weight_grams"].as_u64().and_then(|grams| u32::try_from(grams).ok()) {
+                Some(grams) if line["weight_keyed"] == true => format!("{} (keyed)", Grams(grams)),
                 Some(grams) => Grams(grams).to_string(),
                 None => text(&line["quantity"]),
             };
@@ -267,7 +268,8 @@ mod tests {
         let goods = json!([{"name": "tea", "quantity": 2, "price_minor": 700, "discount_minor": 100,
                             "sale_discount_minor": 20, "tax": null}, {"name": "cup", "quantity": 1, "price_minor": 20,
                             "sale_discount_minor": 1}, {"name": "apples", "quantity": 1, "price_minor": 1280,
-                            "weight_grams": 456}]);
+                            "weight_grams": 456}, {"name": "pears", "quantity": 1, "price_minor": 990, "weight_grams": 75,
+                            "weight_keyed": true}]);
         let sale = |goods: &Value, split: Value| {
             let record = json!({"kind": "cash_sale", "payment": PaymentId::from_bytes([7; 16]), "counter": 12,
                                 "amount": amount(500), "tendered_minor": 500, "goods": goods, "cashier": "Li", "split": split});
@@ -277,9 +279,12 @@ mod tests {
             let cell = |column| cells[COLUMNS.iter().position(|name| *name == column).unwrap()].clone();
             ["goods", "discount_minor", "split_number", "split_part", "split_total_minor"].map(cell).join("|")
         };
-        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup; 0.456 kg x apples|121|||");
+        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup; 0.456 kg x apples; 0.075 kg (keyed) x pears|121|||");
         let part = |part: u32, goods: &Value| json!({"of": 12, "part": part, "total": amount(1_299), "goods": goods});
-        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup; 0.456 kg x apples|121|12|1|1299");
+        assert_eq!(
+            sale(&json!([]), part(1, &goods)),
+            "2 x tea; 1 x cup; 0.456 kg x apples; 0.075 kg (keyed) x pears|121|12|1|1299"
+        );
         assert_eq!(sale(&json!([]), part(2, &json!([]))), "||12|2|1299");
     }
 

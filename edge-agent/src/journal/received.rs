@@ -1,21 +1,22 @@
 //! The journal's statements about payments through printed codes: so that each is said once, and the day's list outlasts a restart.
 
 use diesel::prelude::*;
-use saoma_protocol::{Millis, PaymentId};
+use saoma_protocol::PaymentId;
 
 use super::{JournalError, Store, rows::RECEIVED_KEPT, schema::received, seal::Seals, store::unreadable};
-use crate::received::{LISTED_MAX, Received};
+use crate::received::{self as told, LISTED_MAX, Received};
 
-/// How long one is kept: a day longer than core tells it for.
+/// How long one is kept, counted in what was paid since: no clock of this machine's has a word in it. Core may tell the newest again
+/// after any time, but then it is too late to be said.
 const KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1_000;
 
 /// Keeps one that was not told before. What nobody looks at any more goes.
-pub(super) fn take(tx: &mut SqliteConnection, seals: &Seals, told: &Received, now: Millis) -> Result<(), JournalError> {
-    diesel::delete(received::table.filter(received::until.le(now.0))).execute(tx)?;
+pub(super) fn take(tx: &mut SqliteConnection, seals: &Seals, told: &Received) -> Result<(), JournalError> {
+    diesel::delete(received::table.filter(received::until.le(told.paid_at.0))).execute(tx)?;
     let payment = told.payment.to_string();
     let text = serde_json::to_string(told).map_err(|error| unreadable("a payment by a printed code", error))?;
     let row = (
-        received::until.eq(now.plus(KEPT_MS).0),
+        received::until.eq(told.paid_at.plus(KEPT_MS).0),
         received::kept.eq(seals.seal_text(RECEIVED_KEPT, &payment, &text)?),
         received::payment.eq(payment),
     );
@@ -33,7 +34,7 @@ impl Store {
         Ok(row.first::<i64>(&mut self.connection).optional()?.is_some())
     }
 
-    /// The last [`LISTED_MAX`], newest first. One that cannot be read is left out: nothing but a list depends on it.
+    /// The last [`LISTED_MAX`], what was paid last first. One that cannot be read is left out: nothing but a list depends on it.
     ///
     /// # Errors
     /// `Database`.
@@ -50,22 +51,23 @@ impl Store {
         let told = rows.iter().filter_map(|row| {
             read(row).inspect_err(|error| tracing::error!(payment.id = row.0, %error, "it is not listed")).ok()
         });
-        Ok(told.collect())
+        let mut told = told.collect();
+        told::newest(&mut told);
+        Ok(told)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Amount, Currency, TerminalId};
+    use saoma_protocol::{Amount, Currency, Millis, TerminalId};
 
     use super::*;
     use crate::journal::{Commit, Settings};
 
-    fn told(number: u8) -> Received {
+    fn told(number: u8, paid_at: i64) -> Received {
         let amount = Amount::new(i64::from(number), Currency::CNY).unwrap();
-        Received {
-            payment: PaymentId::from_bytes([number; 16]), label: "门口".to_owned(), amount, paid_at: Millis(5)
-        }
+        let (payment, label) = (PaymentId::from_bytes([number; 16]), "门口".to_owned());
+        Received { payment, label, amount, paid_at: Millis(paid_at) }
     }
 
     #[test]
@@ -75,20 +77,20 @@ mod tests {
         let open = || Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap();
         let (mut store, opened) = open();
         assert_eq!(opened.received, []);
-        let take = |store: &mut Store, number, at| {
-            let commit = Commit { received: Some(told(number)), ..Commit::default() };
-            store.commit(&commit, Millis(at)).unwrap();
+        // The machine's clock is set back and ahead meanwhile, and the last paid is not the last told.
+        let take = |store: &mut Store, received: Received, at| {
+            store.commit(&Commit { received: Some(received), ..Commit::default() }, Millis(at)).unwrap();
         };
-        take(&mut store, 1, 10);
-        take(&mut store, 2, 20);
+        take(&mut store, told(2, 20), 9_000_000_000_000);
+        take(&mut store, told(1, 10), 0);
         drop(store);
         let (mut store, opened) = open();
-        assert_eq!(opened.received, [told(2), told(1)]);
-        assert_eq!([1, 3].map(|number| store.is_received(told(number).payment).unwrap()), [true, false]);
-        let known = store.commit(&Commit { received: Some(told(1)), ..Commit::default() }, Millis(30));
+        assert_eq!(opened.received, [told(2, 20), told(1, 10)]);
+        assert_eq!([1, 3].map(|number| store.is_received(told(number, 0).payment).unwrap()), [true, false]);
+        let known = store.commit(&Commit { received: Some(told(1, 10)), ..Commit::default() }, Millis(30));
         assert!(matches!(known, Err(JournalError::Database(_))), "{known:?}");
-        take(&mut store, 3, 10 + KEPT_MS);
-        assert_eq!(store.received().unwrap(), [told(3), told(2)]);
-        assert!(!store.is_received(told(1).payment).unwrap());
+        take(&mut store, told(3, 10 + KEPT_MS), 0);
+        assert_eq!(store.received().unwrap(), [told(3, 10 + KEPT_MS), told(2, 20)]);
+        assert!(!store.is_received(told(1, 10).payment).unwrap());
     }
 }

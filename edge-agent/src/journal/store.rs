@@ -188,7 +188,7 @@ impl Store {
                 stored_cards::take(tx, seals, sold, first, through)?;
             }
             if let Some(told) = &commit.received {
-                received::take(tx, seals, told, now)?;
+                received::take(tx, seals, told)?;
             }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)

@@ -17,7 +17,7 @@ use saoma_protocol::{
     },
     cashier::CashierList,
     journal,
-    message::{JournalAck, JournalBatch, Push, PushAck},
+    message::{Health, JournalAck, JournalBatch, Push, PushAck},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
@@ -228,6 +228,15 @@ impl Core {
         let newest = ack.ids.iter().max().map_or(0, |id| id.0);
         let request = self.post("/v1/terminal/pushes/ack", &format!("ack-{newest}-{}", ack.ids.len()), ack);
         let (status, body) = exchange(request).await?;
+        if status.is_success() { Ok(()) } else { Err(refused(status, &body)) }
+    }
+
+    /// How this terminal does.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn health(&self, health: &Health) -> Result<(), HttpsError> {
+        let (status, body) = exchange(self.request(Method::PUT, "/v1/terminal/health").json(health)).await?;
         if status.is_success() { Ok(()) } else { Err(refused(status, &body)) }
     }
 

@@ -134,6 +134,9 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Op
             None => format!("×{}", goods.quantity),
         };
         paper.row(&format!("{} {much}", goods.name), &line);
+        if let Some(weight) = goods.weight_grams.filter(|_| goods.weight_keyed) {
+            paper.row("  手输重量 Weight keyed", &weight.to_string());
+        }
         if goods.discount_minor > 0 {
             paper.row("  折扣 Discount", &money(-goods.discount_minor));
         }
@@ -290,11 +293,14 @@ impl Paper {
         self.elements.push(Element::Columns { left, right, bold: false, size: Size::Normal });
     }
 
-    /// A moment: by core's clock, and in words that it is, where the machine's is wrong.
+    /// A moment: by core's clock, and in words that it is, where the machine's is wrong; in words as well where neither is known.
     pub(super) fn time(&mut self, left: &str, at: Stamp, heading: &Heading) {
         self.row(left, &moment(at.at(), heading.utc_offset_minutes));
         if at.is_machine_wrong() {
             self.row("按中心时间 By core", "本机钟不准 Till's is off");
+        }
+        if at.is_lost() {
+            self.row("时间不明 Time not known", "本机钟不准 Till's is off");
         }
     }
 
@@ -384,16 +390,19 @@ mod tests {
             quantity,
             price_minor,
             weight_grams: None,
+            weight_keyed: false,
             discount,
             tax,
         };
         let apples = Line { weight_grams: Some(Grams(456)), ..line("苹果 Apples", 1, 1_280, None, None) };
+        let pears = Line { weight_grams: Some(Grams(75)), weight_keyed: true, ..line("梨 Pears", 1, 990, None, None) };
         let lines = [
             line("茶叶 Tea", 3, 333, Some(Discount::BasisPoints(1_000)), tax("增值税 VAT", 1_300, true)),
             line("杯子 Cup", 1, 1_001, None, tax("增值税 VAT", 1_300, true)),
             line("啤酒 Beer", 2, 777, Some(Discount::Minor(54)), tax("酒税 Liquor", 825, false)),
             line("其他 Other", 1, 50, None, None),
             apples,
+            pears,
         ];
         let priced = price(&lines, Some(Discount::Minor(100))).unwrap();
         let mut sale = cash_sale();
@@ -482,7 +491,8 @@ mod tests {
             let text = described(&compose(&heading(), &sale, Slip::Copy, Stamp { machine, core }));
             let times = text.lines().filter(|line| line.starts_with("时间 Time") || line.starts_with("重印时间"));
             let times: Vec<_> = times.map(|line| line.split(" | ").nth(1).unwrap().to_owned()).collect();
-            (times, text.matches("按中心时间 By core | 本机钟不准").count())
+            let words = if core == CoreTime::Lost { "时间不明 Time not known" } else { "按中心时间 By core" };
+            (times, text.matches(&format!("{words} | 本机钟不准")).count())
         };
         let (right, wrong) = ("2026-09-21 22:13:20".to_owned(), "1970-01-01 08:00:05".to_owned());
         for (machine, core, time, said) in [
@@ -491,6 +501,7 @@ mod tests {
             (NOW, CoreTime::At(NOW.plus(30_000)), &right, 0),
             (NOW, CoreTime::Unknown, &right, 0),
             (Millis(5_000), CoreTime::Unknown, &wrong, 0),
+            (Millis(5_000), CoreTime::Lost, &wrong, 2),
             (Millis(5_000), CoreTime::Unsaid, &wrong, 0),
         ] {
             assert_eq!(says(machine, core), (vec![time.clone(); 2], said), "{machine:?} {core:?}");

@@ -5,7 +5,7 @@ mod stored;
 use saoma_protocol::{
     Amount, Millis, RefundId,
     api::{Failure, PaymentState, PaymentView, Problem, RefundState, RefundView},
-    journal::{Method, Record},
+    journal::{Method, Record, Stamp},
 };
 
 use super::{
@@ -31,12 +31,13 @@ const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
 const CHECK_MS: i64 = 10_000;
 
-/// What follows from `event`.
+/// What follows from `event`. `now`: the machine's clock for what is waited for, and core's for the day where that one is wrong.
 ///
 /// # Errors
 /// Only for key presses that the sale's state does not allow; nothing has changed then.
-pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal> {
-    let mut step = Step { sale, records: Vec::new(), effects: Vec::new(), now };
+pub fn decide(sale: Sale, event: Event, now: impl Into<Stamp>) -> Result<Decision, Refusal> {
+    let stamp = now.into();
+    let mut step = Step { sale, records: Vec::new(), effects: Vec::new(), now: stamp.machine, at: stamp.at() };
     match event {
         Event::QueryPressed => step.query_pressed()?,
         Event::CancelPressed => step.cancel_pressed()?,
@@ -69,6 +70,8 @@ struct Step {
     records: Vec<Record>,
     effects: Vec<Effect>,
     now: Millis,
+    /// The same moment as slips bear it.
+    at: Millis,
 }
 
 impl Step {
@@ -140,7 +143,7 @@ impl Step {
         }
         // Core judges what it takes part in, by the merchant's own day.
         let day = |at: Millis| at.plus(i64::from(utc_offset_minutes) * MINUTE_MS).0.div_euclid(DAY_MS);
-        if matches!(self.sale.kept.stage, Stage::Cash { .. }) && day(self.now) != day(self.sale.kept.keyed_at) {
+        if matches!(self.sale.kept.stage, Stage::Cash { .. }) && day(self.at) != day(self.sale.kept.keyed().at()) {
             return Err(Refusal::VoidTooLate);
         }
         self.give_back(refund, whole, true, cashier);

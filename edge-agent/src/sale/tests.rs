@@ -3,7 +3,7 @@
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId,
     api::{PaymentState, PaymentView, Problem, RefundKind, RefundState, RefundView},
-    journal::Record,
+    journal::{CoreTime, Record, Stamp},
 };
 
 use super::*;
@@ -449,6 +449,22 @@ fn cash_is_voided_on_its_day_and_refunded_later() {
     assert_eq!(decide(sale.clone(), void(480), midnight).unwrap_err(), Refusal::VoidTooLate);
     // In London the day goes on.
     assert!(decide(sale.clone(), void(0), midnight).is_ok());
+    // The machine's clock is wrong at one end or both, and core's time was known there: the slips bear the days that are compared.
+    let stamp = |machine: Millis, core: i64| Stamp { machine, core: CoreTime::At(midnight.plus(core)) };
+    let nine_hours = 9 * 3_600_000;
+    for (what, sold, back, is_same_day) in [
+        ("set right meanwhile", stamp(Millis(5_000), -600_000), stamp(midnight.plus(-300_000), -300_000), true),
+        ("in 1970 all the time", stamp(Millis(5_000), -600_000), stamp(Millis(305_000), -300_000), true),
+        (
+            "nine hours behind",
+            stamp(midnight.plus(-600_000 - nine_hours), -600_000),
+            stamp(midnight.plus(60_000 - nine_hours), 60_000),
+            false,
+        ),
+    ] {
+        (sale.kept.keyed_at, sale.kept.keyed_core) = (sold.machine, sold.core);
+        assert_eq!(decide(sale.clone(), void(480), back).is_ok(), is_same_day, "{what}");
+    }
     let all = Event::RefundPressed { refund: REFUND, amount: amount(1000), cashier: "Li".to_owned() };
     assert_eq!(decide(sale, all, midnight).unwrap().sale.state_text(), "refunded");
 }

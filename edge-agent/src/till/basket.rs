@@ -30,10 +30,12 @@ pub enum BasketPress {
         quantity: u32,
         name: String,
     },
-    /// So much of goods that are sold by weight.
+    /// So much of goods that are sold by weight. Whoever does not say that the scale has said so has keyed it.
     Weighed {
         goods: GoodsId,
         grams: Grams,
+        #[serde(default)]
+        scale: bool,
     },
     /// With 0 the line goes.
     Quantity {
@@ -72,6 +74,9 @@ pub struct LineView {
     pub price_minor: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_grams: Option<Grams>,
+    /// By hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub weight_keyed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     /// What that takes off.
@@ -93,6 +98,7 @@ impl BasketView {
             quantity: goods.quantity,
             price_minor: goods.price_minor,
             weight_grams: goods.weight_grams,
+            weight_keyed: goods.weight_keyed,
             discount: entry.line.discount,
             discount_minor: goods.discount_minor,
             // It has a price.

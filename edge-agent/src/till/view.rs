@@ -79,6 +79,9 @@ pub struct SaleView<N = PaymentId> {
     pub keyed_at: Millis,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_core: bool,
+    /// Nobody knows when it was: the machine's clock was wrong, and core not heard since it was switched on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub time_lost: bool,
     pub updated_at: Millis,
     pub actions: Vec<Action>,
 }
@@ -152,6 +155,7 @@ impl<N> SaleView<N> {
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: keyed.at(),
             by_core: keyed.is_machine_wrong(),
+            time_lost: keyed.is_lost(),
             updated_at: view.map_or(touched_here, |view| view.updated_at),
             actions: actions(sale).into_iter().filter(|action| synced || !needs_core(sale, *action)).collect(),
         }
@@ -218,6 +222,8 @@ pub struct StateView {
     pub splits: Vec<SplitView>,
     /// What is being scanned; nothing while it is empty.
     pub basket: Option<BasketView>,
+    /// Of the basket, empty or not: by it a page tells which of two states is the newer.
+    pub basket_revision: u64,
     /// How many goods can be scanned.
     pub catalogue_count: u64,
     /// How offline codes stand, where they are taken.

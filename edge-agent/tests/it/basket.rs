@@ -463,10 +463,12 @@ async fn goods_by_weight_cost_what_the_scale_says() {
     let told = json!({ "result": "weigh", "goods": id, "name": "苹果", "price_minor": 1_280 });
     assert_eq!((scanned.status.as_u16(), &scanned.body), (200, &told));
     assert_eq!(shop.basket().await, Value::Null, "nobody knows how much of it");
+    let empty = shop.till.get("/api/state").await["basket_revision"].as_u64().unwrap();
     std::fs::write(shop.folder.path().join("scale"), "456").unwrap();
     assert_eq!(shop.till.get("/api/scale").await["grams"], 456);
-    let weighed = |grams: i64| json!({ "weighed": { "goods": id, "grams": grams } });
-    shop.done(weighed(456)).await;
+    let weighed = |grams: i64| json!({ "weighed": { "goods": id, "grams": grams, "scale": true } });
+    let first = shop.done(weighed(456)).await["revision"].as_u64().unwrap();
+    assert!(first > empty && shop.till.get("/api/state").await["basket_revision"] == first);
     shop.scan(TEA).await;
     let basket = shop.done(weighed(1_000)).await;
     // 5.8368, and each time a line of its own.
@@ -508,6 +510,21 @@ async fn goods_by_weight_cost_what_the_scale_says() {
     shop.core.look(|known| match known.journal.last() {
         Some(record @ Record::CashSale { goods, .. }) => {
             assert_eq!((record.version(), goods[0].weight_grams), (8, Some(saoma_protocol::Grams(456))));
+        }
+        other => panic!("no sale but {other:?}"),
+    });
+    // Grams that no scale has said are marked wherever they stand.
+    let keyed = json!({ "weighed": { "goods": id, "grams": 50 } });
+    let basket = shop.done(keyed).await;
+    assert_eq!(basket["lines"][0]["weight_keyed"], true);
+    let sold = shop.till.post("/api/sales", &shop.sale("cash").await, &fresh_key()).await;
+    assert_eq!(sold.status, 201, "{}", sold.body);
+    let receipt = shop.till.receipt_with("0.64 CNY").await;
+    assert!(receipt.contains("手输重量 Weight keyed"), "{receipt}");
+    shop.nothing_unsent().await;
+    shop.core.look(|known| match known.journal.last() {
+        Some(record @ Record::CashSale { goods, .. }) => {
+            assert_eq!((record.version(), goods[0].weight_keyed), (9, true))
         }
         other => panic!("no sale but {other:?}"),
     });

@@ -2,14 +2,22 @@
 //!
 //! The tests' machine has a good clock, so that it is core's that is far away: from where the till stands it is the same.
 
+use saoma_edge::{
+    journal::{Commit, Settings, Store},
+    offline::Known,
+};
 use saoma_protocol::{
-    Millis,
+    Amount, Currency, Millis, PaymentId, TerminalId,
     api::OfflineList,
     journal::{CoreTime, Entry, Record},
+    message::PushBody,
 };
 use serde_json::json;
 
-use crate::shop::{Shop, fresh_key, number, until};
+use crate::{
+    core::clock,
+    shop::{Shop, fresh_key, number, until},
+};
 
 /// 400 days: more than any terminal is without core.
 const AHEAD_MS: i64 = 400 * 86_400_000;
@@ -24,12 +32,16 @@ impl Shop {
         let shop = Self::open().await;
         shop.core.look(|known| known.ahead_ms = ms);
         shop.core_says(|offline| *offline = Some(NOTHING)).await;
-        until("the till to judge its clock", async || {
-            let alarms = shop.till.get("/api/state").await["alarms"].clone();
-            alarms.as_array().unwrap().iter().any(|alarm| alarm["code"] == "clock_wrong").then_some(())
+        shop.alarm("clock_wrong").await;
+        shop
+    }
+
+    async fn alarm(&self, code: &str) {
+        until(code, async || {
+            let alarms = self.till.get("/api/state").await["alarms"].clone();
+            alarms.as_array().unwrap().iter().any(|alarm| alarm["code"] == code).then_some(())
         })
         .await;
-        shop
     }
 
     async fn entry_of(&self, is_it: impl Fn(&Record) -> bool) -> Entry {
@@ -99,6 +111,47 @@ async fn a_good_clock_is_stamped_as_well_and_nobody_is_told() {
     shop.till.sees(payment, "receipt", "printed").await;
     let receipt = shop.till.receipt_with("12.50").await;
     assert!(!receipt.contains("By core"), "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_printed_code_brought_in_today_is_of_cores_today() {
+    let shop = Shop::open_where_the_clock_is_behind(AHEAD_MS).await;
+    let (payment, amount) = (PaymentId::from_bytes([1; 16]), Amount::new(300, Currency::CNY).unwrap());
+    // Not before core told of it: that is its own time.
+    let paid = PushBody::StaticCodePaid { payment, amount, paid_at: Millis(i64::MAX), label: "gate".to_owned() };
+    shop.core.look(|known| known.tell(paid));
+    until("it to be listed", async || {
+        let listed = shop.till.get("/api/state").await["received"].clone();
+        (listed[0]["payment"] == json!(payment)).then_some(())
+    })
+    .await;
+}
+
+/// The battery is dead, and the power was off: the machine comes back in the past, and core cannot be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_has_lost_the_time_says_so_on_its_screen_and_its_slips() {
+    let mut shop = Shop::open().await;
+    shop.core.switch_off().await;
+    shop.stop_till().await;
+    let settings = Settings { path: shop.folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
+    // What core said before, to a machine that has been switched off since.
+    let heard = Known { list: OfflineList { issued_at: clock(AHEAD_MS), ..NOTHING }, clock: None, stopped: false };
+    let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap();
+    store.commit(&Commit { offline: Some(heard), ..Commit::default() }, Millis(0)).unwrap();
+    drop(store);
+    shop.start_till().await;
+    shop.alarm("clock_lost").await;
+    let sold = shop.till.sell(json!({"amount_minor": 1_250, "method": "cash"})).await;
+    assert_eq!((sold.get("by_core"), &sold["time_lost"]), (None, &json!(true)), "{sold}");
+    let payment = number(&sold);
+    shop.till.sees(payment, "receipt", "printed").await;
+    let receipt = shop.till.receipt_with("12.50").await;
+    assert!(receipt.contains("时间不明 Time not known"), "{receipt}");
+    // Core is heard, and says nothing of the time: it stays so on what was sold. The entry says what cores of before can read.
+    shop.core.switch_on();
+    let entry = shop.entry_of(|record| matches!(record, Record::CashSale { .. })).await;
+    assert_eq!(entry.stamp().core, CoreTime::Unknown);
+    assert_eq!(shop.till.sale(payment).await["time_lost"], true);
 }
 
 /// A core from before there were lists tells no time.

@@ -32,9 +32,10 @@ use saoma_protocol::{
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
-    message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
+    message::{Health, JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
 
+pub use self::offline::clock;
 use self::quotes::{Quotes, Says};
 use crate::secured::Authority;
 
@@ -56,6 +57,8 @@ pub struct Known {
     pub entries: Vec<Entry>,
     /// By which certificate each of them was signed.
     pub signed_by: Vec<String>,
+    /// What the terminal said of itself over HTTPS, in order.
+    pub health: Vec<Health>,
     /// Batches with entries that came over HTTPS.
     pub batches: usize,
     pushes: Vec<Push>,
@@ -190,6 +193,7 @@ impl FakeCore {
                 .route("/v1/payments/{id}/refunds", web::post().to(refund))
                 .route("/v1/payments/{id}/refunds", web::get().to(refunds))
                 .route("/v1/terminal/journal", web::post().to(journal))
+                .route("/v1/terminal/health", web::put().to(health))
                 .route("/v1/terminal/pushes", web::get().to(pushes))
                 .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
                 .route("/v1/terminal/profile", web::get().to(profile))
@@ -283,9 +287,14 @@ impl Known {
 
     /// Its number, by which it is acknowledged.
     pub fn tell(&mut self, body: PushBody) -> Sequence {
+        self.tell_late(0, body)
+    }
+
+    /// The same, of something that has waited for so long to be heard of.
+    pub fn tell_late(&mut self, ago_ms: i64, body: PushBody) -> Sequence {
         self.pushed += 1;
         let id = Sequence(self.pushed);
-        self.pushes.push(Push { id, at: offline::clock(self.ahead_ms), body });
+        self.pushes.push(Push { id, at: offline::clock(self.ahead_ms - ago_ms), body });
         id
     }
 
@@ -531,6 +540,11 @@ async fn journal(known: Shared, batch: Json<JournalBatch>) -> HttpResponse {
 
 async fn pushes(known: Shared) -> Json<Pushes> {
     Json(Pushes { pushes: known.lock().unwrap().pushes.clone() })
+}
+
+async fn health(known: Shared, health: Json<Health>) -> HttpResponse {
+    known.lock().unwrap().health.push(health.into_inner());
+    HttpResponse::NoContent().finish()
 }
 
 async fn acknowledge(known: Shared, ack: Json<PushAck>) -> HttpResponse {

@@ -40,6 +40,17 @@ async fn core_tells_by_itself_and_gets_the_journal_over_mqtt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_broker_core_hears_over_https_how_the_till_does() {
+    let shop = Shop::open().await;
+    until("health with the printer", async || {
+        let whole =
+            |health: &Health| health.announces && health.peripherals.iter().any(|device| device.kind == "printer");
+        shop.core.look(|known| known.health.iter().any(whole).then_some(()))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_swallows_the_journal_is_gone_around() {
     let (shop, broker) = Shop::open_with_broker().await;
     shop.mqtt(true).await;

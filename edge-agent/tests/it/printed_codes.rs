@@ -36,12 +36,17 @@ async fn shop_with_speaker() -> Shop {
 impl Shop {
     /// Core tells of what was paid so long ago, and hears that the till has taken it.
     async fn is_told(&self, payment: u8, minor: i64, ago_ms: i64) -> PaymentId {
+        self.is_told_late(payment, minor, ago_ms, 0).await
+    }
+
+    /// The same, where core has heard of it so long ago by its own clock.
+    async fn is_told_late(&self, payment: u8, minor: i64, ago_ms: i64, late_ms: i64) -> PaymentId {
         let payment = PaymentId::from_bytes([payment; 16]);
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let paid_at = Millis(i64::try_from(elapsed).unwrap() - ago_ms);
         let amount = Amount::new(minor, Currency::CNY).unwrap();
         let body = PushBody::StaticCodePaid { payment, amount, paid_at, label: "门口 the gate".to_owned() };
-        let push = self.core.look(|known| known.tell(body));
+        let push = self.core.look(|known| known.tell_late(late_ms, body));
         let taken = async || self.core.look(|known| known.acknowledged.contains(&push).then_some(()));
         until("the till to take it", taken).await;
         payment
@@ -92,6 +97,16 @@ async fn what_comes_late_is_listed_and_not_said() {
     let late = shop.is_told(2, 600, 11 * MINUTE_MS).await;
     assert_eq!(shop.listed().await, [(late.to_string(), 600)]);
     assert_eq!(shop.said().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channels_clock_that_is_ahead_makes_nothing_fresh() {
+    let shop = shop_with_speaker().await;
+    let ahead_ms = 8 * 60 * MINUTE_MS;
+    let late = shop.is_told_late(1, 500, -ahead_ms, 11 * MINUTE_MS).await;
+    assert_eq!((shop.said().await.as_str(), shop.listed().await), ("", vec![(late.to_string(), 500)]));
+    shop.is_told(2, 300, -ahead_ms).await;
+    assert_eq!(shop.said().await, "收款三元\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,8 @@ export interface Sale {
   keyed_at: number;
   /** The machine's clock was wrong then, and `keyed_at` is core's. */
   by_core?: boolean;
+  /** Nobody knows when it was: the machine's clock was wrong, and core not heard. */
+  time_lost?: boolean;
   updated_at: number;
   actions: Action[];
 }
@@ -239,6 +241,7 @@ export interface BasketLine {
   /** Of one, or of a kilogram of what was weighed. */
   price_minor: number;
   weight_grams?: number;
+  weight_keyed?: boolean;
   discount?: Discount;
   discount_minor: number;
   /** After its own discount. */
@@ -324,6 +327,8 @@ export interface TillState {
   /** Null while it is empty. */
   basket?: Basket | null;
   /** How many goods can be scanned. */
+  /** Of the basket, empty or not; grows with each change, from another number at each start of the agent. */
+  basket_revision?: number;
   catalogue_count?: number;
   /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
   offline?: { why: string | null; detail: string | null } | null;

@@ -80,11 +80,12 @@ function Lines({ basket, at }: { basket: Basket; at: number }) {
 }
 
 function LineOf({ line }: { line: BasketLine }) {
+  const t = useText();
   const show = useShown();
   return (
     <>
       <span>{line.weight_grams === undefined ? `${line.quantity}×` : kilograms(line.weight_grams)}</span>
-      <span>{line.name}{line.discount_minor > 0 && <small> −{show(line.discount_minor)}</small>}</span>
+      <span>{line.name}{line.weight_keyed === true && <small> {t.basket.weightKeyed}</small>}{line.discount_minor > 0 && <small> −{show(line.discount_minor)}</small>}</span>
       <span>{show(line.price_minor)}{line.weight_grams !== undefined && '/kg'}</span>
       <strong>{show(line.total_minor)}</strong>
     </>

@@ -19,7 +19,7 @@ export type Discount = { basis_points: number } | { minor: number };
 
 export type BasketPress =
   | { other: { price_minor: number; quantity: number; name: string } }
-  | { weighed: { goods: string; grams: number } }
+  | { weighed: { goods: string; grams: number; scale: boolean } }
   | { quantity: { line: number; quantity: number } }
   | { discount: { line: number | null; discount: Discount | null } }
   | { clear: Record<string, never> }

@@ -26,7 +26,7 @@ interface Asked {
   path: string;
   body: unknown;
   answer(body: unknown): Promise<void>;
-  refuse(code: string): Promise<void>;
+  refuse(code: string, status?: number): Promise<void>;
 }
 
 /** One till's page with its agent played by the test: what was asked, and what the agent says by itself. */
@@ -80,8 +80,8 @@ export class Page {
           done({ ok: true, status: 200, json: async () => body });
           await settled();
         },
-        refuse: async (code) => {
-          done({ ok: false, status: 409, json: async () => ({ code, detail: '', trace_id: '' }) });
+        refuse: async (code, status = 409) => {
+          done({ ok: false, status, json: async () => ({ code, detail: '', trace_id: '' }) });
           await settled();
         },
       });

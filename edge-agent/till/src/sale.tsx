@@ -42,6 +42,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <strong>{sale.amount}</strong>
         <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {stateWords(t, sale)}</span>
         {sale.by_core === true && <small data-by-core>{t.byCore}</small>}
+        {sale.time_lost === true && <small data-time-lost>{t.timeLost}</small>}
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -93,6 +94,7 @@ export function SaleScreen({ payment }: { payment: string }) {
           {sale.cancelling && <span>{t.cancelling}</span>}
           {sale.paid_late && <span>{t.paidLate}</span>}
           {sale.by_core === true && <span data-by-core>{t.byCore} {clock(sale.keyed_at)}</span>}
+          {sale.time_lost === true && <span data-time-lost>{t.timeLost}</span>}
           {!sale.synced && <span>{t.notSynced}</span>}
           {sale.receipt === 'queued' && <span>{t.receipts.queued}</span>}
           {sale.receipt === 'failed' && <span>{t.receipts.failed}</span>}

@@ -82,7 +82,7 @@ export type Wish =
   | ShiftWish;
 
 /** Why the scale has no weight to sell by, and what becomes of goods that wait for theirs. */
-export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none' | 'weigh_first' | 'weighed_elsewhere';
+export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none' | 'weigh_first' | 'weighed_elsewhere' | 'weighed_net';
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused' | WeighHint;
 

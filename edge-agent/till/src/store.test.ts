@@ -313,3 +313,54 @@ test('a sale of long ago is found by its number, and stays though newer ones com
   page.keys('Enter');
   expect(page.model.screen).toMatchObject({ kind: 'refund', payment: 'pay_12' });
 });
+
+const TEA_BASKET = { revision: 8, lines: [{ name: 'tea', quantity: 1, price_minor: 500, discount_minor: 0, total_minor: 500 }], totals: { total_minor: 500 } };
+
+test('a state that was told before a scan and comes after its answer does not empty the basket', async () => {
+  const page = await Page.open();
+  await page.connect(state({ basket_revision: 7 }));
+  page.store.press({ kind: 'scanned', text: '6901234567892' }, 'key');
+  await page.last('/api/scan').answer({ result: 'basket', scanned: { name: 'tea', line: 0 }, basket: TEA_BASKET });
+  // The catalogue has come in the same moment.
+  await page.tell('state', state({ basket_revision: 7, catalogue_count: 2 }));
+  expect(page.model).toMatchObject({ screen: { kind: 'basket' }, state: { basket: { revision: 8 }, catalogue_count: 2 } });
+  await page.tell('state', state({ basket_revision: 9 }));
+  expect(page.model.screen).toEqual({ kind: 'home', keyed: '' });
+  // Nor does an answer that another page's change has overtaken put the old one back.
+  page.store.press({ kind: 'scanned', text: '6901234567892' }, 'key');
+  await page.tell('state', state({ basket_revision: 11, basket: { ...TEA_BASKET, revision: 11 } }));
+  await page.last('/api/scan').answer({ result: 'basket', scanned: { name: 'tea', line: 0 }, basket: { ...TEA_BASKET, revision: 10 } });
+  expect(page.model.state).toMatchObject({ basket: { revision: 11 } });
+  // An agent that was started anew counts from another number.
+  await page.connect(state({ basket_revision: 2, basket: { ...TEA_BASKET, revision: 2 } }));
+  expect(page.model.state).toMatchObject({ basket: { revision: 2 } });
+});
+
+test.each([
+  ['home', [], true],
+  ['an amount that is keyed', ['5'], false],
+  ['an amount that is paid', ['5', 'Enter'], false],
+])('a late answer about another till’s receipt, at %s', async (_, keys, leads) => {
+  const page = await Page.open();
+  await page.connect();
+  page.keys(...keys);
+  const { screen } = page.model;
+  await page.tell('scan', { result: 'found', sale: { ...sale('pay_far'), elsewhere: true } });
+  if (leads) expect(page.model.screen).toEqual({ kind: 'sale', payment: 'pay_far' });
+  else expect(page.model).toMatchObject({ screen, notice: { kind: 'hint', hint: 'receipt_scanned' } });
+});
+
+test('a page that is loaded anew on a sale that is in no list asks for it, and goes home from one that is gone', async () => {
+  for (const isThere of [true, false]) {
+    const before = await Page.open();
+    await before.connect();
+    await before.tell('scan', { result: 'found', sale: { ...sale('pay_far'), elsewhere: true } });
+    const page = await before.reload();
+    await page.connect();
+    await page.last('/api/sales?limit=100').answer({ items: [] });
+    const asked = page.last('/api/sales/pay_far');
+    await (isThere ? asked.answer({ ...sale('pay_far'), elsewhere: true }) : asked.refuse('sale_not_found', 404));
+    if (isThere) expect(page.model).toMatchObject({ screen: { kind: 'sale', payment: 'pay_far' }, sales: [{ payment: 'pay_far' }] });
+    else expect(page.model.screen).toEqual({ kind: 'home', keyed: '' });
+  }
+});

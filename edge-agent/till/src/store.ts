@@ -8,6 +8,7 @@ import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { configure, restartDevice, search, selfTest } from './device-store';
 import { compareBooks, openDrawer, syncNow } from './info-store';
+import { forgetNewest, isNewest, withNewest } from './newest-basket';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import type { Notice } from './notice';
 import { IS_PAIRED } from './paired';
@@ -16,12 +17,14 @@ import { pair, revoke, withdraw } from './paired-store';
 import { over, type Unquoted } from './quote';
 import { forgetPrice, priceBefore, priceOf } from './quote-store';
 import { came } from './received';
+import { followRelease } from './release';
 import { awaiting, HOME, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
-import { lookUp, readUnseen } from './unseen';
+import { lookUp, readShown, readUnseen } from './unseen';
 import { askWeight, followed, unweighed, weighable } from './weigh';
+import { basketOf, keepWeighing, weighingLeft } from './weigh-shelf';
 import { weigh } from './weigh-store';
 
 export interface Model {
@@ -83,7 +86,7 @@ export function onChange(listener: () => void): () => void {
 export function set(change: Partial<Model>, pressedAt?: number): void {
   const [before, priceBefore, was] = [questionOf(model.screen), otherPrice(model.screen), model];
   model = { ...model, ...change };
-  if (was.screen.kind === 'weigh') model = { ...model, ...followed(was.screen, was, model, pressedAt !== undefined) };
+  if (was.screen.kind === 'weigh') model = { ...model, ...followed(was.screen, was, model, basketOf(was), pressedAt !== undefined) };
   const price = otherPrice(model.screen);
   if (price !== undefined && price !== priceBefore) pricedAt = performance.now();
   // A code is good for as long as it is on show, whichever way its screen was left.
@@ -98,6 +101,7 @@ export function set(change: Partial<Model>, pressedAt?: number): void {
   }
   if (model.screen.kind === 'sale') sessionStorage.setItem(SCREEN, model.screen.payment);
   else sessionStorage.removeItem(SCREEN);
+  keepWeighing(model);
   for (const listener of listeners) listener();
 }
 
@@ -409,7 +413,12 @@ function isOfNow({ result }: SaleScan): boolean {
 
 /** The state with this basket. */
 function withBasket(basket: Basket | null): Partial<Model> {
-  return model.state === null ? {} : { state: { ...model.state, basket } };
+  return model.state === null || !isNewest(basket) ? {} : { state: { ...model.state, basket } };
+}
+
+/** Where a receipt leads whose sale core was asked for: meanwhile the cashier may have gone on to the next customer. */
+function isAtRest({ screen, busy }: Model): boolean {
+  return ['find', 'sale', 'held', 'info', 'received'].includes(screen.kind) ? !busy.some(isAlone) : screen.kind === 'home' && screen.keyed === '';
 }
 
 const WEIGH_FIRST: Notice = { kind: 'hint', hint: 'weigh_first' };
@@ -452,7 +461,7 @@ function scanned(answer: Events['scan']): void {
   const { sale } = answer;
   const { screen } = model;
   // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
-  if (answer.result === 'found' && (screen.kind === 'scan' || (sale.elsewhere === true && ['method', 'cash', 'refund'].includes(screen.kind)))) {
+  if (answer.result === 'found' && (screen.kind === 'scan' || (sale.elsewhere === true && !isAtRest(model)))) {
     set({ notice: { kind: 'hint', hint: 'receipt_scanned' } });
     return;
   }
@@ -469,19 +478,8 @@ function scanned(answer: Events['scan']): void {
 /** The sales are to be read once the state says which: an agent that was started anew is in training no more. */
 let isListDue = false;
 
-/** The agent's release that this page came from. */
-let cameFrom: string | null = null;
-
-/** Another release has pages of its own; they are fetched once nobody is in the middle of something. */
-function followRelease({ version, update }: TillState): void {
-  cameFrom ??= version;
-  const { screen, busy } = model;
-  const atRest = screen.kind === 'home' && screen.keyed === '' && busy.length === 0;
-  // One on trial may be gone back from before its pages have come.
-  if (version !== cameFrom && atRest && update?.on_trial !== true) location.reload();
-}
-
-function takeState(state: TillState): void {
+function takeState(told: TillState): void {
+  const state = withNewest(told, model.state?.basket ?? null);
   const turned = inTraining() !== ((state.training ?? null) !== null);
   const isFirst = model.state === null;
   if (state.rules !== model.state?.rules || state.cashier !== model.state?.cashier) forgetPrice();
@@ -501,6 +499,7 @@ function takeState(state: TillState): void {
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state } : { state, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
   if ((state.basket ?? null) === null && ['basket', 'basket-clear'].includes(model.screen.kind)) set({ screen: HOME });
+  if (isFirst && inTraining() && model.screen.kind === 'weigh') set({ screen: HOME });
   // The others are real, or were only played: what is on the screen is of them.
   if (turned && !isFirst) {
     intents.forgetScan();
@@ -551,11 +550,12 @@ async function readSales(): Promise<void> {
   const path = salesPath();
   const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
   if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
+  await readShown();
 }
 
 export function start(): void {
   const payment = sessionStorage.getItem(SCREEN);
-  set({ screen: payment === null ? HOME : { kind: 'sale', payment } });
+  set({ screen: payment === null ? (weighingLeft() ?? HOME) : { kind: 'sale', payment } });
   follow(
     {
       state: takeState,
@@ -581,6 +581,7 @@ export function start(): void {
     },
     (connected) => {
       set({ connected });
+      forgetNewest();
       isListDue ||= connected;
       // The agent may have taken the scan and ended before it said so. Its answer is the sale, or that it waits again.
       const awaited = intents.awaited();

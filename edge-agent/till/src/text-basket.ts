@@ -22,6 +22,8 @@ export interface BasketTexts {
   weigh: string;
   weighHint: string;
   weighKey: string;
+  /** Beside a weight that no scale has said. */
+  weightKeyed: string;
   /** {0}: names. */
   weighNext: string;
   unweighed: string;
@@ -36,6 +38,7 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
     weigh_none: '秤没有读数：请检查秤，或输入克数',
     weigh_first: '还有商品没有称：先按 Enter 称，不要就按 Esc',
     weighed_elsewhere: '该商品已在别处称入购物篮；还有的话请再扫一次',
+    weighed_net: '按净重计：秤上设了皮重，已经减去',
   },
   en: {
     weigh_moves: 'The goods on the scale still move: press Enter again once they are at rest',
@@ -45,6 +48,7 @@ export const WEIGH_HINTS: Readonly<Record<'zh' | 'en', Record<WeighHint, string>
     weigh_none: 'The scale says nothing: look at it, or key the grams',
     weigh_first: 'These goods still wait to be weighed: Enter weighs them, Esc leaves them out',
     weighed_elsewhere: 'These goods came into the basket elsewhere; if there are more, scan them again',
+    weighed_net: 'This is the net weight: the scale has a tare, which was taken off',
   },
 };
 
@@ -83,6 +87,7 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     weigh: '请放上秤，按 Enter 取重量',
     weighHint: '容器请先在秤上去皮。没有秤时输入克数，再按 Enter。',
     weighKey: '取重量',
+    weightKeyed: '手输',
     weighNext: '随后称：{0}',
     unweighed: '未称重、未计入购物篮：{0}。请返回后重新扫描。',
   },
@@ -104,6 +109,7 @@ export const BASKET: Readonly<Record<'zh' | 'en', BasketTexts>> = {
     weigh: 'Put it on the scale, and press Enter',
     weighHint: 'Tare a container on the scale first. Without a scale, key the grams and press Enter.',
     weighKey: 'Weigh',
+    weightKeyed: 'keyed',
     weighNext: 'To be weighed next: {0}',
     unweighed: 'Not weighed, and not in the basket: {0}. Go back and scan again.',
   },

@@ -58,6 +58,7 @@ export interface Texts {
   refundFailed: string;
   notSynced: string;
   byCore: string;
+  timeLost: string;
   receipts: { queued: string; failed: string };
   next: string;
   confirm: { void: string; cancel: string };
@@ -177,6 +178,7 @@ const zh: Texts = {
   refundFailed: '退款失败',
   notSynced: '未上送',
   byCore: '中心时间（本机钟不准）',
+  timeLost: '时间不明（本机钟不准）',
   receipts: { queued: '小票打印中', failed: '小票未打印' },
   next: '下一笔',
   confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
@@ -360,6 +362,7 @@ const en: Texts = {
   refundFailed: 'refund failed',
   notSynced: 'unsent',
   byCore: 'core’s time (this clock is off)',
+  timeLost: 'time not known (this clock is off)',
   receipts: { queued: 'receipt waits', failed: 'receipt not printed' },
   next: 'Next sale',
   confirm: { void: 'Void this sale?', cancel: 'Cancel this sale?' },

@@ -1,8 +1,9 @@
 // Asks the agent for sales that the page does not have: what somebody must acknowledge, and what was looked for by its number.
 
-import { get, type Sale } from './api';
+import { get, Problem, type Sale } from './api';
 import { SALES } from './intent';
 import { keepOnPage } from './page-sales';
+import { HOME } from './screen';
 import { current, inTraining, set, withAnswers } from './store';
 
 /** The sale with that number, of however long ago. Played ones are all here. */
@@ -12,6 +13,20 @@ export async function lookUp(counter: string): Promise<void> {
   const { items } = await get<{ items: Sale[] }>(`${SALES.real}?counter=${counter}`);
   items.forEach(keepOnPage);
   if (!inTraining()) set({ sales: withAnswers(askedAt, items) });
+}
+
+/** The sale on the screen after a reload, if it is in no list: another till's, or of long ago. Who is not known there goes home. */
+export async function readShown(): Promise<void> {
+  const { screen, sales } = current();
+  if (screen.kind !== 'sale' || inTraining() || sales.some(({ payment }) => payment === screen.payment)) return;
+  const askedAt = performance.now();
+  try {
+    const sale = await get<Sale>(`${SALES.real}/${screen.payment}`);
+    if (!inTraining()) set({ sales: withAnswers(askedAt, [sale]) });
+  } catch (error) {
+    if (!(error instanceof Problem && error.status === 404)) throw error;
+    if (current().screen === screen) set({ screen: HOME });
+  }
 }
 
 const asked = new Set<string>();

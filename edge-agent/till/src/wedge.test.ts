@@ -15,6 +15,7 @@ function play(presses: [string, number][]): string[] {
     clear: () => {
       due = null;
     },
+    now: () => now,
   };
   const keys = wedge((key) => heard.push(key), (text) => heard.push(`scan:${text}`), timer);
   for (const [key, gap] of [...presses, ['', 1_000] as [string, number]]) {
@@ -30,6 +31,27 @@ function play(presses: [string, number][]): string[] {
   }
   return heard;
 }
+
+test('a scan in whose middle the page is busy is one scan', () => {
+  const heard: string[] = [];
+  let [now, run] = [0, (): void => {}];
+  const timer = { set: (next: () => void) => (run = next), clear: () => (run = () => {}), now: () => now };
+  const keys = wedge((key) => heard.push(key), (text) => heard.push(`scan:${text}`), timer);
+  for (const [nth, key] of [...'69012'].entries()) keys.key(key, nth * 2);
+  // The page draws for 300 ms: its timer is long over when it gets there, and the other keys wait behind it.
+  now = 300;
+  run();
+  expect(heard).toEqual([]);
+  for (const [nth, key] of [...'34567892', 'Enter'].entries()) keys.key(key, 10 + nth * 2);
+  expect(heard).toEqual(['scan:6901234567892']);
+  // A hand's key is a key all the same, though later.
+  keys.key('7', 400);
+  now = 900;
+  run();
+  now = 950;
+  run();
+  expect(heard.at(-1)).toBe('7');
+});
 
 const typed = (text: string, gap: number): [string, number][] => [...text].map((key) => [key, gap]);
 
@@ -52,7 +74,7 @@ test.each<[string, [string, number][], string[]]>([
 
 test('a key that was held back still has the time it was pressed', () => {
   const heard: [string, number][] = [];
-  const keys = wedge((key, at) => heard.push([key, at]), () => {}, { set: () => null, clear: () => {} });
+  const keys = wedge((key, at) => heard.push([key, at]), () => {}, { set: () => null, clear: () => {}, now: () => 0 });
   for (const [key, at] of [['1', 1_000], ['2', 1_030], ['Enter', 5_000]] as const) keys.key(key, at);
   expect(heard).toEqual([['1', 1_000], ['2', 1_030], ['Enter', 5_000]]);
 });

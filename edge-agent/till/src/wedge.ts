@@ -4,6 +4,8 @@
 
 /** Gap between two characters of a scanner, at most. Nobody types eight characters in a row this fast. */
 export const GAP_MS_MAX = 50;
+/** How late the timer may be before the page counts as having been busy: it tells nothing of the keys then. */
+const LATE_MS_MAX = 10;
 /** Shortest code: anything less could be a hand that slipped over the keys. */
 export const CODE_LEN_MIN = 8;
 /** Longest code: EMVCo's customer-presented payloads. Beyond it somebody leans on the keyboard. */
@@ -16,9 +18,9 @@ export interface Wedge {
   pending(): boolean;
 }
 
-type Timer = { set: (run: () => void, ms: number) => unknown; clear: (timer: unknown) => void };
+type Timer = { set: (run: () => void, ms: number) => unknown; clear: (timer: unknown) => void; now: () => number };
 
-const BROWSER: Timer = { set: (run, ms) => setTimeout(run, ms), clear: (timer) => clearTimeout(timer as number) };
+const BROWSER: Timer = { set: (run, ms) => setTimeout(run, ms), clear: (timer) => clearTimeout(timer as number), now: () => performance.now() };
 
 /** `onKey` gets each key with the time it was pressed, however long it was held back. */
 export function wedge(onKey: (key: string, at: number) => void, onScan: (text: string) => void, timer: Timer = BROWSER): Wedge {
@@ -33,6 +35,15 @@ export function wedge(onKey: (key: string, at: number) => void, onScan: (text: s
     else if (typed.length <= CODE_LEN_MAX) onScan(typed.map(({ character }) => character).join(''));
   }
 
+  /** A page that was busy meanwhile has keys that it has not heard of yet: they are pressed already, and come before the next timer. */
+  function wait(wasLate: boolean): void {
+    const due = timer.now() + GAP_MS_MAX;
+    running = timer.set(() => {
+      if (!wasLate && timer.now() - due > LATE_MS_MAX) wait(true);
+      else release();
+    }, GAP_MS_MAX);
+  }
+
   return {
     key(key, at) {
       const last = held.at(-1);
@@ -40,7 +51,7 @@ export function wedge(onKey: (key: string, at: number) => void, onScan: (text: s
       if (key.length === 1) {
         held.push({ character: key, at });
         timer.clear(running);
-        running = timer.set(release, GAP_MS_MAX);
+        wait(false);
         return;
       }
       const scanned = held.length >= CODE_LEN_MIN;

@@ -32,13 +32,25 @@ test('what lies on the scale when Enter is pressed comes into the basket, once',
   page.keys('Enter', 'Enter');
   expect(page.paths().filter((path) => path === '/api/scale')).toHaveLength(1);
   await page.last('/api/scale').answer(RESTS);
-  expect(page.last('/api/basket').body).toEqual({ revision: 0, press: { weighed: { goods: 'gds_1', grams: 456 } } });
+  expect(page.last('/api/basket').body).toEqual({ revision: 0, press: { weighed: { goods: 'gds_1', grams: 456, scale: true } } });
   // The question stands until then, and is asked once.
   page.keys('Enter');
   expect(asks(page)).toEqual([OF_APPLES]);
   expect(page.paths().filter((path) => path === '/api/scale')).toHaveLength(1);
   await page.last('/api/basket').answer({ basket: basket(3, ['苹果']) });
   expect(page.model).toMatchObject({ screen: { kind: 'basket', at: 0 }, notice: null, busy: [] });
+});
+
+test('what a tare has taken off is said once the weight is in the basket, and not where it is not', async () => {
+  const page = await scanned(APPLES);
+  page.keys('Enter');
+  await page.last('/api/scale').answer({ ...RESTS, net: true });
+  await page.last('/api/basket').refuse('basket_changed');
+  expect(page.model.notice).toMatchObject({ kind: 'problem' });
+  page.keys('Enter');
+  await page.last('/api/scale').answer({ ...RESTS, net: true });
+  await page.last('/api/basket').answer({ basket: basket(3, ['苹果']) });
+  expect(page.model).toMatchObject({ screen: { kind: 'basket' }, notice: { kind: 'hint', hint: 'weighed_net' } });
 });
 
 test.each([
@@ -64,7 +76,7 @@ test('without a scale the grams are keyed, and a weight that comes late is of no
   await page.last('/api/scale').answer(RESTS);
   expect(page.model.screen).toMatchObject({ kind: 'weigh', keyed: '7' });
   page.keys('5', 'Enter');
-  expect(page.last('/api/basket').body).toMatchObject({ press: { weighed: { goods: 'gds_1', grams: 75 } } });
+  expect(page.last('/api/basket').body).toMatchObject({ press: { weighed: { goods: 'gds_1', grams: 75, scale: false } } });
 });
 
 test('other goods that are scanned first come into the basket, and the question stands', async () => {
@@ -81,7 +93,7 @@ test('goods that are scanned while the scale comes to rest do not cost its readi
   await page.tell('scan', { result: 'basket', scanned: { name: '茶', line: 0 }, basket: basket(3, [], [TEA]) });
   await page.tell('scan', PEARS);
   await page.last('/api/scale').answer(RESTS);
-  expect(page.last('/api/basket').body).toEqual({ revision: 3, press: { weighed: { goods: 'gds_1', grams: 456 } } });
+  expect(page.last('/api/basket').body).toEqual({ revision: 3, press: { weighed: { goods: 'gds_1', grams: 456, scale: true } } });
   await page.last('/api/basket').answer({ basket: basket(4, ['苹果'], [TEA]) });
   expect(asks(page)).toEqual([OF_PEARS]);
 });
@@ -144,4 +156,25 @@ test.each([
   expect(asks(page)).toHaveLength(2);
   await page.tell('state', state(facts));
   expect(page.model).toMatchObject({ screen: { kind: 'home' }, notice: { kind: 'unweighed', names: '苹果, 梨' } });
+});
+
+test('what waits to be weighed waits after a reload, whatever was weighed before and meanwhile', async () => {
+  const before = await scanned(APPLES, PEARS, APPLES);
+  await before.tell('state', state({ basket: basket(2, ['苹果'], [TEA]) }));
+  expect(asks(before)).toEqual([OF_PEARS, OF_APPLES]);
+  const page = await before.reload();
+  await page.connect(state({ basket: basket(2, ['苹果'], [TEA]) }));
+  expect(asks(page)).toEqual([OF_PEARS, OF_APPLES]);
+  const again = await page.reload();
+  // Another page has weighed the pears.
+  await again.connect(state({ basket: basket(3, ['苹果', '梨'], [TEA]) }));
+  expect(asks(again)).toEqual([OF_APPLES]);
+  again.keys('Esc');
+  expect(asks(await again.reload())).toEqual([]);
+});
+
+test('what waits to be weighed when the page is loaded into training is told as not sold', async () => {
+  const page = await (await scanned(APPLES)).reload();
+  await page.connect(state({ training: { since: 1 } }));
+  expect(page.model).toMatchObject({ screen: { kind: 'home' }, notice: { kind: 'unweighed', names: '苹果' } });
 });

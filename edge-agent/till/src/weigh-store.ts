@@ -34,7 +34,11 @@ export async function weigh(of: Weighable): Promise<void> {
     const { screen } = current();
     if (screen.kind !== 'weigh' || screen.of !== of || screen.keyed !== '') return;
     if (weighing?.state === 'stable' && weighing.grams > 0) {
-      await carry({ kind: 'basket', press: weighed(of, weighing.grams) });
+      await carry({ kind: 'basket', press: weighed(of, weighing.grams, true) });
+      const { screen: after, notice } = current();
+      // A tare that the customer before has left takes something off as well.
+      const isTaken = notice === null && !(after.kind === 'weigh' && after.of === of);
+      if (weighing.net && isTaken) set({ notice: { kind: 'hint', hint: 'weighed_net' } });
     } else {
       set({ notice: { kind: 'hint', hint: weighing === null ? 'weigh_none' : WHY[weighing.state] } });
     }

@@ -37,8 +37,9 @@ export function askWeight([of, ...next]: readonly Weighable[]): WeighScreen | nu
   return of === undefined ? null : { kind: 'weigh', of, keyed: '', next };
 }
 
-export function weighed({ goods }: Weighable, grams: number): BasketPress {
-  return { weighed: { goods, grams } };
+/** `scale`: it has said so; else the grams are keyed, and marked as that wherever they stand. */
+export function weighed({ goods }: Weighable, grams: number, scale: boolean): BasketPress {
+  return { weighed: { goods, grams, scale } };
 }
 
 const afterAll = (basket: Basket | null): Screen => (basket === null ? HOME : basketScreen(basket.lines.length - 1));
@@ -54,7 +55,7 @@ export function weighStep(screen: WeighScreen, press: Press, basket: Basket | nu
     case 'escape':
       return { screen: keyed === '' ? (askWeight(screen.next) ?? afterAll(basket)) : { ...screen, keyed: '' } };
     case 'enter':
-      return { screen, wish: keyed === '' ? { kind: 'weigh', of } : { kind: 'basket', press: weighed(of, Number(keyed)) } };
+      return { screen, wish: keyed === '' ? { kind: 'weigh', of } : { kind: 'basket', press: weighed(of, Number(keyed), false) } };
     default:
       return { screen, hint: 'weigh_first' };
   }
@@ -71,13 +72,14 @@ export function unweighed(goods: readonly Weighable[]): Partial<Model> {
 
 /**
  * What becomes of the question at a change of the page. A line of the goods in the basket is its answer, whichever page it came from;
- * a basket that was sold or put aside takes the question along. `byPress`: the cashier left it.
+ * a basket that was sold or put aside takes the question along. `basketBefore`: as it was seen last, also before a reload. `byPress`: the
+ * cashier left it.
  */
-export function followed(screen: WeighScreen, before: Model, now: Model, byPress: boolean): Partial<Model> {
+export function followed(screen: WeighScreen, before: Model, now: Model, basketBefore: Basket | null, byPress: boolean): Partial<Model> {
   const asked = [screen.of, ...screen.next];
   if (now.screen.kind !== 'weigh') return byPress ? {} : unweighed(asked);
-  const [was, is] = [before.state?.basket ?? null, now.state?.basket ?? null];
-  if (was === is) return {};
+  const [was, is] = [basketBefore, now.state?.basket ?? null];
+  if (was === is || now.state === null) return {};
   if (was !== null && is === null) return { screen: HOME, ...unweighed(asked) };
   const left = asked.filter((one, at) => {
     const cameIn = weighedLines(is, one) - weighedLines(was, one);

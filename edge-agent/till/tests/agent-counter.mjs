@@ -162,7 +162,7 @@ export function counter({ sales, emit, problem, undo, decimal }) {
       basket.lines.push({ ...other });
     } else if (kilogram !== undefined && weighed.grams > 0) {
       basket ??= { lines: [] };
-      basket.lines.push({ name: kilogram.name, price_minor: kilogram.price_minor, quantity: 1, weight_grams: weighed.grams });
+      basket.lines.push({ name: kilogram.name, price_minor: kilogram.price_minor, quantity: 1, weight_grams: weighed.grams, ...(weighed.scale === true ? {} : { weight_keyed: true }) });
     } else if (quantity !== undefined && basket?.lines[quantity.line] !== undefined) {
       if (quantity.quantity === 0) basket.lines.splice(quantity.line, 1);
       else basket.lines[quantity.line].quantity = quantity.quantity;

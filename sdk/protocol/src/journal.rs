@@ -26,10 +26,10 @@ use crate::{
 ///
 /// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
 /// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of,
-/// version 8 goods that were weighed. Each record is written in the oldest
+/// version 8 goods that were weighed, version 9 that a weight was keyed. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 8;
+pub const RECORD_VERSION: u16 = 9;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -198,7 +198,10 @@ impl Record {
     /// The version of the format that brought this kind of record.
     #[must_use]
     pub fn version(&self) -> u16 {
-        if self.has_weighed() {
+        if self.sells(|line| line.weight_keyed) {
+            return 9;
+        }
+        if self.sells(|line| line.weight_grams.is_some()) {
             return 8;
         }
         match self {
@@ -224,14 +227,14 @@ impl Record {
         }
     }
 
-    /// Whether something of what it sells was weighed.
-    fn has_weighed(&self) -> bool {
+    /// Whether it sells such a line.
+    fn sells(&self, such: impl Fn(&Goods) -> bool) -> bool {
         let (goods, split) = match self {
             Self::SaleKeyed { goods, split, .. } | Self::CashSale { goods, split, .. } => (goods, split.as_ref()),
             Self::OfflineSale { goods, .. } | Self::StoredCardSale { goods, .. } => (goods, None),
             _ => return false,
         };
-        goods.iter().chain(split.into_iter().flat_map(|part| &part.goods)).any(|line| line.weight_grams.is_some())
+        goods.iter().chain(split.into_iter().flat_map(|part| &part.goods)).any(such)
     }
 }
 
@@ -278,7 +281,8 @@ impl Entry {
         prev_hash: [u8; 32],
         record: Record,
     ) -> Result<Self, EntryError> {
-        let Stamp { machine: at, core: core_time } = at.into();
+        let Stamp { machine: at, core } = at.into();
+        let core_time = core.of_entry();
         let payload = serde_json::to_string(&Versioned { v: record.version(), record, core_time })
             .map_err(|error| EntryError::Unreadable { sequence, why: error.to_string() })?;
         if payload.len() > PAYLOAD_LEN_MAX {

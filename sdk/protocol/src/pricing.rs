@@ -47,6 +47,9 @@ pub struct Line {
     pub price_minor: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_grams: Option<Grams>,
+    /// By hand, and not read from a scale or its label.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weight_keyed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +63,8 @@ pub enum LineError {
     Quantity,
     #[error("a weight must be 1 to {} grams, of a quantity of one", WEIGHT_MAX.0)]
     Weight,
+    #[error("a weight that was keyed must be said")]
+    KeyedWeight,
     #[error("a price must be 0 to {AMOUNT_MINOR_MAX} minor units")]
     Price,
     #[error("a tax must be 0 to {BASIS_POINTS_MAX} hundredths of a percent")]
@@ -227,13 +232,16 @@ pub fn check_amount(goods: &[Goods], amount_minor: i64) -> Result<(), NotTheAmou
 /// What a line costs before its discounts, 0 to [`AMOUNT_MINOR_MAX`].
 ///
 /// # Errors
-/// `Quantity`, `Weight`, `Price`, `TooLarge`.
+/// `Quantity`, `Weight`, `KeyedWeight`, `Price`, `TooLarge`.
 pub fn gross_minor(line: &Goods) -> Result<i64, LineError> {
     if !(1..=QUANTITY_MAX).contains(&line.quantity) {
         return Err(LineError::Quantity);
     }
     if line.weight_grams.is_some_and(|weight| !(Grams(1)..=WEIGHT_MAX).contains(&weight) || line.quantity != 1) {
         return Err(LineError::Weight);
+    }
+    if line.weight_keyed && line.weight_grams.is_none() {
+        return Err(LineError::KeyedWeight);
     }
     if !(0..=AMOUNT_MINOR_MAX).contains(&line.price_minor) {
         return Err(LineError::Price);
@@ -248,7 +256,7 @@ pub fn gross_minor(line: &Goods) -> Result<i64, LineError> {
 /// What a line costs after its discounts, 0 to [`AMOUNT_MINOR_MAX`].
 ///
 /// # Errors
-/// `Quantity`, `Weight`, `Price`, `TooLarge`, `Rate`, `Discount`.
+/// `Quantity`, `Weight`, `KeyedWeight`, `Price`, `TooLarge`, `Rate`, `Discount`.
 pub fn net_minor(line: &Goods) -> Result<i64, LineError> {
     let gross = gross_minor(line)?;
     if line.tax.as_ref().is_some_and(|tax| tax.basis_points > BASIS_POINTS_MAX) {
@@ -263,9 +271,13 @@ pub fn net_minor(line: &Goods) -> Result<i64, LineError> {
 }
 
 fn goods_of(line: &Line) -> Result<Goods, LineError> {
-    let Line { name, quantity, price_minor, weight_grams, discount, tax } = line;
-    let mut goods =
-        Goods { tax: tax.clone(), weight_grams: *weight_grams, ..Goods::plain(name.clone(), *quantity, *price_minor) };
+    let Line { name, quantity, price_minor, weight_grams, weight_keyed, discount, tax } = line;
+    let mut goods = Goods {
+        tax: tax.clone(),
+        weight_grams: *weight_grams,
+        weight_keyed: *weight_keyed,
+        ..Goods::plain(name.clone(), *quantity, *price_minor)
+    };
     let gross = net_minor(&goods)?;
     goods.discount_minor = discount.map(|discount| discount.of(gross)).transpose()?.unwrap_or(0);
     Ok(goods)

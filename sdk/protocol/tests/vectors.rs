@@ -198,6 +198,7 @@ fn a_moment_is_cores_as_soon_as_the_machines_clock_is_known_to_be_wrong() {
         (Millis(0), CoreTime::At(core), core, true),
         (Millis(i64::MIN), CoreTime::At(Millis(i64::MAX)), Millis(i64::MAX), true),
         (Millis(0), CoreTime::Unknown, Millis(0), false),
+        (Millis(0), CoreTime::Lost, Millis(0), false),
         (Millis(0), CoreTime::Unsaid, Millis(0), false),
     ] {
         let stamp = Stamp { machine, core: known };
@@ -230,6 +231,16 @@ fn goods_that_were_weighed_are_of_format_8() {
         reference: None,
     };
     assert_eq!(part.version(), 8);
+}
+
+#[test]
+fn a_weight_that_was_keyed_is_of_format_9() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-9.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (9, entry));
+    let Record::CashSale { amount, goods, .. } = &record else { panic!("the vector is a cash sale") };
+    assert!(goods[0].weight_keyed && saoma_protocol::pricing::check_amount(goods, amount.minor()).is_ok());
 }
 
 #[test]
@@ -304,8 +315,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":9"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 9 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":10"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 10 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

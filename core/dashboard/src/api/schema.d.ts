@@ -2455,6 +2455,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminal/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** How the terminal does: the stand-in for the health topic. The newest replaces what was said before. */
+        put: operations["terminal_health"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminal/journal": {
         parameters: {
             query?: never;
@@ -2935,6 +2952,8 @@ export interface components {
             /** Format: int32 */
             rate_basis_points: number;
         };
+        /** @enum {string} */
+        Announcing: "ready" | "unheard" | "revoked";
         ApiKeyId: string;
         /** @description A key, without its secret: that was shown once. */
         ApiKeyView: {
@@ -3981,6 +4000,8 @@ export interface components {
             sale_discount_minor?: number;
             tax?: components["schemas"]["GoodsTax"] | null;
             weight_grams?: components["schemas"]["Grams"] | null;
+            /** @description That weight was keyed by hand: no scale and no label of one says it. */
+            weight_keyed?: boolean;
         };
         /** @description `GET /v1/terminal/goods?since=N`: what changed in the catalogue, for one terminal's store. */
         GoodsChanges: {
@@ -5003,6 +5024,7 @@ export interface components {
         Page_StaticCodeView: {
             items: {
                 announce_at?: components["schemas"]["TerminalId"] | null;
+                announcing?: components["schemas"]["Announcing"] | null;
                 created_at: components["schemas"]["Millis"];
                 /** @description The merchant's. */
                 currency: string;
@@ -6033,6 +6055,7 @@ export interface components {
         /** @description A printed code, the same for every customer and every app. */
         StaticCodeView: {
             announce_at?: components["schemas"]["TerminalId"] | null;
+            announcing?: components["schemas"]["Announcing"] | null;
             created_at: components["schemas"]["Millis"];
             /** @description The merchant's. */
             currency: string;
@@ -12220,6 +12243,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["GoodsChanges"];
                 };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Health"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What is wrong, and what to do */
             default: {

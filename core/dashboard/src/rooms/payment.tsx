@@ -134,6 +134,7 @@ function Goods({ payment }: { payment: Payment }) {
     return (
       <div key={line}>
         {goods.name} {much}
+        {goods.weight_keyed === true && ` · ${t.payment.weightKeyed}`}
         {off > 0 && ` · −${show(off)}`}
         {goods.tax != null && ` · ${goods.tax.name} ${goods.tax.basis_points / 100}%`}
       </div>

@@ -11,7 +11,7 @@ import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
 import { AskedAgain, Unanswered } from '../parts/unanswered';
 import { may, type Role } from '../rights';
-import { boundsOf, inOrder, type PictureFormat, pictureOf, readCode } from '../static-codes';
+import { announcers, announceWarning, boundsOf, inOrder, type PictureFormat, pictureOf, readCode } from '../static-codes';
 import { useText } from '../text/text';
 import { useNames, useTerminals } from './payments';
 
@@ -56,6 +56,7 @@ function CodeCard({ code, manages, onShow, onPlace, onEnd }: { code: StaticCode;
   const { t } = useText();
   const names = useNames();
   const isOver = code.revoked_at != null;
+  const warning = isOver ? null : announceWarning(code.announcing);
   return (
     <Card withBorder data-static-code={code.id} data-revoked={isOver}>
       <Group justify="space-between" mb="xs" wrap="nowrap">
@@ -64,6 +65,7 @@ function CodeCard({ code, manages, onShow, onPlace, onEnd }: { code: StaticCode;
       </Group>
       <Text size="sm">{names.store(code.store)}{code.terminal == null ? '' : ` · ${names.terminal(code.terminal)}`}</Text>
       {code.announce_at != null && <Text size="sm" data-announced>{t.staticCodes.announcedAt}: {names.terminal(code.announce_at)}</Text>}
+      {warning !== null && <Text size="sm" c="orange.9" data-announcing={code.announcing}>{t.staticCodes[warning]}</Text>}
       <Text size="sm" c="dimmed">{t.staticCodes.bounds}: {boundsOf(code)}</Text>
       <Text size="sm" c="dimmed">{t.staticCodes.made}: <When at={code.created_at} /></Text>
       {!isOver && (
@@ -123,7 +125,7 @@ function MakeCode({ currency, first, onClose }: { currency: string; first: Inten
         <Select disabled={isFixed} label={t.staticCodes.terminal} name="terminal" clearable placeholder={t.staticCodes.noTerminal} value={terminal}
           data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setTerminal} />
         <Select disabled={isFixed} label={t.staticCodes.announcedAt} description={t.staticCodes.announceHint} name="announce_at" clearable placeholder={t.staticCodes.nowhere}
-          value={announceAt} data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setAnnounceAt} />
+          value={announceAt} data={announcers(tills, t.staticCodes.unheard)} onChange={setAnnounceAt} />
         <TextInput disabled={isFixed} label={`${t.staticCodes.max} (${currency})`} name="max" required={!intent.isInDoubt} inputMode="decimal" value={max}
           error={isAmount(max) ? null : t.staticCodes.badAmount} onChange={(event) => setMax(event.currentTarget.value)} />
         <TextInput disabled={isFixed} label={`${t.staticCodes.min} (${currency})`} description={t.staticCodes.minHint} name="min" inputMode="decimal" value={min}
@@ -201,7 +203,7 @@ function AnnounceAt({ code, onClose }: { code: StaticCode; onClose: () => void }
         if (!place.isPending) place.mutate();
       }}>
         <Select label={t.staticCodes.announcedAt} description={t.staticCodes.announceHint} name="announce_at" clearable placeholder={t.staticCodes.nowhere} value={terminal}
-          data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setTerminal} />
+          data={announcers(tills, t.staticCodes.unheard)} onChange={setTerminal} />
         <ProblemNote error={place.error ?? terminals.error} />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>{t.common.close}</Button>

@@ -73,7 +73,7 @@ export const en = {
     lateNote: 'The channel confirmed this payment after it had been closed.',
     unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
     feePlan: 'Fee plan version', noPostings: 'No money has moved', noRefunds: 'Nothing was given back', debit: 'Debit', credit: 'Credit', account: 'Account',
-    by: 'by', details: 'Details', quantity: '×', reason: 'Reason',
+    by: 'by', details: 'Details', quantity: '×', weightKeyed: 'weight keyed by hand', reason: 'Reason',
   },
   actions: {
     query: 'Ask the channel', cancel: 'Cancel', void: 'Void', refund: 'Refund',

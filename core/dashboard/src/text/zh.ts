@@ -59,7 +59,7 @@ export const zh: Texts = {
     counter: '终端流水号', cashier: '收银员', goods: '商品', code: '二维码', expires: '码有效期至', paidAt: '支付时间', failure: '失败原因',
     lateNote: '该笔支付在关闭之后才被渠道确认成功。', unknownNote: '渠道没有答复，系统正在持续查询。在此期间请不要重复收款。',
     feePlan: '费率方案版本', noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
-    by: '操作者', details: '详情', quantity: '×', reason: '原因',
+    by: '操作者', details: '详情', quantity: '×', weightKeyed: '手输重量', reason: '原因',
   },
   actions: {
     query: '查询渠道', cancel: '取消', void: '撤销', refund: '退款',

@@ -213,6 +213,7 @@ use crate::{
         v1::terminal::cashiers,
         v1::terminal::enrol,
         v1::terminal::goods::changes,
+        v1::terminal::health,
         v1::terminal::journal,
         v1::terminal::offline_list,
         v1::terminal::profile,

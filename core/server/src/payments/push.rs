@@ -10,10 +10,10 @@ use saoma_store::{
 };
 
 use super::payment_view;
-use crate::app::App;
+use crate::{app::App, static_codes::Announcing};
 
-/// How the payload of an announcement begins.
-const ANNOUNCEMENT: &str = r#"{"kind":"static_code_paid","#;
+/// How the payload of an announcement begins; the payment's number follows.
+const ANNOUNCEMENT: &str = r#"{"kind":"static_code_paid","payment":""#;
 /// Announcements that wait for a terminal; a till lists as many.
 const WAITING_MAX: u32 = 20;
 
@@ -53,9 +53,10 @@ pub(super) fn announce(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Mi
         }
         Err(error) => return Err(error),
     };
-    let announces = till.health.as_ref().is_some_and(|(health, _)| health.announces);
-    if till.revoked_at.is_some() || !announces {
-        tracing::info!(terminal.id = %till.id, announces, "the terminal of a printed code announces nothing");
+    let announcing = Announcing::of(&till);
+    if announcing != Announcing::Ready {
+        let (payment, terminal) = (sale.payment.payment.id, till.id);
+        tracing::warn!(payment.id = %payment, terminal.id = %terminal, ?announcing, "a printed code's payment is not announced");
         return Ok(());
     }
     // One that is switched off must not come back to thousands, before what it needs: it lists so many.
@@ -63,6 +64,18 @@ pub(super) fn announce(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Mi
     let payment = &sale.payment.payment;
     let body = PushBody::StaticCodePaid { payment: payment.id, amount: payment.amount, paid_at: capture.at, label };
     send(tx, scope, till.id, &body, at)
+}
+
+/// All of a payment goes back: a till that has not heard of it yet does not say any more that it came in.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn hush(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Millis) -> Result<(), StoreError> {
+    let stored = &sale.payment.payment;
+    if sale.static_code.is_none() || stored.refundable_minor() > 0 {
+        return Ok(());
+    }
+    outbox::withdraw(tx, scope, &format!("{ANNOUNCEMENT}{}\"", stored.id), at).map(drop)
 }
 
 /// # Errors

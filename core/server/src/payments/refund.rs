@@ -25,7 +25,7 @@ use super::{
     call::{Channel, channel_of},
     collect::pace,
     fees, in_doubt, kind, payment_view,
-    push::send,
+    push::{hush, send},
     refund_calls::ask,
     refund_view,
     settle::{book, decided, record},
@@ -532,6 +532,7 @@ pub(super) fn announce(
     at: Millis,
 ) -> Result<(), StoreError> {
     let sale = payments::load_sale(tx, scope, refund.payment)?;
+    hush(tx, scope, &sale, at)?;
     let Some(terminal) = sale.payment.terminal else { return Ok(()) };
     let body = PushBody::Refund { refund: refund_view(refund), payment: payment_view(app, &sale) };
     send(tx, scope, terminal, &body, at)

@@ -30,7 +30,7 @@ use super::{
     by_hand::Confirmed,
     doubt::{Wait, has_to_wait, is_nowhere, may_be_undone, may_end, waited},
     fees, in_doubt, kind,
-    push::{announce, push},
+    push::{announce, hush, push},
     refund, stored as stored_sale,
 };
 use crate::{app::App, webhooks::tell_payment};
@@ -382,6 +382,9 @@ fn settle_in(
     }
     if booking.captured && !booking.is_part_gone && !gives_back {
         announce(tx, scope, &sale, now)?;
+    }
+    if decision.effects.contains(&Effect::BookUndone) {
+        hush(tx, scope, &sale, now)?;
     }
     let wishes = [Effect::AskClose, Effect::AskAgain];
     let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();

@@ -114,6 +114,9 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeWebhookEndpoint" => json!({ "description": "asked for" }),
         "RotateWebhookSecret" => json!({}),
         "ReplayWebhooks" => json!({ "from": 0, "to": 1 }),
+        "Health" => {
+            json!({ "version": "0.1.0", "at": 0, "peripherals": [], "unsent": { "count": 0, "oldest_at": null, "at_risk": [] } })
+        }
         "PushAck" => json!({ "ids": [1, 2, 3] }),
         "JournalBatch" => json!({ "entries": [] }),
         other => panic!("say in access.rs what a good {other} is"),

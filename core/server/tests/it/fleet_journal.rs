@@ -1,7 +1,7 @@
 //! A journal on its way into core's books, over both roads, and what a broken or forged one does to them: nothing.
 
 use saoma_protocol::{
-    Amount, CashierId, Currency, Millis, PaymentId, RefundId, Sequence,
+    Amount, CashierId, Currency, Grams, Millis, PaymentId, RefundId, Sequence,
     api::{Goods, PaymentState, PaymentView, TerminalBooks},
     journal::{Approver, Entry, GENESIS, Method, Record, SplitPart},
     message::{Envelope, JournalAck, Verdict},
@@ -204,7 +204,7 @@ async fn an_altered_or_forged_journal_books_nothing() {
         // Of what comes next: a forged link, an unreadable payload, a later format.
         (altered(3, |entry| entry.prev_hash = "ab".repeat(32)), 3),
         (altered(3, |entry| entry.payload = "{\"v\":1}".to_owned()), 3),
-        (altered(3, |entry| entry.payload = entry.payload.replacen("\"v\":1", "\"v\":9", 1)), 3),
+        (altered(3, |entry| entry.payload = entry.payload.replacen("\"v\":1", "\"v\":99", 1)), 3),
         (altered(3, |entry| entry.payload = entry.payload.replace("300", "-300")), 3),
         (altered(3, |entry| entry.payload = entry.payload.replace("CNY", "XXX")), 3),
         // Another journal altogether: it hangs on other entries.
@@ -265,6 +265,10 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
     let till = world.till("Till 1").await;
     let mut journal = Journal::new(world.now());
     let line = |price_minor, discount_minor| Goods { discount_minor, ..Goods::plain("tea".to_owned(), 1, price_minor) };
+    let apples = |grams, quantity| Goods {
+        weight_grams: Some(Grams(grams)),
+        ..Goods::plain("apples".to_owned(), quantity, 1_280)
+    };
     let other_sale = vec![Goods::plain("tea".to_owned(), 1, 1)];
     let sold = [
         (900, vec![line(1000, 100)], 1),
@@ -273,6 +277,12 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
         (200, vec![line(1000, -5000)], 0),
         // As terminals have always sent it.
         (300, other_sale, 1),
+        // 5.8368 of apples: to the cent, a cent less, of no weight, and of two of the same weight.
+        (584, vec![apples(456, 1)], 1),
+        (583, vec![apples(456, 1)], 1),
+        (584, vec![apples(0, 1)], 0),
+        (1_168, vec![apples(456, 2)], 0),
+        (584, vec![Goods { weight_keyed: true, ..apples(456, 1) }], 1),
     ];
     for (number, (minor, goods, _)) in (1_u64..).zip(&sold) {
         journal.write(Record::CashSale {
@@ -289,11 +299,14 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
     }
     let ack = over_https(&till, &journal.all()).await;
     let told: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
-    assert_eq!((ack.through, told), (Sequence(4), vec![(2, Verdict::Held), (3, Verdict::Held)]));
+    let held = [2, 3, 6, 7, 8].map(|number| (number, Verdict::Held));
+    assert_eq!((ack.through, told), (Sequence(9), held.to_vec()), "{ack:?}");
     assert!(ack.verdicts[0].why.contains("booked as 1.00 CNY") && ack.verdicts[0].why.contains("900"), "{ack:?}");
-    assert_eq!(books(&till).await, (4, 1500, 0, 0));
+    assert!(ack.verdicts[2].why.contains("booked as 5.83 CNY") && ack.verdicts[2].why.contains("584"), "{ack:?}");
+    let all = (9, 1_500 + 584 + 583 + 584 + 1_168 + 584, 0, 0);
+    assert_eq!(books(&till).await, all);
     assert_eq!(over_https(&till, &journal.all()).await, ack, "booked once");
-    assert_eq!(books(&till).await, (4, 1500, 0, 0));
+    assert_eq!(books(&till).await, all);
     for (number, (_, _, n_lines)) in (1_u64..).zip(sold) {
         let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
         let (scope, _) = world.merchant();
@@ -348,13 +361,17 @@ async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_tota
     let split = |of: u64, part: u32, total, goods: Vec<Goods>| {
         Some(SplitPart { of: Sequence(of), part, total: cny(total), goods })
     };
+    let fish = Goods { weight_grams: Some(Grams(1_250)), ..Goods::plain("fish".to_owned(), 1, 9_600) };
     let parts = [
         split(1, 1, 12_000, vec![line.clone()]),
         split(1, 2, 12_000, Vec::new()),
         // What is sold does not come to this total.
         split(3, 1, 11_999, vec![line]),
+        // Weighed it comes to its total, and not to another.
+        split(4, 1, 12_000, vec![fish.clone()]),
+        split(5, 1, 9_600, vec![fish]),
     ];
-    let tables = [Some("桌 7"), None, Some("桌 8")];
+    let tables = [Some("桌 7"), None, Some("桌 8"), None, None];
     for (number, (split, reference)) in (1_u64..).zip(parts.into_iter().zip(tables)) {
         journal.write(Record::CashSale {
             payment: PaymentId::for_sale(till.tenant, till.terminal, Sequence(number)),
@@ -370,8 +387,8 @@ async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_tota
     }
     let ack = over_https(&till, &journal.all()).await;
     let told: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
-    assert_eq!((ack.through, told), (Sequence(3), vec![(3, Verdict::Held)]));
-    assert_eq!(books(&till).await, (3, 12_000, 0, 0));
+    assert_eq!((ack.through, told), (Sequence(5), vec![(3, Verdict::Held), (5, Verdict::Held)]));
+    assert_eq!(books(&till).await, (5, 20_000, 0, 0));
     for (number, reference) in [(1, "桌 7 · split 1-1"), (2, "split 1-2"), (3, "桌 8 · split 3-1")] {
         let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
         let (scope, _) = world.merchant();

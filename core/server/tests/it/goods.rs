@@ -310,6 +310,13 @@ async fn a_line_that_was_weighed_costs_its_weight() {
     };
     let made: Value = jade.owner.post("/v1/payments").key("one").json(&sale(&line, 584)).await.json(201);
     assert_eq!(made["goods"], json!([line]));
+    let mut keyed = line.clone();
+    keyed["weight_keyed"] = json!(true);
+    let made: Value = jade.owner.post("/v1/payments").key("keyed").json(&sale(&keyed, 584)).await.json(201);
+    assert_eq!(made["goods"], json!([keyed]));
+    keyed.as_object_mut().unwrap().remove("weight_grams");
+    let refused = jade.owner.post("/v1/payments").key("two").json(&sale(&keyed, 1_280)).await;
+    assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods/0")), "{}", refused.text);
     for minor in [583, 1_280] {
         let refused = jade.owner.post("/v1/payments").key("two").json(&sale(&line, minor)).await;
         assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods")), "{}", refused.text);

@@ -456,6 +456,7 @@ fn nothing_of_another_tenant_is_changed() {
             assert_eq!(outbox::hurry(tx, &scope, tea.terminal, NOW)?, 0);
             outbox::resend_at(tx, &scope, message, at(99))?;
             outbox::settle(tx, &scope, message, NOW)?;
+            outbox::withdraw(tx, &scope, "", NOW)?;
             plugin_kv::delete(tx, &scope, tea.account, "token")?;
             tenant_keys::add(tx, &scope, &secret, "master", NOW)?;
             tenant_keys::rewrap(tx, &scope, 1, &secret, "master")?;

@@ -129,7 +129,7 @@ pub(super) async fn silence(known: &Shared) {
     }
 }
 
-pub(super) fn clock(ahead_ms: i64) -> Millis {
+pub fn clock(ahead_ms: i64) -> Millis {
     Millis(i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() + ahead_ms)
 }
 

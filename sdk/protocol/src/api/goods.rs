@@ -31,6 +31,9 @@ pub struct Goods {
     /// It was weighed: 1 to [`crate::pricing::WEIGHT_MAX`] grams, without the tare. The quantity is 1 then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_grams: Option<Grams>,
+    /// That weight was keyed by hand: no scale and no label of one says it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weight_keyed: bool,
 }
 
 /// The tax on a line, as it was when it was sold.
@@ -55,13 +58,23 @@ impl Goods {
     /// A line of pieces without discount and tax.
     #[must_use]
     pub const fn plain(name: String, quantity: u32, price_minor: i64) -> Self {
-        Self { name, quantity, price_minor, discount_minor: 0, sale_discount_minor: 0, tax: None, weight_grams: None }
+        Self {
+            name,
+            quantity,
+            price_minor,
+            discount_minor: 0,
+            sale_discount_minor: 0,
+            tax: None,
+            weight_grams: None,
+            weight_keyed: false,
+        }
     }
 
     /// Whether a reader that knows neither discounts, taxes nor weights can read it.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.discount_minor == 0 && self.sale_discount_minor == 0 && self.tax.is_none() && self.weight_grams.is_none()
+        let is_counted = self.weight_grams.is_none() && !self.weight_keyed;
+        self.discount_minor == 0 && self.sale_discount_minor == 0 && self.tax.is_none() && is_counted
     }
 }
 
@@ -125,6 +138,8 @@ mod tests {
             Goods { sale_discount_minor: 1, ..plain.clone() },
             Goods { tax, ..plain.clone() },
             Goods { weight_grams: Some(Grams(456)), ..plain.clone() },
+            Goods { weight_grams: Some(Grams(456)), weight_keyed: true, ..plain.clone() },
+            Goods { weight_keyed: true, ..plain.clone() },
         ] {
             assert!(!more.is_plain());
             let text = serde_json::to_string(&more).expect("JSON");

@@ -18,6 +18,9 @@ pub enum CoreTime {
     Unsaid,
     /// Core was not heard of since the machine was switched on.
     Unknown,
+    /// The same, and the machine's clock is behind what core has said before: nobody knows when it was. The terminal's own word, for slips
+    /// and lists; in an entry it stands as `unknown`, since a core of before reads no other.
+    Lost,
     At(Millis),
 }
 
@@ -25,6 +28,11 @@ impl CoreTime {
     #[must_use]
     pub const fn is_unsaid(&self) -> bool {
         matches!(self, Self::Unsaid)
+    }
+
+    /// As an entry says it.
+    pub(super) const fn of_entry(self) -> Self {
+        if matches!(self, Self::Lost) { Self::Unknown } else { self }
     }
 }
 
@@ -48,11 +56,17 @@ impl Stamp {
     pub const fn at(self) -> Millis {
         match self.core {
             CoreTime::At(core) if is_off(self.machine, core) => core,
-            CoreTime::At(_) | CoreTime::Unknown | CoreTime::Unsaid => self.machine,
+            CoreTime::At(_) | CoreTime::Unknown | CoreTime::Lost | CoreTime::Unsaid => self.machine,
         }
     }
 
-    /// Whether the machine's clock is known to have been wrong.
+    /// Whether nobody knows when it was.
+    #[must_use]
+    pub const fn is_lost(self) -> bool {
+        matches!(self.core, CoreTime::Lost)
+    }
+
+    /// Whether the machine's clock is known to have been wrong, and what time it was.
     #[must_use]
     pub const fn is_machine_wrong(self) -> bool {
         matches!(self.core, CoreTime::At(core) if is_off(self.machine, core))

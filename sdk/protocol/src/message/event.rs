@@ -38,7 +38,8 @@ pub enum PushBody {
     /// at most one waits for each terminal.
     GoodsChanged,
     /// A customer has paid through a printed code of the shop, which nobody keyed here: to be said and shown. Sent to terminals that say
-    /// of themselves that they do that (`announces` in their health), and kept for a day; a terminal says it once for each payment.
+    /// of themselves that they do that (`announces` in their health), where the newest 20 wait for each; a terminal says it once for each
+    /// payment.
     /// `label`: the shop's own name for the code. `paid_at`: when the channel took the money, by the channel's clock.
     StaticCodePaid { payment: PaymentId, amount: Amount, paid_at: Millis, label: String },
 }

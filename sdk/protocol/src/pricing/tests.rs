@@ -27,6 +27,7 @@ fn line(text: &str) -> Line {
         quantity: weight.map_or_else(|| quantity.parse().expect("a quantity"), |_| 1),
         price_minor: price.parse().expect("a price"),
         weight_grams: weight,
+        weight_keyed: false,
         discount: None,
         tax: None,
     };
@@ -143,7 +144,8 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
                 Some(Discount::Minor(minor)) => Some(minor.min(gross)).filter(|minor| *minor > 0).map(Discount::Minor),
                 other => other,
             };
-            Line { name: format!("{quantity}-{price_minor}"), quantity, price_minor, weight_grams, discount, tax }
+            let (name, weight_keyed) = (format!("{quantity}-{price_minor}"), false);
+            Line { name, quantity, price_minor, weight_grams, weight_keyed, discount, tax }
         },
     );
     prop::collection::vec(line, 1..12)
@@ -175,6 +177,12 @@ fn what_is_weighed_costs_its_weight_rounded_half_up() {
     let mut two = price(&[line("456gx1280")], None).expect("a price").goods;
     two[0].quantity = 2;
     assert_eq!(net_minor(&two[0]), Err(LineError::Weight));
+    // Keyed or read, it costs the same; what was not weighed at all was not keyed.
+    let keyed = Line { weight_keyed: true, ..line("456gx1280") };
+    let goods = price(&[keyed], None).expect("a price").goods;
+    assert_eq!((net_minor(&goods[0]), goods[0].weight_keyed), (Ok(584), true));
+    let counted = Line { weight_keyed: true, ..line("1x1280") };
+    assert_eq!(price(&[counted], None), Err(PricingError::Line { line: 0, why: LineError::KeyedWeight }));
 }
 
 #[test]

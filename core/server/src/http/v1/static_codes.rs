@@ -1,5 +1,7 @@
 //! `/v1/static-codes`: printed codes for small stalls (聚合码). Customers who scan one come to `/s/{…}` (`http/static_page.rs`).
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{Currency, Millis, StaticCodeId, StoreId, TerminalId, api::Page, money::AMOUNT_MINOR_MAX};
 use saoma_store::{
@@ -26,6 +28,7 @@ use crate::{
         router::other_method,
         static_page, text,
     },
+    static_codes::Announcing,
 };
 
 /// Most codes of a merchant, those that were revoked too: a list is one page.
@@ -51,6 +54,9 @@ pub struct StaticCodeView {
     /// The terminal that says and shows what is paid through it, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     announce_at: Option<TerminalId>,
+    /// Whether that one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announcing: Option<Announcing>,
     /// For the shop's own people.
     label: String,
     /// Of one payment, in minor units of `currency`.
@@ -104,10 +110,15 @@ pub async fn list(
     caller: Caller<ReadPayments>,
 ) -> Result<web::Json<Page<StaticCodeView>>, Problem> {
     let scope = caller.scope()?;
-    let found =
-        app.store().read(move |tx| Ok::<_, StoreError>((static_codes::list(tx, &scope)?, currency(tx, &scope)?)));
-    let (codes, currency) = found.await?;
-    let items = codes.into_iter().map(|code| view(&app, code, currency)).collect();
+    let found = app.store().read(move |tx| {
+        let tills = terminals::list(tx, &scope, None)?;
+        Ok::<_, StoreError>((static_codes::list(tx, &scope)?, tills, currency(tx, &scope)?))
+    });
+    let (codes, tills, currency) = found.await?;
+    let announcing: BTreeMap<_, _> = tills.iter().map(|till| (till.id, Announcing::of(till))).collect();
+    let of = |code: &StaticCode| code.announce_at.and_then(|till| announcing.get(&till).copied());
+    let items = codes.into_iter().map(|code| (of(&code), code));
+    let items = items.map(|(announcing, code)| view(&app, Shown { code, announcing, currency })).collect();
     Ok(web::Json(Page { items, next_cursor: None }))
 }
 
@@ -150,8 +161,7 @@ pub async fn create(
         });
         note(tx, &who, "static_code.created", &code.id, &detail, code.created_at)?;
         static_codes::create(tx, &scope, &code)?;
-        let currency = currency(tx, &scope)?;
-        Ok(view(&app_in, code.clone(), currency))
+        Ok(view(&app_in, load(tx, &scope, code.id)?))
     };
     answered(&app, scope, wish, StatusCode::CREATED, make).await
 }
@@ -164,8 +174,8 @@ pub async fn show(
     caller: Caller<ReadPayments>,
     static_code: web::Path<StaticCodeId>,
 ) -> Result<web::Json<StaticCodeView>, Problem> {
-    let (code, currency) = load(&app, caller.scope()?, static_code.into_inner()).await?;
-    Ok(web::Json(view(&app, code, currency)))
+    let (scope, id) = (caller.scope()?, static_code.into_inner());
+    Ok(web::Json(view(&app, app.store().read(move |tx| load(tx, &scope, id)).await?)))
 }
 
 /// Changes where payments through the code are announced.
@@ -183,13 +193,13 @@ pub async fn change(
         let code = static_codes::load(tx, &scope, id)?;
         if code.announce_at != announce_at {
             check_terminal(tx, &scope, code.store, announce_at, "/announce_at")?;
-            note(tx, &who, "static_code.changed", &id, &json!({ "announce_at": announce_at }), now)?;
+            let detail = json!({ "announce_at": announce_at, "before": code.announce_at });
+            note(tx, &who, "static_code.changed", &id, &detail, now)?;
             static_codes::announce_at(tx, &scope, id, announce_at)?;
         }
-        Ok::<_, Problem>((static_codes::load(tx, &scope, id)?, currency(tx, &scope)?))
+        Ok::<_, Problem>(load(tx, &scope, id)?)
     });
-    let (code, currency) = changed.await?;
-    Ok(web::Json(view(&app, code, currency)))
+    Ok(web::Json(view(&app, changed.await?)))
 }
 
 /// The code as a picture: for printing, or for a terminal.
@@ -202,7 +212,8 @@ pub async fn picture(
     static_code: web::Path<StaticCodeId>,
     query: web::Query<PictureQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let (code, _) = load(&app, caller.scope()?, static_code.into_inner()).await?;
+    let (scope, id) = (caller.scope()?, static_code.into_inner());
+    let code = app.store().read(move |tx| static_codes::load(tx, &scope, id)).await?;
     query.answer(&url(&app, code.id))
 }
 
@@ -221,16 +232,22 @@ pub async fn revoke(
             note(tx, &who, "static_code.revoked", &id, &json!({}), now)?;
             static_codes::revoke(tx, &scope, id, now)?;
         }
-        Ok::<_, StoreError>((static_codes::load(tx, &scope, id)?, currency(tx, &scope)?))
+        load(tx, &scope, id)
     });
-    let (code, currency) = revoked.await?;
-    Ok(web::Json(view(&app, code, currency)))
+    Ok(web::Json(view(&app, revoked.await?)))
 }
 
-async fn load(app: &App, scope: TenantScope, id: StaticCodeId) -> Result<(StaticCode, Currency), Problem> {
-    let found =
-        app.store().read(move |tx| Ok::<_, StoreError>((static_codes::load(tx, &scope, id)?, currency(tx, &scope)?)));
-    Ok(found.await?)
+/// A code with what its view says besides.
+struct Shown {
+    code: StaticCode,
+    announcing: Option<Announcing>,
+    currency: Currency,
+}
+
+fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: StaticCodeId) -> Result<Shown, StoreError> {
+    let code = static_codes::load(tx, scope, id)?;
+    let till = code.announce_at.map(|till| terminals::load(tx, scope, till)).transpose()?;
+    Ok(Shown { code, announcing: till.as_ref().map(Announcing::of), currency: currency(tx, scope)? })
 }
 
 fn currency(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Currency, StoreError> {
@@ -281,13 +298,15 @@ fn url(app: &App, code: StaticCodeId) -> String {
     format!("{}{}", app.config().server.public_url, static_page::path(code))
 }
 
-fn view(app: &App, code: StaticCode, currency: Currency) -> StaticCodeView {
+fn view(app: &App, shown: Shown) -> StaticCodeView {
+    let Shown { code, announcing, currency } = shown;
     StaticCodeView {
         url: url(app, code.id),
         id: code.id,
         store: code.store,
         terminal: code.terminal,
         announce_at: code.announce_at,
+        announcing,
         label: code.label,
         min_minor: code.min_minor,
         max_minor: code.max_minor,

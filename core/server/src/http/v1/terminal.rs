@@ -10,7 +10,7 @@ use saoma_protocol::{
     Sequence, TerminalId,
     api::{Enrol, Enrolled, OfflineList, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
     cashier::CashierList,
-    message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
+    message::{Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
 use saoma_store::{
     Principal, StoreError, TenantScope, Tx, books, merchant_rules, outbox, stored_value::offline, stores, tenants,
@@ -24,6 +24,7 @@ use crate::{
     app::App,
     fleet::{
         enrol::{EnrolError, enrol as enrol_terminal, renew as renew_terminal},
+        inbox::take_health,
         sync::{SyncError, take_journal},
     },
     http::{
@@ -48,6 +49,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/cashiers").route(web::get().to(cashiers)))
         .service(resource("/terminal/offline-list").route(web::get().to(offline_list)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
+        .service(resource("/terminal/health").route(web::put().to(health)))
         .service(resource("/terminal/goods").route(web::get().to(goods::changes)))
         .service(resource("/terminal/pushes").route(web::get().to(pushes)))
         .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
@@ -260,6 +262,18 @@ pub async fn acknowledge(
     let (scope, terminal) = own(&caller)?;
     let (ids, now) = (body.into_inner().ids, app.now());
     app.store().write(move |tx| outbox::ack(tx, &scope, terminal, &ids, now)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// How the terminal does: the stand-in for the health topic. The newest replaces what was said before.
+#[utoipa::path(put, path = "/v1/terminal/health", tag = "terminal", request_body = Health, responses((status = 204)))]
+pub async fn health(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    body: web::Json<Health>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    take_health(&app, scope, terminal, body.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,12 +1,13 @@
 //! What a till hears of payments through a printed code.
 
-use saoma_channels::PaymentStatus;
+use saoma_channels::{PaymentStatus, RefundStatus};
 use saoma_protocol::{
     Millis, PaymentId, Sequence, StaticCodeId, TerminalId,
+    api::RefundKind,
     message::{Health, PushBody, Unsent},
 };
 use saoma_server::{
-    payments::{expire, payment_facts},
+    payments::{expire, give_back, payment_facts},
     workers::outbox::batch,
 };
 use saoma_store::{
@@ -19,7 +20,7 @@ use saoma_store::{
 
 use super::*;
 use crate::{
-    scheme_world::{Counter, Say, no_answer},
+    scheme_world::{Counter, Say, cny, giving_back, no_answer},
     town::Till,
 };
 
@@ -29,11 +30,13 @@ fn health(announces: bool) -> Health {
 }
 
 impl Stall {
-    /// What the till said of itself last.
-    fn says(&self, till: &Till, announces: bool) {
-        let said = serde_json::to_string(&health(announces)).unwrap();
-        self.town
-            .force(&format!("UPDATE terminals SET health_json = '{said}', health_at = 1 WHERE id = '{}'", till.id));
+    /// What a card of the code shows of the terminal that it names.
+    async fn announcing(&self) -> Value {
+        let path = format!("/v1/static-codes/{}", text(&self.code, "/id"));
+        let shown: Value = self.tea.owner.get(&path).await.json(200);
+        let listed: Value = self.tea.owner.get("/v1/static-codes").await.json(200);
+        assert_eq!(listed["items"].as_array().unwrap().as_slice(), std::slice::from_ref(&shown));
+        shown["announcing"].clone()
     }
 
     async fn announces_at(&self, till: Option<&Till>) -> Value {
@@ -59,6 +62,12 @@ impl Stall {
     }
 }
 
+/// The till says over HTTPS how it does, as one does whose network has no way to the broker.
+async fn says(till: &Till, announces: bool) {
+    let said = till.door.ask("PUT", "/v1/terminal/health").json(&health(announces)).await;
+    assert_eq!(said.status, 204, "{}", said.text);
+}
+
 /// What waits for the till.
 async fn heard(till: &Till) -> Vec<Value> {
     let told: Value = till.door.get("/v1/terminal/pushes?after=0").await.json(200);
@@ -71,14 +80,17 @@ async fn the_till_that_a_code_names_hears_once_what_was_paid_through_it() {
     let milk = stall.town.merchant("milk").await;
     let (till, other, stranger) =
         (stall.town.till(&stall.tea).await, stall.town.till(&stall.tea).await, stall.town.till(&milk).await);
-    for one in [&till, &other, &stranger] {
-        stall.says(one, true);
+    for one in [&other, &stranger] {
+        says(one, true).await;
     }
     stall.sells(100).await;
-    assert_eq!(stall.announced(), 0, "nobody has said where");
+    assert_eq!((stall.announced(), stall.announcing().await), (0, Value::Null), "nobody has said where");
     for _ in 0..2 {
         assert_eq!(stall.announces_at(Some(&till)).await["announce_at"], till.id);
     }
+    assert_eq!(stall.announcing().await, "unheard");
+    says(&till, true).await;
+    assert_eq!(stall.announcing().await, "ready");
     assert_eq!(stall.tea.audited("static_code.changed").await.len(), 1, "what was so before is no change");
 
     let number = stall.sells(1_250).await;
@@ -102,13 +114,20 @@ async fn the_till_that_a_code_names_hears_once_what_was_paid_through_it() {
     assert_eq!(stall.announced(), 1, "switched off");
     // An agent that does not know the word would leave it in the way of what it reads.
     stall.announces_at(Some(&till)).await;
-    stall.says(&till, false);
+    says(&till, false).await;
+    assert_eq!(stall.announcing().await, "unheard");
     stall.sells(400).await;
     assert_eq!(stall.announced(), 1, "to an agent of before");
-    stall.says(&till, true);
+    let row = |health: &str| format!("UPDATE terminals SET health_json = {health} WHERE id = '{}'", till.id);
+    stall.town.force(&row("'{'"));
+    stall.sells(450).await;
+    assert_eq!(stall.announced(), 1, "the money is booked, whatever is wrong with the terminal's row");
+    stall.town.force(&row("NULL"));
+    says(&till, true).await;
     stall.tea.owner.post(&format!("/v1/terminals/{}/revoke", till.id)).await.json::<Value>(200);
     stall.sells(500).await;
     assert_eq!(stall.announced(), 1, "to a terminal that is shut out");
+    assert_eq!(stall.announcing().await, "revoked");
     stall.tea.books_balance().await;
 }
 
@@ -183,6 +202,13 @@ impl Quay {
         sale
     }
 
+    /// Somebody pays through it, for nothing else.
+    async fn pays(&self) -> Sale {
+        let sale = self.asks(None).await;
+        self.counter.notified(&sale, PaymentStatus::Succeeded).await;
+        sale
+    }
+
     async fn announced(&self) -> Vec<PaymentId> {
         let (scope, till) = (self.counter.scope, self.till);
         let waiting = self.counter.app.store().read(move |tx| outbox::pending(tx, &scope, till, Sequence(0), 100));
@@ -221,14 +247,37 @@ async fn what_is_paid_late_or_twice_is_not_announced_as_received() {
 }
 
 #[tokio::test]
-async fn what_no_till_took_for_a_day_is_given_up() {
+async fn a_till_that_was_off_comes_back_to_the_newest_twenty() {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let quay = Quay::open().await;
-    let sale = quay.asks(None).await;
-    quay.counter.notified(&sale, PaymentStatus::Succeeded).await;
-    for (passed_ms, waiting) in [(0, 1), (DAY_MS, 1), (60_000, 0)] {
+    let mut paid = Vec::new();
+    for _ in 0..22 {
+        paid.push(quay.pays().await.payment.payment.id);
+    }
+    for passed_ms in [0, 2 * DAY_MS] {
         quay.counter.later(passed_ms);
         batch(&quay.counter.app).await.unwrap();
-        assert_eq!(quay.announced().await.len(), waiting, "{passed_ms} ms later");
+        assert_eq!(quay.announced().await, paid[2..], "{passed_ms} ms later");
     }
+}
+
+#[tokio::test]
+async fn what_goes_back_before_the_till_hears_of_it_is_not_announced() {
+    let quay = Quay::open().await;
+    let counter = &quay.counter;
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    let (one, other) = (quay.pays().await.payment.payment.id, quay.pays().await.payment.payment.id);
+    for (number, payment, amount, left) in
+        [(1, one, Some(cny(400)), vec![one, other]), (2, other, None, vec![one]), (3, one, None, vec![])]
+    {
+        let wish = giving_back(number, payment, RefundKind::Refund, amount);
+        give_back(&counter.app, counter.scope, wish).await.unwrap();
+        assert_eq!(quay.announced().await, left, "after refund {number}");
+    }
+    // The channel has undone it by itself.
+    let undone = quay.pays().await;
+    counter.scheme.always("query", Say::Status(PaymentStatus::Closed));
+    let _workers = counter.workers();
+    counter.notified(&undone, PaymentStatus::Closed).await;
+    counter.in_time("the channel's word to be believed", async || quay.announced().await.is_empty()).await;
 }
