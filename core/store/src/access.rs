@@ -229,6 +229,26 @@ pub fn by_terminal(
     Ok(Principal::Terminal { scope, terminal, store: stored.store })
 }
 
+/// The terminal of `tenant` that signed something by the key of its certificate (its serial in lower-case hex), wherever that came from; with
+/// that key, if it is known. Whether the signature fits is the caller's to check, with the key.
+///
+/// # Errors
+/// As [`by_terminal`]; `NotFound` also if the terminal is another tenant's.
+pub fn by_terminals_key(
+    tx: &mut Tx<'_>,
+    (tenant, terminal): (TenantId, TerminalId),
+    certificate_serial: &str,
+    now: Millis,
+) -> Result<(TenantScope, StoreId, Option<Vec<u8>>), StoreError> {
+    let Principal::Terminal { scope, store, .. } = by_terminal(tx, terminal, certificate_serial, now)? else {
+        return Err(NO_TERMINAL);
+    };
+    if scope.tenant() != tenant {
+        return Err(NO_TERMINAL);
+    }
+    Ok((scope, store, terminals::public_key(tx, &scope, terminal, certificate_serial)?))
+}
+
 /// The same caller as things stand now, for a connection that stays open after its credential was checked.
 ///
 /// # Errors

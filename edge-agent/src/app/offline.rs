@@ -274,6 +274,6 @@ pub(super) const fn keyed_at(tender: &Tender, machine: Millis) -> Millis {
     match tender {
         Tender::Offline { spent, .. } => spent.at,
         Tender::Stored { sold, .. } => sold.at,
-        Tender::Cash { .. } | Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => machine,
+        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => machine,
     }
 }

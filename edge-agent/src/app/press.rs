@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::RefundState};
+use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::RefundState, code::phone::is_confirmation};
 use tokio::sync::oneshot;
 
 use super::{
@@ -75,7 +75,7 @@ impl Owner {
             (SaleMethod::Scan, None) => self.offline.is_on(),
             (SaleMethod::Scan, Some(code)) => is_meant(code.0.expose()) && self.line.is_lost(),
             (SaleMethod::Card, _) => self.offline.sells_to_cards() && self.line.is_lost(),
-            (SaleMethod::Code, _) => false,
+            (SaleMethod::Code, _) => self.phone_carries() && self.line.is_lost(),
         }
     }
 
@@ -149,6 +149,9 @@ impl Owner {
         }
         let tender = match tender {
             Some(Tender::Scan { code }) => Some(self.offline_tender(code, order.amount, order.split.is_some())?),
+            Some(Tender::Code) if self.phone_carries() => {
+                Some(self.phone_tender(order.amount, order.split.is_some()).await?)
+            }
             other => other,
         };
         let Some(tender) = tender else {
@@ -230,7 +233,7 @@ impl Owner {
         press: Press,
         approval: Option<Approval>,
     ) -> Result<Option<RefundId>, Refused> {
-        let repeatable = matches!(press, Press::Query | Press::Cancel);
+        let repeatable = matches!(press, Press::Query | Press::Cancel | Press::Confirm { .. });
         if let Some(Seen { refund, .. }) = self.seen(&pressed).await?
             && !repeatable
         {
@@ -261,7 +264,14 @@ impl Owner {
         let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
             Press::Query => (Event::QueryPressed, None),
-            Press::Cancel => (Event::CancelPressed, None),
+            Press::Cancel => {
+                self.check_may_cancel(payment).await?;
+                (Event::CancelPressed, None)
+            }
+            Press::Confirm { confirmation } => {
+                self.check_confirmation(payment, confirmation).await?;
+                (Event::Confirmed, None)
+            }
             Press::Void => {
                 let utc_offset_minutes = self.config.till.utc_offset_minutes;
                 (Event::VoidPressed { refund, cashier, utc_offset_minutes }, Some(refund))
@@ -331,6 +341,9 @@ impl Owner {
                 Err(Refused::SaleNotFound) => Err(Refused::ReceiptElsewhere),
                 Err(error) => Err(error),
             };
+        }
+        if is_confirmation(text.expose()) {
+            return self.scan_confirmation(&text).await;
         }
         let is_offline = is_meant(text.expose());
         let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {

@@ -22,6 +22,12 @@ use crate::{
     },
 };
 
+/// Whether a customer may pay by what is shown of it. The machine's clock is as good as core's for that, or the till says so.
+fn is_on_show(sale: &sale::Sale) -> bool {
+    let of_phone = sale.kept.phone.as_ref().filter(|_| sale.awaits_phone());
+    sale.state() == Some(PaymentState::Presenting) || of_phone.is_some_and(|phone| now() < phone.expires_at)
+}
+
 impl Owner {
     /// Tells every page that listens.
     pub(super) fn emit(&self, name: &'static str, data: &impl Serialize) {
@@ -89,6 +95,7 @@ impl Owner {
             catalogue_count: self.catalogue.count,
             offline: self.offline_view(),
             stored: self.stored_view(),
+            phone: self.phone_view(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             awaiting_card: self.card.as_ref().map(Waiting::view),
             open_sales: self
@@ -144,7 +151,7 @@ impl Owner {
         let presenting = self
             .sales
             .values()
-            .filter(|held| held.sale.state() == Some(PaymentState::Presenting) && !held.sale.is_cancelling())
+            .filter(|held| is_on_show(&held.sale) && !held.sale.is_cancelling())
             .max_by_key(|held| held.sale.kept.counter);
         match presenting {
             Some(held) => sale::display(&held.sale),

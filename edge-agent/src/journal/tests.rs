@@ -74,6 +74,7 @@ fn kept(number: u8) -> Kept {
         offline: false,
         stored: false,
         loss_unseen: false,
+        phone: None,
     }
 }
 

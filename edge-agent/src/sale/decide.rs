@@ -1,10 +1,12 @@
 //! What follows from what: every transition of a sale.
 
+mod phone;
+mod refunds;
 mod stored;
 
 use saoma_protocol::{
     Amount, Millis, RefundId,
-    api::{Failure, PaymentState, PaymentView, Problem, RefundState, RefundView},
+    api::{Failure, PaymentState, PaymentView, Problem, RefundState},
     journal::{Method, Record},
 };
 
@@ -46,6 +48,7 @@ pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal
         Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
         Event::ReprintPressed => step.reprint_pressed()?,
         Event::AcknowledgePressed => step.acknowledge_pressed()?,
+        Event::Confirmed => step.confirmed(),
         Event::PaperIsBack { slip } => step.print_again(slip),
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
         Event::Pushed { view, refund } => {
@@ -91,7 +94,7 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::NotSent { .. } => {
+            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::NotSent { .. } => {
                 return Err(self.refused("queried"));
             }
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
@@ -317,6 +320,7 @@ impl Step {
                     self.refund_failed(refund, not_booked());
                 }
             }
+            (_, Stage::Sending { .. }) if self.sale.kept.phone.is_some() => self.never_opened(),
             (_, Stage::Sending { .. }) => {
                 let waits = &mut self.sale.waits;
                 waits.not_found += 1;
@@ -335,7 +339,7 @@ impl Step {
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
             (_, Stage::Stored { .. }) => self.not_booked_yet(),
-            (_, Stage::Known { .. } | Stage::Offline) => {
+            (_, Stage::Known { .. } | Stage::Offline | Stage::Confirmed) => {
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm {
                     code: "core_forgot_sale",
@@ -388,7 +392,13 @@ impl Step {
     /// The sale did not and will not reach core from here.
     fn give_up(&mut self, failure: Failure) {
         let Stage::Sending { method, cancelling } = self.sale.kept.stage else { return };
-        let state = if cancelling { PaymentState::Cancelled } else { PaymentState::Failed };
+        let state = if cancelling {
+            PaymentState::Cancelled
+        } else if self.sale.kept.phone.is_some() {
+            PaymentState::Expired
+        } else {
+            PaymentState::Failed
+        };
         self.sale.kept.stage = Stage::NotSent { method, state, failure };
         self.sale.waits = Waits::default();
         self.journal_settled(state, 0);
@@ -423,6 +433,13 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        if let Some(why) = kept.is_not_of_its_code(&view) {
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message: why });
+            return false;
+        }
+        if matches!(kept.stage, Stage::Confirmed) && !is_paid {
+            return self.unpaid_once_confirmed(&view);
+        }
         let stored = kept.stored;
         // Before this disk was set back it may have sold something else under this number: core books this one under another, if at all.
         if let Stage::Stored { held, .. } = &mut kept.stage
@@ -439,6 +456,7 @@ impl Step {
             // Core books what an offline code paid, and nothing else under its number.
             Stage::Offline => (Method::CustomerPresented, false),
             Stage::Stored { .. } => (Method::Card, false),
+            Stage::Confirmed => (Method::MerchantPresented, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
@@ -466,65 +484,6 @@ impl Step {
             self.effects.push(Effect::Print(Slip::Sale));
         }
         true
-    }
-
-    /// As [`Self::learn`], of a refund.
-    fn learn_refund(&mut self, view: &RefundView) -> bool {
-        let kept = &mut self.sale.kept;
-        let (payment, sold) = (kept.payment, kept.amount);
-        let held = kept.refunds.iter_mut().find(|held| held.refund == view.id);
-        let fits = held.as_ref().map_or_else(
-            || view.amount.currency() == sold.currency() && view.amount.minor() <= sold.minor(),
-            |held| view.amount == held.amount,
-        );
-        if view.payment != payment || !fits {
-            let message = format!(
-                "core answered about {} of {} ({}) as a refund of {payment} ({sold})",
-                view.id, view.payment, view.amount
-            );
-            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
-            return false;
-        }
-        // From here on core has it, whatever becomes of further requests.
-        self.sale.waits.certain.retain(|certain| *certain != view.id);
-        let Some(held) = held else {
-            // Keyed on the dashboard, or made by core itself: known here, journaled there.
-            kept.refunds.push(Refund::of(view));
-            return true;
-        };
-        if held.answered && view.version <= held.version {
-            return true;
-        }
-        let was_open = held.is_open();
-        held.state = view.state;
-        held.answered = true;
-        held.failure = view.failure.clone();
-        held.version = view.version;
-        let (refund, state, is_open) = (held.refund, held.state, held.is_open());
-        if was_open && !is_open {
-            self.refund_settled(refund, state);
-        }
-        true
-    }
-
-    fn refund_settled(&mut self, refund: RefundId, state: RefundState) {
-        let payment = self.sale.kept.payment;
-        self.records.push(Record::RefundSettled { refund, payment, state });
-        if state == RefundState::Succeeded {
-            self.effects.push(Effect::Print(Slip::Refund(refund)));
-        }
-    }
-
-    fn refund_failed(&mut self, refund: RefundId, failure: Failure) {
-        let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
-        // What core has taken fails by core's word on it alone.
-        if held.answered || !held.is_open() {
-            return;
-        }
-        held.state = RefundState::Failed;
-        held.answered = true;
-        held.failure = Some(failure);
-        self.refund_settled(refund, RefundState::Failed);
     }
 
     fn tick(&mut self, mqtt: bool, poll_ms: i64) {
@@ -559,7 +518,7 @@ impl Step {
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } | Stage::Stored { left: true, .. } => {}
             Stage::Stored { .. } => self.ask(Ask::Fetch),
-            Stage::Offline => {
+            Stage::Offline | Stage::Confirmed => {
                 if let Some(ask) = refunds {
                     self.ask(ask);
                 }
@@ -581,7 +540,9 @@ impl Step {
         let age = self.now.since(self.sale.kept.keyed_at);
         let fresh = (-RESEND_MS_MAX..=RESEND_MS_MAX).contains(&age);
         let waits = &self.sale.waits;
-        let sendable = method == Method::MerchantPresented || waits.code.is_some() || waits.card.is_some();
+        // A code that the customer's phone carries, the terminal does not.
+        let is_code = method == Method::MerchantPresented && self.sale.kept.phone.is_none();
+        let sendable = is_code || waits.code.is_some() || waits.card.is_some();
         self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
     }
 }

@@ -43,7 +43,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             cashier: cashier.clone(),
             quote: quote.clone(),
         },
-        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
+        Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
             counter,
             amount,
@@ -60,6 +60,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         Tender::Card { card } | Tender::Stored { card, .. } => Some(card.shown.clone()),
         _ => None,
     };
+    let phone = if let Tender::Phone(shown) = &tender { Some((**shown).clone()) } else { None };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
             let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
@@ -73,6 +74,12 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         Tender::Offline { .. } => {
             (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
         }
+        // It is on show, and none of our requests can tell core of it.
+        Tender::Phone(_) => {
+            let method = Method::MerchantPresented;
+            let waits = Waits { unanswered: Some(0), ..Waits::default() };
+            (Stage::Sending { method, cancelling: false }, Vec::new(), waits, ReceiptState::None)
+        }
         // No request is in doubt: the entry alone tells core.
         Tender::Stored { .. } => {
             let waits = Waits { unanswered: Some(0), ..Waits::default() };
@@ -83,7 +90,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             let (code, card) = match tender {
                 Tender::Scan { code } => (Some(code), None),
                 Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } | Tender::Stored { .. } => (None, None),
+                _ => (None, None),
             };
             let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
             (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
@@ -99,6 +106,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         quote,
         cashier,
         card,
+        phone,
         keyed_at: now,
         stage,
         refunds: Vec::new(),
@@ -116,6 +124,6 @@ const fn method_of(tender: &Tender) -> Method {
     match tender {
         Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
         Tender::Card { .. } | Tender::Stored { .. } => Method::Card,
-        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
+        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) => Method::MerchantPresented,
     }
 }

@@ -458,6 +458,7 @@ mod tests {
             offline: false,
             stored: false,
             loss_unseen: false,
+            phone: None,
         };
         (payment(number), kept)
     }

@@ -3,6 +3,7 @@
 
 mod books;
 mod offline;
+mod phone;
 pub mod quotes;
 mod signed;
 

@@ -53,6 +53,7 @@ mod packages_rules_mishaps;
 mod pay_page;
 mod peers;
 mod people;
+mod phone_codes;
 mod plugin_registry;
 mod plugin_tools;
 /// The store's own way to a private PostgreSQL.

@@ -351,7 +351,7 @@ async fn offline_list(hall: &Hall) -> Result<Answer, Problem> {
         let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
         let denied = offline::grants::denied(tx, &scope, now)?.iter().map(ToString::to_string).collect();
         let cards = stored_cards::limits(&app, tx, &scope)?;
-        Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
+        Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards, phone: None })
     };
     json(200, &hall.app.store().read(read).await?)
 }

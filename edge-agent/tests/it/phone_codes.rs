@@ -1,0 +1,251 @@
+//! A till with no network shows a code, and the customer's phone carries it to core.
+
+use saoma_edge::{
+    journal::{Settings, look},
+    signer::public_key,
+};
+use saoma_protocol::{
+    Amount, Currency, Millis, PaymentId,
+    api::{OfflineList, PaymentState, PhoneLimits},
+    code::phone::{ConfirmKey, PATH, PhoneCode},
+    journal::{Method, Record},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    hand::signer,
+    shop::{Reply, Shop, fresh_key, nothing, number, until},
+};
+
+const BASE: &str = "https://pay.example";
+
+fn key() -> ConfirmKey {
+    ConfirmKey::new([7; 32])
+}
+
+fn list(code_seconds: u16) -> OfflineList {
+    let phone = PhoneLimits {
+        currency: Currency::CNY,
+        sale_minor_max: 20_000,
+        code_seconds,
+        list_hours_max: 24,
+        base_url: BASE.to_owned(),
+        confirm_key: key(),
+    };
+    let (issuers, denied) = (Vec::new(), Vec::new());
+    OfflineList { issued_at: Millis(0), limits: None, issuers, denied, cards: None, phone: Some(phone) }
+}
+
+/// What is on show of the sale.
+fn code(sale: &Value) -> PhoneCode {
+    let link = sale["code_url"].as_str().unwrap_or_else(|| panic!("no code: {sale}"));
+    let text = link.strip_prefix(BASE).and_then(|rest| rest.strip_prefix(PATH)).unwrap();
+    PhoneCode::parse(text).unwrap()
+}
+
+fn letters(sale: &Value) -> String {
+    code(sale).sale.confirmation(&key()).letters()
+}
+
+impl Shop {
+    /// Where codes are shown, and with no network.
+    async fn open_alone(code_seconds: u16) -> Self {
+        let mut shop = Self::open().await;
+        shop.core_says(|offline| *offline = Some(list(code_seconds))).await;
+        until("the list", async || shop.till.get("/api/state").await["phone"].is_object().then_some(())).await;
+        shop.core.switch_off().await;
+        shop.online(false).await;
+        shop
+    }
+
+    async fn shows(&self, minor: i64) -> Reply {
+        self.till.post("/api/sales", &json!({"amount_minor": minor, "method": "code"}), &fresh_key()).await
+    }
+
+    async fn shown(&self, minor: i64) -> Value {
+        let reply = self.shows(minor).await;
+        assert_eq!((reply.status.as_u16(), &reply.body["state"]), (201, &json!("sending")), "{}", reply.body);
+        assert_eq!(reply.body["phone"], true, "{}", reply.body);
+        reply.body
+    }
+
+    async fn confirms(&self, payment: PaymentId, letters: &str) -> Reply {
+        self.till.press(payment, "confirm", json!({"letters": letters})).await
+    }
+
+    async fn scans_text(&self, text: &str) -> Reply {
+        self.till.post("/api/scan", &json!({"text": text}), &fresh_key()).await
+    }
+}
+
+fn refusal(reply: &Reply) -> (u16, &str) {
+    (reply.status.as_u16(), reply.body["code"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_customers_phone_brings_back_pays_the_sale_once() {
+    let mut shop = Shop::open_alone(300).await;
+    assert_eq!(shop.till.get("/api/state").await["phone"], json!({"why": null, "detail": null}));
+    let body = json!({"amount_minor": 1_250, "method": "code"});
+    let sold = shop.till.post("/api/sales", &body, "intent-1").await;
+    let sale = &sold.body;
+    assert_eq!((sold.status.as_u16(), &sale["actions"]), (201, &json!(["query", "confirm", "cancel"])), "{sale}");
+    let (payment, code_1) = (number(sale), code(sale));
+    // Signed by the terminal, for this sale; and it is what the customer sees.
+    assert!(code_1.is_signed_by(&public_key(signer().certificate()).unwrap()));
+    assert_eq!((code_1.sale.payment(), code_1.sale.amount), (payment, Amount::new(1_250, Currency::CNY).unwrap()));
+    assert_eq!((code_1.sale.lives_seconds, code_1.sale.certificate.hex().as_str()), (300, signer().serial()));
+    let display = shop.till.get("/api/display").await;
+    assert_eq!((&display["kind"], &display["code_url"]), (&json!("code"), &sale["code_url"]), "{display}");
+    let told = serde_json::to_string(sale).unwrap();
+    assert!(!told.contains(&letters(sale)), "what the customer shall bring is nowhere here: {told}");
+
+    // The customer may still pay it: it cannot be given up, and nothing but core's word pays it.
+    assert_eq!(refusal(&shop.till.press(payment, "cancel", nothing()).await), (409, "phone_not_over"));
+    assert_eq!(refusal(&shop.confirms(payment, "AAAA2222").await), (409, "phone_confirmation_wrong"));
+    assert_eq!(refusal(&shop.confirms(payment, "AAAA").await), (409, "phone_confirmation_unread"));
+    let second = shop.shown(1_250).await;
+    assert_eq!(refusal(&shop.confirms(number(&second), &letters(sale)).await), (409, "phone_confirmation_wrong"));
+    for (text, code) in [
+        ("SPC1:1", "phone_confirmation_unread"),
+        ("SPC1:77:AAAA2222", "phone_confirmation_elsewhere"),
+        ("SPC1:1:AAAA2222", "phone_confirmation_wrong"),
+    ] {
+        assert_eq!(refusal(&shop.scans_text(text).await), (409, code), "{text}");
+    }
+
+    // The plug is pulled in the middle, and there is still no network: it waits as it did, and the same press is the same sale.
+    shop.kill_till();
+    shop.start_till().await;
+    let again = shop.till.post("/api/sales", &body, "intent-1").await;
+    assert_eq!((again.status.as_u16(), &again.body["code_url"]), (200, &sale["code_url"]), "{}", again.body);
+
+    // Typed as people type; the receipt comes, and the journal has it.
+    let typed = format!(" {}-{}", letters(sale).split_at(4).0.to_lowercase(), letters(sale).split_at(4).1);
+    let paid = shop.confirms(payment, &typed).await;
+    assert_eq!((paid.status.as_u16(), &paid.body["state"]), (200, &json!("succeeded")), "{}", paid.body);
+    shop.till.sees(payment, "receipt", "printed").await;
+    shop.till.receipt_with("12.50").await;
+    // Shown again it is the same sale, and prints nothing.
+    let scanned = shop.scans_text(&code_1.sale.confirmation(&key()).text(code_1.sale.counter)).await;
+    assert_eq!((&scanned.body["result"], number(&scanned.body["sale"])), (&json!("found"), payment));
+    // The other one is scanned.
+    let text = code(&second).sale.confirmation(&key()).text(code(&second).sale.counter);
+    let scanned = shop.scans_text(&text).await;
+    assert_eq!(
+        (scanned.status.as_u16(), &scanned.body["sale"]["state"]),
+        (200, &json!("succeeded")),
+        "{}",
+        scanned.body
+    );
+
+    // What core says itself, once it is there, is the same, and the till has sent neither sale.
+    for sale in [sale, &second] {
+        let payment = shop.core.phone_opens(&code(sale));
+        shop.core.customer_pays(payment);
+    }
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    let settled = |known: &mut crate::core::Known, payment: PaymentId| {
+        let is_it = |record: &&Record| matches!(record, Record::SaleSettled { payment: of, .. } if *of == payment);
+        known.journal.iter().filter(is_it).cloned().collect::<Vec<_>>()
+    };
+    for payment in [payment, number(&second)] {
+        let records = shop.core.look(|known| settled(known, payment));
+        assert!(
+            matches!(records.as_slice(), [Record::SaleSettled { state: PaymentState::Succeeded, .. }]),
+            "{records:?}"
+        );
+    }
+    let keyed = shop.core.look(|known| known.journal.clone()).into_iter();
+    let by_code = keyed.filter(|record| matches!(record, Record::SaleKeyed { method: Method::MerchantPresented, .. }));
+    assert_eq!(by_code.count(), 2);
+    until("core's own word", async || shop.till.sale(payment).await["channel"].is_string().then_some(())).await;
+    assert_eq!(shop.core.look(|known| known.created.clone()), [""; 0], "nothing was sent to be charged");
+    assert_eq!(shop.till.get("/api/state").await["alarms"], json!([]));
+    let refunded = shop.till.press(payment, "refund", json!({"amount_minor": 250})).await;
+    assert_eq!(refunded.status, 200, "{}", refunded.body);
+    shop.till.sees(payment, "state", "partly_refunded").await;
+    shop.nothing_unsent().await;
+    assert_eq!(shop.till.get("/api/books").await["agree"], true);
+    shop.stop_till().await;
+    let settings = Settings { path: shop.folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
+    let told = look(&settings).unwrap().replay().unwrap();
+    assert_eq!((told.sales, told.differences), (2, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_network_is_back_the_till_finds_out_by_itself() {
+    let mut shop = Shop::open_alone(300).await;
+    let sale = shop.shown(900).await;
+    let payment = shop.core.phone_opens(&code(&sale));
+    shop.core.switch_on();
+    shop.till.sees(payment, "state", "presenting").await;
+    shop.core.customer_pays(payment);
+    let paid = shop.till.sees(payment, "state", "succeeded").await;
+    assert!(paid["phone"].is_null(), "{paid}");
+    shop.till.sees(payment, "receipt", "printed").await;
+    // The customer comes with the confirmation all the same.
+    let confirmed = shop.confirms(payment, &letters(&sale)).await;
+    assert_eq!((confirmed.status.as_u16(), &confirmed.body["state"]), (200, &json!("succeeded")));
+    assert_eq!(shop.core.look(|known| known.created.clone()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_opened_is_over_by_cores_clock_alone() {
+    let mut shop = Shop::open_alone(30).await;
+    let (sale, other) = (shop.shown(900).await, shop.shown(800).await);
+    let (payment, other) = (number(&sale), number(&other));
+    shop.core.switch_on();
+    shop.online(true).await;
+    shop.till.press(payment, "query", nothing()).await;
+    // Core does not have it, and the customer may be on the way.
+    let asked = shop.till.sale(payment).await;
+    assert_eq!((&asked["state"], &asked["phone"]), (&json!("sending"), &json!(true)), "{asked}");
+    assert_eq!(refusal(&shop.till.press(payment, "cancel", nothing()).await), (409, "phone_not_over"));
+    // Two minutes pass there.
+    shop.core.look(|known| known.ahead_ms = 120_000);
+    shop.core_says(|_| ()).await;
+    let over = shop.till.sees(payment, "state", "expired").await;
+    assert_eq!((&over["failure"]["code"], &over["settled"]), (&json!("phone_over"), &json!(true)), "{over}");
+    shop.till.sees(other, "state", "expired").await;
+    // The word of a phone that was slow all the same is core's.
+    let confirmed = shop.confirms(payment, &letters(&sale)).await;
+    assert_eq!((confirmed.status.as_u16(), &confirmed.body["state"]), (200, &json!("succeeded")), "{}", confirmed.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_core_sold_before_under_the_number_pays_nothing() {
+    let mut shop = Shop::open_alone(300).await;
+    let sale = shop.shown(900).await;
+    // Before this disk was set back.
+    let payment = shop.core.sold_before(&code(&sale));
+    shop.core.switch_on();
+    until("the alarm", async || {
+        let state = shop.till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "core_answered_oddly").then_some(())
+    })
+    .await;
+    assert_eq!(shop.till.sale(payment).await["state"], "sending");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_within_cores_terms_says_what_to_do() {
+    let mut shop = Shop::open_alone(300).await;
+    assert_eq!(refusal(&shop.shows(20_001).await), (409, "phone_sale_cap"));
+    let part = json!({"amount_minor": 500, "method": "code", "split": {"begin": {"total_minor": 1_000}}});
+    let refused = shop.till.post("/api/sales", &part, &fresh_key()).await;
+    assert_eq!(refusal(&refused), (409, "phone_split"), "{}", refused.body);
+    // With a network it is core's own code, as ever; and without core's leave there is none.
+    shop.core.switch_on();
+    shop.online(true).await;
+    let ordinary = shop.shows(100).await;
+    assert!(ordinary.status == 201 && ordinary.body["phone"].is_null(), "{}", ordinary.body);
+    shop.till.sees(number(&ordinary.body), "state", "presenting").await;
+    shop.core_says(|offline| *offline = offline.take().map(|list| OfflineList { phone: None, ..list })).await;
+    until("no leave", async || shop.till.get("/api/state").await["phone"].is_null().then_some(())).await;
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    let reply = shop.shows(100).await;
+    assert!(reply.body["phone"].is_null() && reply.body["code_url"].is_null(), "{}", reply.body);
+}
