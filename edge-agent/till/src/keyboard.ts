@@ -21,6 +21,7 @@ const PLAIN: Readonly<Record<string, Press>> = {
   F9: { kind: 'info' },
   F10: { kind: 'training' },
   Insert: { kind: 'function', key: 'acknowledge' },
+  End: { kind: 'function', key: 'confirm' },
   ...Object.fromEntries(FUNCTION_KEYS.map(([key, name]) => [key, { kind: 'function', key: name } as const])),
 };
 
