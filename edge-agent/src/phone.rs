@@ -184,7 +184,8 @@ mod tests {
             open(&known(), &limits(), dollars, (Some(&now), NOW)).unwrap_err(),
             PhoneRefusal::Currency(Currency::CNY)
         );
-        let apart = open(&known(), &limits(), Amount::new(1, Currency::CNY).unwrap(), (Some(&now), NOW.plus(60_000)));
+        let (terms, one) = (limits(), Amount::new(1, Currency::CNY).unwrap());
+        let apart = open(&known(), &terms, one, (Some(&now), NOW.plus(60_000)));
         assert_eq!(apart.unwrap_err().code(), "phone_clock_wrong");
     }
 
