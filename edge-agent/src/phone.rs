@@ -40,7 +40,7 @@ impl PhoneShown {
     /// Whether nobody can pay by it any more, but for what the scheme tells late. `at`: core's clock; none if it is not known.
     #[must_use]
     pub fn is_over(&self, at: Option<Millis>) -> bool {
-        at.is_some_and(|at| at >= self.expires_at.plus(GRACE_SECONDS * 1_000))
+        at.is_some_and(|at| at >= self.expires_at.plus((GRACE_SECONDS + SKEW_SECONDS) * 1_000))
     }
 }
 
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_over_a_minute_after_its_end_and_never_while_nobody_knows_the_time() {
+    fn a_code_is_over_a_minute_and_a_half_after_its_end_and_never_while_nobody_knows_the_time() {
         let confirmation = "ABCD2345".parse().unwrap();
         let shown = PhoneShown { link: String::new(), made_at: NOW, expires_at: NOW.plus(300_000), confirmation };
         for (at, is_over) in [
             (Some(NOW), false),
             (Some(NOW.plus(300_000)), false),
-            (Some(NOW.plus(359_999)), false),
-            (Some(NOW.plus(360_000)), true),
+            (Some(NOW.plus(389_999)), false),
+            (Some(NOW.plus(390_000)), true),
             (None, false),
         ] {
             assert_eq!(shown.is_over(at), is_over, "{at:?}");

@@ -83,7 +83,7 @@ pub fn is_served(app: &App, tenant: TenantId, account: &ChannelAccount, currency
     })
 }
 
-/// What a terminal is told of such codes; `None`: it shows none.
+/// What a terminal is told of such codes; `None`: it shows none. `serial`: of the certificate that it showed.
 ///
 /// # Errors
 /// Of the store.
@@ -91,7 +91,7 @@ pub fn limits(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    terminal: TerminalId,
+    (terminal, serial): (TerminalId, &str),
 ) -> Result<Option<PhoneLimits>, StoreError> {
     let Some(policy) = phone_policies::load(tx, scope)?.filter(|policy| policy.enabled) else { return Ok(None) };
     let currency = tenants::load(tx, scope)?.currency;
@@ -105,13 +105,14 @@ pub fn limits(
         code_seconds: policy.code_seconds,
         list_hours_max: policy.list_hours_max,
         base_url: app.config().server.public_url.clone(),
-        confirm_key: confirm_key(app, scope.tenant(), terminal),
+        confirm_key: confirm_key(app, (scope.tenant(), terminal), serial),
     }))
 }
 
-/// That terminal's and core's alone: it tells nothing of the key that it is made by, nor of any other terminal's.
-fn confirm_key(app: &App, tenant: TenantId, terminal: TerminalId) -> ConfirmKey {
-    let made = [KEY_DOMAIN, tenant.as_bytes(), terminal.as_bytes()].concat();
+/// Core's and that terminal's alone, for as long as it signs by that certificate: a machine that was shut out makes no word for the one that took
+/// its place. It tells nothing of the key that it is made by, nor of any other.
+fn confirm_key(app: &App, (tenant, terminal): (TenantId, TerminalId), serial: &str) -> ConfirmKey {
+    let made = [KEY_DOMAIN, tenant.as_bytes(), terminal.as_bytes(), serial.as_bytes()].concat();
     let tag = hmac::sign(app.pay_code_key(), &made);
     let mut key = [0; 32];
     key.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
@@ -121,7 +122,7 @@ fn confirm_key(app: &App, tenant: TenantId, terminal: TerminalId) -> ConfirmKey 
 /// Core's word that the sale is paid, for the terminal that asked for it. The caller has seen that it is.
 #[must_use]
 pub fn confirmation(app: &App, sale: &PhoneSale) -> Confirmation {
-    sale.confirmation(&confirm_key(app, sale.tenant, sale.terminal))
+    sale.confirmation(&confirm_key(app, (sale.tenant, sale.terminal), &sale.certificate.hex()))
 }
 
 /// The code in the path of a link, if a terminal signed it that may sell.

@@ -98,6 +98,8 @@ impl Owner {
             tracing::error!(error = error.chain(), "the journal is signed with the old key");
         }
         self.core.switch_to(&core);
+        // Core's word on what is paid by customers' phones is made for the new certificate from now on.
+        self.offline.connected();
         if let Some(mqtt) = &self.mqtt {
             match mqtt::options(&self.identity, tls, &self.config.link) {
                 Ok(options) => mqtt.switch_to(options),

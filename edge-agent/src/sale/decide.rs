@@ -334,7 +334,9 @@ impl Step {
                 }
             }
             // It may have been said before core got the sale, and overtaken by what we know from it since.
-            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. }) if self.sale.waits.not_found == 0 => {
+            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. } | Stage::Confirmed)
+                if self.sale.waits.not_found == 0 =>
+            {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }

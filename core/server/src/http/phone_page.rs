@@ -143,10 +143,11 @@ async fn paid_by(app: &App, code: &str, words: &'static Words) -> Result<Option<
     let sale = match before {
         Some(sale) => sale,
         None => {
-            let to = check(&found, app.now())?;
             let Some(place) = app.visitor_places().take(found.scope.tenant()).await else {
                 return Ok(Some(too_often(words)));
             };
+            // After the wait: the code may be over by now.
+            let to = check(&found, app.now())?;
             begin(app, &found, to, place).await?
         }
     };

@@ -177,8 +177,13 @@ pub async fn cashiers(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result
 
 /// What this terminal may take offline, by whose signature, and what it must not take any more.
 #[utoipa::path(get, path = "/v1/terminal/offline-list", tag = "terminal", responses((status = 200, body = OfflineList)))]
-pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<HttpResponse, Problem> {
+pub async fn offline_list(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let ((scope, terminal), now) = (own(&caller)?, app.now());
+    let serial = request.conn_data::<TerminalCertificate>().map(|shown| shown.serial.clone());
     let app_in = app.clone();
     let list = app
         .store()
@@ -188,7 +193,10 @@ pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Re
             let denied = offline::grants::denied(tx, &scope, now)?;
             let denied = denied.iter().map(ToString::to_string).collect();
             let cards = stored_cards::limits(&app_in, tx, &scope)?;
-            let phone = phone_codes::limits(&app_in, tx, &scope, terminal)?;
+            let phone = match &serial {
+                Some(serial) => phone_codes::limits(&app_in, tx, &scope, (terminal, serial.as_str()))?,
+                None => None,
+            };
             Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards, phone })
         })
         .await?;
