@@ -269,6 +269,7 @@ fn sold_without_a_line(data: &Path) {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         }
     };
     let numbers: Vec<u64> = (1..=UNSENT).collect();

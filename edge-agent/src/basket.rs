@@ -3,8 +3,10 @@
 //! A line holds name, price and tax as they were when it was scanned: a price that changes meanwhile is that of the next line.
 //! What it all costs is counted by [`saoma_protocol::pricing`], here and for nobody else's word.
 
+use std::slice;
+
 use saoma_protocol::{
-    GoodsId, Sequence,
+    GoodsId, Grams, Sequence,
     api::GoodsTax,
     journal::PAYLOAD_LEN_MAX,
     pricing::{Discount, Line, LineError, Priced, PricingError, QUANTITY_MAX, price},
@@ -26,7 +28,9 @@ const _: () = assert!(
 pub struct Article {
     pub id: GoodsId,
     pub name: String,
+    /// Of one, or of a kilogram.
     pub price_minor: i64,
+    pub by_weight: bool,
     pub tax: Option<GoodsTax>,
 }
 
@@ -56,6 +60,8 @@ pub enum BasketError {
     Full,
     #[error("the basket has no line {0}")]
     NoLine(usize),
+    #[error("this would cost nothing: weigh it again, or have its price set at the scale that printed the label")]
+    CostsNothing,
     #[error(transparent)]
     Price(#[from] PricingError),
 }
@@ -78,19 +84,46 @@ impl Basket {
     /// # Errors
     /// `Full`, `Price`.
     pub fn scan(&mut self, article: Article) -> Result<usize, BasketError> {
-        let Article { id, name, price_minor, tax } = article;
+        let Article { id, name, price_minor, tax, .. } = article;
         let same = |entry: &Entry| {
-            let Line { price_minor: price, tax: taxed, quantity, .. } = &entry.line;
-            entry.article == Some(id) && (*price, taxed) == (price_minor, &tax) && *quantity < QUANTITY_MAX
+            let Line { price_minor: price, tax: taxed, quantity, weight_grams, .. } = &entry.line;
+            let is_same = entry.article == Some(id) && (*price, taxed, weight_grams) == (price_minor, &tax, &None);
+            is_same && *quantity < QUANTITY_MAX
         };
         match self.entries.iter().position(same) {
             Some(line) => {
                 self.change(|basket| basket.entries[line].line.quantity += 1)?;
                 Ok(line)
             }
-            None => self
-                .add(Entry { article: Some(id), line: Line { name, quantity: 1, price_minor, discount: None, tax } }),
+            None => {
+                let line = Line { name, quantity: 1, price_minor, weight_grams: None, discount: None, tax };
+                self.add(Entry { article: Some(id), line })
+            }
         }
+    }
+
+    /// So much of what is sold by weight: a line of its own each time, as it was put on the scale. The line.
+    ///
+    /// # Errors
+    /// `CostsNothing` of what has a price, if so little of it costs less than half a minor unit; `Full`, `Price`.
+    pub fn weigh(&mut self, article: Article, weight: Grams) -> Result<usize, BasketError> {
+        let Article { id, name, price_minor, tax, .. } = article;
+        let line = Line { name, quantity: 1, price_minor, weight_grams: Some(weight), discount: None, tax };
+        if price_minor > 0 && price(slice::from_ref(&line), None).is_ok_and(|alone| alone.totals.gross_minor == 0) {
+            return Err(BasketError::CostsNothing);
+        }
+        self.add(Entry { article: Some(id), line })
+    }
+
+    /// So much of it as its label has the price of, in minor units. The line.
+    ///
+    /// # Errors
+    /// `CostsNothing` for 0: the scale has no price for these goods; `Full`, `Price`.
+    pub fn label(&mut self, article: Article, price_minor: i64) -> Result<usize, BasketError> {
+        if price_minor == 0 {
+            return Err(BasketError::CostsNothing);
+        }
+        self.scan(Article { price_minor, by_weight: false, ..article })
     }
 
     /// A line that no barcode stands for. The line.
@@ -98,7 +131,8 @@ impl Basket {
     /// # Errors
     /// `Full`, `Price`.
     pub fn key(&mut self, name: String, quantity: u32, price_minor: i64) -> Result<usize, BasketError> {
-        self.add(Entry { article: None, line: Line { name, quantity, price_minor, discount: None, tax: None } })
+        let line = Line { name, quantity, price_minor, weight_grams: None, discount: None, tax: None };
+        self.add(Entry { article: None, line })
     }
 
     fn add(&mut self, entry: Entry) -> Result<usize, BasketError> {
@@ -180,10 +214,17 @@ mod tests {
     };
 
     use super::*;
+    use crate::sale::REFERENCE_LEN_MAX;
 
     fn article(number: u8, price_minor: i64) -> Article {
         let tax = Some(GoodsTax { name: "VAT".to_owned(), basis_points: 1_300, included: true });
-        Article { id: GoodsId::from_bytes([number; 16]), name: format!("goods {number}"), price_minor, tax }
+        Article {
+            id: GoodsId::from_bytes([number; 16]),
+            name: format!("goods {number}"),
+            price_minor,
+            by_weight: false,
+            tax,
+        }
     }
 
     /// Quantities by price, and the total.
@@ -203,6 +244,47 @@ mod tests {
         assert_eq!(told(&basket), ("2x500 2x300 2x550 2x50 1x50".to_owned(), 2_850));
         basket.entries[0].line.quantity = QUANTITY_MAX;
         assert_eq!(basket.scan(article(1, 500)), Ok(5), "a line that is full is followed by another");
+    }
+
+    #[test]
+    fn what_is_weighed_is_a_line_each_time_and_one_of_it() {
+        let mut basket = Basket::default();
+        let apples = Article { by_weight: true, ..article(1, 1_280) };
+        assert_eq!(basket.weigh(apples.clone(), Grams(456)), Ok(0));
+        assert_eq!(basket.weigh(apples.clone(), Grams(456)), Ok(1));
+        // Since then they are sold by the piece.
+        assert_eq!(basket.scan(article(1, 1_280)), Ok(2));
+        assert_eq!(basket.priced().unwrap().totals.total_minor, 584 + 584 + 1_280);
+        let before = basket.clone();
+        let wrong = Err(BasketError::Price(PricingError::Line { line: 1, why: LineError::Weight }));
+        assert_eq!(basket.set_quantity(1, 2), wrong);
+        assert!(basket.weigh(apples, Grams(0)).is_err());
+        assert_eq!(basket, before);
+        basket.set_quantity(1, 0).unwrap();
+        assert_eq!(basket.priced().unwrap().totals.total_minor, 584 + 1_280);
+    }
+
+    #[test]
+    fn what_is_weighed_is_never_sold_for_nothing() {
+        for (price_minor, grams, expected) in [
+            (100, 5, Ok(1)),
+            (100, 4, Err(BasketError::CostsNothing)),
+            (499, 1, Err(BasketError::CostsNothing)),
+            (500, 1, Ok(1)),
+            // What the merchant gives away.
+            (0, 456, Ok(0)),
+        ] {
+            let mut basket = Basket::default();
+            let done = basket.weigh(Article { by_weight: true, ..article(1, price_minor) }, Grams(grams));
+            assert_eq!(done.map(|_| told(&basket).1), expected, "{grams} g of {price_minor}");
+            assert_eq!(basket.is_empty(), expected.is_err());
+        }
+        for (price_minor, expected) in [(0, Err(BasketError::CostsNothing)), (1, Ok(1)), (584, Ok(584))] {
+            let mut basket = Basket::default();
+            let done = basket.label(Article { by_weight: true, ..article(1, 1_280) }, price_minor);
+            assert_eq!(done.map(|_| told(&basket).1), expected, "a label of {price_minor}");
+            assert_eq!(basket.is_empty(), expected.is_err());
+        }
     }
 
     #[test]
@@ -268,6 +350,7 @@ mod tests {
                 id: GoodsId::from_bytes([number; 16]),
                 name: long.clone(),
                 price_minor: 900,
+                by_weight: false,
                 tax: tax.clone(),
             };
             match basket.scan(article) {
@@ -302,8 +385,10 @@ mod tests {
             cashier: long,
             split: None,
             quote: Some(quote),
+            reference: Some("🍜".repeat(REFERENCE_LEN_MAX)),
         };
-        assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
+        let at = journal::Stamp { machine: Millis(i64::MAX), core: journal::CoreTime::At(Millis(i64::MAX)) };
+        assert!(journal::Entry::new(Sequence(1), at, journal::GENESIS, sale).is_ok());
         // What is in it can be taken out again.
         assert_eq!(basket.set_quantity(0, 0), Ok(()));
     }

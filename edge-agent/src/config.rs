@@ -19,6 +19,8 @@ pub use peripherals::{Parity, PeripheralsConfig, SpeakerLanguage};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::label::Labels;
+
 pub use update::UpdateConfig;
 
 /// Prefix of every environment variable that sets an option.
@@ -46,6 +48,7 @@ pub struct TillConfig {
     pub card_wait_seconds: u32,
     pub utc_offset_minutes: i32,
     pub shift_required: ShiftRequired,
+    pub scale_labels: Labels,
 }
 
 /// When a cashier must have signed on.
@@ -130,6 +133,7 @@ impl Default for TillConfig {
             card_wait_seconds: 180,
             utc_offset_minutes: 480,
             shift_required: ShiftRequired::OnceUsed,
+            scale_labels: Labels::default(),
         }
     }
 }
@@ -186,6 +190,12 @@ pub const EXPLAINED: &[Explained] = &[
         name: "till.shift_required",
         what: "Whether a cashier must sign on (open a shift): true, before anything is sold or given back; false, never; \
                \"once used\", before cash moves, from the first shift of this till on.",
+    },
+    Explained {
+        name: "till.scale_labels",
+        what: "Layouts of the labels that the shop's scales print (EAN-13), with spaces between: digits as they stand, i for the \
+               goods' number (their barcode in the catalogue), w for grams, p for the price in minor units, x for what says nothing, \
+               c for the check digit. For example 21iiiiipppppc 22iiiiiwwwwwc. Empty: there are none.",
     },
     Explained {
         name: "link.answer_timeout_ms",
@@ -246,9 +256,12 @@ pub const EXPLAINED: &[Explained] = &[
     Explained { name: "peripherals.scanner_baud", what: "Speed of a serial scanner, in baud." },
     Explained {
         name: "peripherals.display",
-        what: "Customer display beside the page /display (which always works): page, serial-vfd.",
+        what: "Customer display beside the page /display (which always works): page, serial-vfd, simulated.",
     },
-    Explained { name: "peripherals.display_device", what: "Device of a serial display." },
+    Explained {
+        name: "peripherals.display_device",
+        what: "Device of a serial display; file with the lines of a simulated one.",
+    },
     Explained { name: "peripherals.display_baud", what: "Speed of a serial display, in baud." },
     Explained { name: "peripherals.drawer", what: "Cash drawer: printer (wired to the receipt printer), none." },
     Explained {

@@ -8,6 +8,7 @@
 
 mod beside;
 mod cashiers;
+mod elsewhere;
 pub mod export;
 mod goods;
 mod held;
@@ -15,6 +16,7 @@ mod keys;
 mod offline;
 mod open;
 mod plain;
+mod received;
 mod rekey;
 mod replay;
 mod rows;
@@ -35,7 +37,7 @@ use std::{error::Error as _, path::PathBuf, thread};
 use saoma_protocol::{
     CashierId, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     cashier::CashierList,
-    journal::{EntryError, Record},
+    journal::{CoreTime, EntryError, Record},
     message::JournalBatch,
 };
 
@@ -45,6 +47,7 @@ use crate::{
     cashiers::{CashierChange, Tries},
     held::{Held, HeldChange},
     offline::{Known, Spent},
+    received::Received,
     sale::{Kept, LeftToDo},
     shift::Shift,
     signer::{Signer, SignerError},
@@ -138,6 +141,8 @@ impl From<EntryError> for JournalError {
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     pub records: Vec<Record>,
+    /// What time it is at core, as far as is known here; of an offline code's and a stored card's sale that is its moment.
+    pub core_time: CoreTime,
     pub sale: Option<Kept>,
     /// What is still to be done about that sale, and whether money came in on it.
     pub sale_open: LeftToDo,
@@ -158,6 +163,8 @@ pub struct Commit {
     pub spent: Option<Spent>,
     /// The card that the sale is sold to without a network. Its moment is the entry's, likewise.
     pub stored: Option<SoldCard>,
+    /// Paid through a printed code, and told for the first time.
+    pub received: Option<Received>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -202,9 +209,11 @@ pub struct Opened {
     pub spent: Vec<(Sequence, Spent)>,
     /// The cards that were sold to without a network, likewise.
     pub stored: Vec<(Sequence, SoldCard)>,
+    /// What was paid last through printed codes, newest first.
+    pub received: Vec<Received>,
 }
 
-/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order.
+/// What core does not know yet. `oldest_at`: the moment of the first of them, in the journal's order, as [`Stamp::at`](saoma_protocol::journal::Stamp::at) has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsentEntries {
     pub count: u64,

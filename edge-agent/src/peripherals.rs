@@ -209,6 +209,8 @@ pub enum Display {
     Basket {
         name: String,
         quantity: u32,
+        /// Of what was weighed.
+        weight_grams: Option<saoma_protocol::Grams>,
         line: String,
         total: String,
         currency: saoma_protocol::Currency,

@@ -8,6 +8,7 @@
 
 mod card;
 mod decide;
+mod elsewhere;
 mod key;
 mod left;
 mod reference;
@@ -23,18 +24,19 @@ use saoma_protocol::{
     api::{
         Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, Quoted, RefundKind, RefundState, RefundView,
     },
-    journal::{Approver, Method, Record, SplitPart},
+    journal::{Approver, CoreTime, Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{offline::Spent, phone::PhoneShown, stored::SoldCard};
 pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide};
+pub use elsewhere::NotGivenBackHere;
 pub use key::key;
 pub use left::LeftToDo;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use refusal::Refusal;
-pub use show::{Action, actions, display, to_announce};
+pub use show::{ANNOUNCED_MS_MAX, Action, actions, display, state_text, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +69,11 @@ pub struct Kept {
     /// The code that the customer's phone carries to core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<PhoneShown>,
+    /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub keyed_core: CoreTime,
     pub stage: Stage,
     pub refunds: Vec<Refund>,
     pub receipt: ReceiptState,
@@ -82,6 +88,9 @@ pub struct Kept {
     /// The acquirer declined it when the goods were gone, and nobody here has said that he has seen that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loss_unseen: bool,
+    /// Another till of the shop sold it. Here money is given back on it, through core, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// How far a sale is.
@@ -568,24 +577,4 @@ impl Refund {
 fn failure_of(problem: &Problem) -> Failure {
     let message = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
     Failure { code: problem.code.clone(), message }
-}
-
-/// The stable text of a state, as it is on the wire.
-#[must_use]
-pub const fn state_text(state: PaymentState) -> &'static str {
-    match state {
-        PaymentState::Created => "created",
-        PaymentState::Presenting => "presenting",
-        PaymentState::Submitting => "submitting",
-        PaymentState::Pending => "pending",
-        PaymentState::Unknown => "unknown",
-        PaymentState::Succeeded => "succeeded",
-        PaymentState::PartlyRefunded => "partly_refunded",
-        PaymentState::Refunded => "refunded",
-        PaymentState::Voided => "voided",
-        PaymentState::Failed => "failed",
-        PaymentState::Reversed => "reversed",
-        PaymentState::Expired => "expired",
-        PaymentState::Cancelled => "cancelled",
-    }
 }

@@ -8,6 +8,7 @@ mod tally;
 use saoma_protocol::{
     CashierId, Millis, Money, Sequence,
     api::{PaymentState, RefundState},
+    journal::{CoreTime, Stamp},
     money::MoneyError,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Shift {
     /// 0 or more; its currency is the batch's.
     pub float: Money,
     pub opened_at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub opened_core: CoreTime,
     pub closed: Option<Closed>,
 }
 
@@ -36,6 +40,9 @@ pub struct Shift {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     pub at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub at_core: CoreTime,
     pub counted: Money,
     pub expected: Money,
     pub totals: Totals,
@@ -55,6 +62,12 @@ pub struct InDoubt {
 }
 
 impl Shift {
+    /// When it was opened, by both clocks.
+    #[must_use]
+    pub const fn opened(&self) -> Stamp {
+        Stamp { machine: self.opened_at, core: self.opened_core }
+    }
+
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.closed.is_none()
@@ -79,6 +92,12 @@ impl Shift {
 }
 
 impl Closed {
+    /// When it was closed, by both clocks.
+    #[must_use]
+    pub const fn stamp(&self) -> Stamp {
+        Stamp { machine: self.at, core: self.at_core }
+    }
+
     /// What was counted more than expected, or less if it is negative.
     #[must_use]
     pub const fn over_short_minor(&self) -> i64 {

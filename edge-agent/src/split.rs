@@ -11,7 +11,7 @@ mod tests;
 use saoma_protocol::{
     Amount, Millis, Money, PaymentId, RefundId, Sequence,
     api::{Goods, PaymentState, RefundState},
-    journal::{Approver, SplitPart},
+    journal::{Approver, CoreTime, SplitPart, Stamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Split {
     /// Who began it.
     pub cashier: String,
     pub began_at: Millis,
+    /// What time it was at core then.
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub began_core: CoreTime,
     /// In the order in which they were keyed.
     pub parts: Vec<PaymentId>,
     /// What is sold.
@@ -123,6 +126,12 @@ impl SplitRefusal {
 }
 
 impl Split {
+    /// When it was begun, by both clocks.
+    #[must_use]
+    pub const fn began(&self) -> Stamp {
+        Stamp { machine: self.began_at, core: self.began_core }
+    }
+
     /// Whether something of it is still to be done: collected, given back (also what was too much), or printed.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use saoma_domain::settlement::Settled;
 use saoma_protocol::Millis;
-use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{Store, UpdateDeadline};
@@ -27,7 +26,6 @@ use crate::{
     engine::TICK_MS,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
-    guests::Flow,
     host::{
         CallState, Given, Host, Loaded,
         http::{self, Reach},
@@ -396,16 +394,18 @@ impl ChannelCaller for Host {
 
 impl Host {
     /// Runs one call within its span. `check` turns the plugin's answer into ours, or refuses it.
-    async fn call<W, T>(
+    fn call<W, T>(
         &self,
         account: &Account,
         call: Call<'_>,
         ask: impl Ask<Result<W, types::Error>>,
         check: impl FnOnce(W) -> Result<T, Failure> + Send,
-    ) -> Result<T, Failure>
+    ) -> impl Future<Output = Result<T, Failure>>
     where
         W: Send + 'static,
     {
+        // With all its arguments it would stand once more in each future that hands it on, for as long as the scheme takes.
+        let ask: Box<dyn Ask<Result<W, types::Error>>> = Box::new(ask);
         let span = tracing::info_span!(
             "plugin_call",
             plugin.id = %account.channel, plugin.version = Empty, plugin.function = call.function,
@@ -415,7 +415,7 @@ impl Host {
         if let Some(payment) = call.payment {
             span.record("payment.id", tracing::field::display(payment));
         }
-        let run = async {
+        let run = async move {
             let began = Instant::now();
             let plugin = self.plugin_of(account);
             let version = plugin.as_ref().map_or("", |plugin| plugin.manifest.version.as_str()).to_owned();
@@ -445,7 +445,7 @@ impl Host {
             self.calls.record(took.as_secs_f64(), &labels);
             outcome
         };
-        run.instrument(span).await
+        run.instrument(span)
     }
 
     async fn place_and_run<T: Send + 'static>(
@@ -453,7 +453,7 @@ impl Host {
         plugin: &Plugin,
         account: &Account,
         call: Call<'_>,
-        ask: impl Ask<T>,
+        ask: Box<dyn Ask<T>>,
     ) -> Result<Said<T>, Failure> {
         Span::current().record("plugin.version", plugin.manifest.version.as_str());
         if call.needs.is_some_and(|capability| !plugin.manifest.can(capability)) {
@@ -462,17 +462,10 @@ impl Host {
         if let Some(currency) = call.currency.filter(|currency| !plugin.manifest.currencies.contains(currency)) {
             return Err(Failure::NotSent { why: format!("{} does not take {currency}", plugin.manifest.name) });
         }
-        let schema = &plugin.manifest.settings_schema;
-        // Payments go on under what was stored; whoever tests the account hears what nobody would be let type now.
-        let checked = match call.function {
-            SELF_TEST => schema.check_typed(&account.settings_json),
-            _ => schema.check(&account.settings_json),
-        };
-        let settings =
-            checked.map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
+        let reach = reach_of(plugin, account, call.function)?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
         let held = plugin.share.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
-        self.run(plugin, account, &settings, call, held, ask)?.await
+        self.run(plugin, account, reach, call, held, ask)?.await
     }
 
     /// Whoever calls an account's package that is not here (any more) must hear so: another version of the plugin may not know
@@ -494,21 +487,21 @@ impl Host {
         })
     }
 
-    fn run<T: Send + 'static, A: Ask<T>>(
+    fn run<T: Send + 'static>(
         &self,
         plugin: &Plugin,
         account: &Account,
-        settings: &Map<String, Value>,
+        reach: Reach,
         call: Call<'_>,
         held: Held,
-        ask: A,
-    ) -> Result<impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A>, Failure> {
+        ask: Box<dyn Ask<T>>,
+    ) -> Result<impl Future<Output = Result<Said<T>, Failure>> + Send + use<T>, Failure> {
         let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
         let given = Given {
             plugin: Arc::clone(&plugin.manifest),
             account: account.clone(),
             ports: Arc::clone(&self.ports),
-            reach: Reach::of(&plugin.manifest, settings),
+            reach,
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
             code: call.code.map(str::to_owned),
             card: call.opened(account, &plugin.manifest)?,
@@ -546,7 +539,7 @@ impl Host {
         held: Option<Held>,
         ask: A,
     ) -> impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(Flow::new, Held::flow);
+        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, ticks_max) = (Arc::clone(pre), self.config.running_ms_max / TICK_MS);
         let mut store = state.into_store(self.engine());
         // At every tick running code goes back in line.
@@ -559,7 +552,8 @@ impl Host {
         let running = self.guests.run(flow, async move {
             let (_held, mut store) = (held, store);
             store.set_epoch_deadline(1);
-            let guest = match pre.instantiate(&mut store).await {
+            // Boxed, since it is large, and over when the scheme is waited for.
+            let guest = match Box::pin(pre.instantiate(&mut store)).await {
                 Ok(guest) => guest,
                 Err(error) => return Err(classify(Step::Start, &error, store.data())),
             };
@@ -578,6 +572,22 @@ impl Host {
             }
         }
     }
+}
+
+/// Where the account's calls may go; the settings are not kept for longer than that takes.
+///
+/// # Errors
+/// `Misconfigured`.
+fn reach_of(plugin: &Plugin, account: &Account, function: &str) -> Result<Reach, Failure> {
+    let schema = &plugin.manifest.settings_schema;
+    // Payments go on under what was stored; whoever tests the account hears what nobody would be let type now.
+    let checked = match function {
+        SELF_TEST => schema.check_typed(&account.settings_json),
+        _ => schema.check(&account.settings_json),
+    };
+    let settings =
+        checked.map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
+    Ok(Reach::of(&plugin.manifest, &settings))
 }
 
 /// What a plugin said, and whether its own requests got answers: what it says of having sent nothing is judged by that.

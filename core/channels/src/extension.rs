@@ -12,10 +12,7 @@ use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use opentelemetry::{KeyValue, metrics::Histogram};
 use saoma_protocol::{Amount, ChannelAccountId, Millis, StoreId, TenantId, TerminalId, api::Goods};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, field::Empty};
 use wasmtime::{
     Engine, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline,
@@ -29,10 +26,10 @@ use crate::{
     convert::{WORDS_CHARS_MAX, cut},
     engine::TICK_MS,
     failure::InstallError,
-    guests::{Flow, Guests},
+    guests::Guests,
     manifest::{is_plugin_id, semver},
     memory::MemoryLimit,
-    places::Held,
+    places::{Held, HostPlaces},
     ports::Clock,
     registry::{ContentHash, Share},
     settings::SettingsSchema,
@@ -201,7 +198,7 @@ pub struct Extension {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) guests: Arc<Guests>,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<HostPlaces>,
     pub(crate) share: Arc<Share>,
     pub(crate) memory_bytes_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -422,7 +419,7 @@ impl Running {
         held: Option<Held>,
         ask: A,
     ) -> impl Future<Output = Result<T, RuleFailure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(Flow::new, Held::flow);
+        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, mut store) = (pre.clone(), state.into_store(&self.engine));
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();

@@ -5,12 +5,18 @@
 //! comes next is said in [`queue`]. What a call waits for (connections, TLS, timers) runs on a small runtime beside the threads,
 //! which no guest ever holds: an answer that has come is read at once.
 
+mod flow;
 mod queue;
 
 use std::{
     cell::Cell,
     num::NonZero,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    pin::Pin,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
     thread,
     time::Instant,
 };
@@ -19,7 +25,7 @@ use async_task::{Builder, FallibleTask, Runnable, ScheduleInfo, WithInfo};
 use tokio::runtime::{self, Handle, Runtime};
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 
-pub(crate) use self::queue::Flow;
+pub(crate) use self::flow::{Burner, Flow, Machine};
 use self::queue::Queue;
 use crate::failure::HostError;
 
@@ -29,26 +35,80 @@ const ERRAND_THREADS: usize = 2;
 /// The threads; they end with it.
 pub(crate) struct Guests {
     shared: Arc<Shared>,
+    machine: Arc<Machine>,
+    describing: Arc<Flow>,
     /// `None` while it is dropped.
     errands: Option<Runtime>,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// There is a turn for a thread that waits, or everything ends.
+    /// There is a turn for a thread that waits, or everything ends. Nobody is told when time has paid for a turn: a thread that waits
+    /// for that finds out at the end of the turn that is under way, a tick later at most, or what the host itself does in one go (an
+    /// RSA-4096 signature: 6 ms).
     changed: Condvar,
 }
 
 struct State {
-    queue: Queue<Runnable>,
+    queue: Queue<Task>,
     /// Threads that wait for a turn.
     idle: u32,
     is_over: bool,
 }
 
+/// With whether it was given up.
+type Task = Runnable<Arc<AtomicBool>>;
+
+fn is_given_up(task: &Task) -> bool {
+    task.metadata().load(Ordering::Relaxed)
+}
+
+impl State {
+    /// Gets it in line; in front if it was given up on its way here.
+    fn put(&mut self, flow: Arc<Flow>, task: Task, now: Instant) {
+        let is_given_up_already = is_given_up(&task);
+        self.queue.push(flow, task, now);
+        if is_given_up_already {
+            self.queue.bring_forward(is_given_up);
+        }
+    }
+}
+
 thread_local! {
     /// The task that this thread has run, if it wants to go on: it gets in line when what it burnt is counted, not before.
-    static AGAIN: Cell<Option<Runnable>> = const { Cell::new(None) };
+    static AGAIN: Cell<Option<Task>> = const { Cell::new(None) };
+}
+
+/// A call that was begun. Dropping it ends the call, on a guests' thread as well and ahead of all turns: what it holds is given back,
+/// and its requests end, however much its tenant owes.
+pub(crate) struct Begun<T> {
+    /// `None` while it is dropped.
+    task: Option<FallibleTask<T, Arc<AtomicBool>>>,
+    is_given_up: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+/// `None` if the threads ended before the call.
+impl<T> Future for Begun<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        match &mut self.task {
+            Some(task) => Pin::new(task).poll(context),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take().filter(|task| !task.is_finished()) {
+            // What is marked is not run again, for its future is dropped instead.
+            drop(task);
+            self.is_given_up.store(true, Ordering::Relaxed);
+            self.shared.bring_forward();
+        }
+    }
 }
 
 impl Guests {
@@ -67,9 +127,11 @@ impl Guests {
             .build()
             .map_err(failed)?;
         let handle = errands.handle().clone();
-        let state = State { queue: Queue::new(processors, threads), idle: 0, is_over: false };
+        let state = State { queue: Queue::new(threads), idle: 0, is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let guests = Self { shared, errands: Some(errands) };
+        let machine = Machine::new(processors);
+        let describing = Flow::of(Burner::new(&machine));
+        let guests = Self { shared, machine, describing, errands: Some(errands) };
         for _ in 0..threads {
             let (shared, errands) = (Arc::clone(&guests.shared), handle.clone());
             let thread = thread::Builder::new().name("plugin-guests".to_owned());
@@ -78,15 +140,26 @@ impl Guests {
         Ok(guests)
     }
 
-    /// Begins the work there, in the caller's span. Dropping what is returned ends it, on a guests' thread as well; `None` if the
-    /// threads ended before it. A panic in it comes to the caller.
+    /// What burning is measured by.
+    pub(crate) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
+    }
+
+    /// Whose turns those are that nobody has a place for: all plugins' that describe themselves together, so that many which do not
+    /// stop stand in each other's way.
+    pub(crate) fn describing(&self) -> Arc<Flow> {
+        Arc::clone(&self.describing)
+    }
+
+    /// Begins the work there, in the caller's span. A panic in it comes to the caller; one while it is dropped would end the process
+    /// (async-task aborts then), so nothing that a call holds may panic as it is dropped.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         flow: Arc<Flow>,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> FallibleTask<T> {
+    ) -> Begun<T> {
         let shared = Arc::clone(&self.shared);
-        let schedule = move |task: Runnable, info: ScheduleInfo| {
+        let schedule = move |task: Task, info: ScheduleInfo| {
             if info.woken_while_running {
                 AGAIN.set(Some(task));
             } else {
@@ -95,9 +168,11 @@ impl Guests {
         };
         // Whoever listens to this call alone, as the kit does, hears it there too.
         let work = work.in_current_span().with_current_subscriber();
-        let (task, running) = Builder::new().propagate_panic(true).spawn(|()| work, WithInfo(schedule));
+        let is_given_up = Arc::new(AtomicBool::new(false));
+        let builder = Builder::new().metadata(Arc::clone(&is_given_up)).propagate_panic(true);
+        let (task, running) = builder.spawn(|_| work, WithInfo(schedule));
         task.schedule();
-        running.fallible()
+        Begun { task: Some(running.fallible()), is_given_up, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -118,15 +193,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, flow: &Arc<Flow>, task: Runnable) {
+    fn push(&self, flow: &Arc<Flow>, task: Task) {
         let mut state = self.lock();
         if state.is_over {
             drop(state);
             return drop(task);
         }
         let now = Instant::now();
-        state.queue.push(Arc::clone(flow), task, now);
-        // A thread that is not idle looks by itself before it waits.
+        state.put(Arc::clone(flow), task, now);
+        self.tell(state, now);
+    }
+
+    fn bring_forward(&self) {
+        let mut state = self.lock();
+        state.queue.bring_forward(is_given_up);
+        self.tell(state, Instant::now());
+    }
+
+    /// Wakes a thread if there is a turn for it. One that is not idle looks by itself before it waits.
+    fn tell(&self, mut state: MutexGuard<'_, State>, now: Instant) {
         let has_turn = state.idle > 0 && state.queue.has_next(now);
         drop(state);
         if has_turn {
@@ -146,17 +231,13 @@ impl Shared {
                 state.idle -= 1;
                 continue;
             };
-            let has_turn = state.idle > 0 && state.queue.has_next(began);
-            drop(state);
-            if has_turn {
-                self.changed.notify_one();
-            }
+            self.tell(state, began);
             task.run();
             let (again, now) = (AGAIN.take(), Instant::now());
             state = self.lock();
             let flow = state.queue.over(turn, now.saturating_duration_since(began), now);
             if let Some(task) = again {
-                state.queue.push(flow, task, now);
+                state.put(flow, task, now);
             }
         }
         drop(state);
@@ -179,6 +260,11 @@ mod tests {
     /// Long enough for any machine, for what comes at once.
     const SOON: Duration = Duration::from_secs(20);
 
+    /// Of a tenant of its own.
+    fn flow(guests: &Guests) -> Arc<Flow> {
+        Flow::of(Burner::new(guests.machine()))
+    }
+
     struct Told(mpsc::Sender<&'static str>, &'static str);
 
     impl Drop for Told {
@@ -191,16 +277,18 @@ mod tests {
     async fn work_is_done_elsewhere_and_a_panic_comes_to_who_asked() {
         let guests = Guests::start().expect("threads");
         let here = thread::current().id();
-        let there = guests.run(Flow::new(), async { thread::current().id() }).await;
+        let there = guests.run(flow(&guests), async { thread::current().id() }).await;
         assert!(there.is_some_and(|there| there != here));
         let slept = async { tokio::time::sleep(Duration::from_millis(1)).await };
-        assert_eq!(guests.run(Flow::new(), slept).await, Some(()), "timers go on");
+        assert_eq!(guests.run(flow(&guests), slept).await, Some(()), "timers go on");
         let guests = Arc::new(guests);
         let panicked = Arc::clone(&guests);
         let panicked =
-            tokio::spawn(async move { panicked.run::<()>(Flow::new(), async { panic!("a mistake of ours") }).await });
+            tokio::spawn(
+                async move { panicked.run::<()>(flow(&panicked), async { panic!("a mistake of ours") }).await },
+            );
         assert!(panicked.await.is_err_and(|error| error.is_panic()));
-        assert_eq!(guests.run(Flow::new(), async { 7 }).await, Some(7), "and the threads go on");
+        assert_eq!(guests.run(flow(&guests), async { 7 }).await, Some(7), "and the threads go on");
     }
 
     #[tokio::test]
@@ -210,7 +298,7 @@ mod tests {
         for what in ["asleep", "running"] {
             let (began, has_begun) = mpsc::channel();
             let held = Told(tell.clone(), what);
-            let running = guests.run::<()>(Flow::new(), async move {
+            let running = guests.run::<()>(flow(&guests), async move {
                 let _held = held;
                 let _ = began.send(());
                 loop {
@@ -226,7 +314,7 @@ mod tests {
         }
         // Threads that end leave nothing in line.
         let held = Told(tell, "left");
-        let running = guests.run::<()>(Flow::new(), async move {
+        let running = guests.run::<()>(flow(&guests), async move {
             let _held = held;
             loop {
                 tokio::task::yield_now().await;
@@ -235,5 +323,44 @@ mod tests {
         drop(guests);
         assert_eq!(running.await, None);
         assert_eq!(told.recv_timeout(SOON), Ok("left"));
+    }
+
+    /// However much its tenant owes, and whatever of that tenant runs meanwhile.
+    #[tokio::test]
+    async fn who_is_given_up_gives_back_at_once() {
+        let guests = Guests::start().expect("threads");
+        let flow = flow(&guests);
+        let (tell, told) = mpsc::channel();
+        let (began, has_begun) = mpsc::channel();
+        let waits = |what| {
+            let (held, began) = (Told(tell.clone(), what), began.clone());
+            guests.run(Arc::clone(&flow), async move {
+                let _held = held;
+                let _ = began.send(());
+                std::future::pending::<()>().await;
+            })
+        };
+        let asleep = waits("asleep");
+        has_begun.recv_timeout(SOON).expect("it begins");
+        flow.charge(Duration::from_secs(60), Instant::now());
+        // As many as may have a turn at once of those that owe much, and none of them ends by itself.
+        let runs = |_| {
+            let (began, (release, released)) = (began.clone(), mpsc::channel::<()>());
+            let running = guests.run(Arc::clone(&flow), async move {
+                let _ = began.send(());
+                let _ = released.recv();
+            });
+            has_begun.recv_timeout(SOON).expect("it runs");
+            (running, release)
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).max(2);
+        let running: Vec<_> = (0..threads / 2).map(runs).collect();
+        let in_line = waits("in line");
+        drop(asleep);
+        assert_eq!(told.recv_timeout(SOON), Ok("asleep"));
+        drop(in_line);
+        assert_eq!(told.recv_timeout(SOON), Ok("in line"));
+        assert!(has_begun.try_recv().is_err(), "it has not begun for that");
+        drop(running);
     }
 }

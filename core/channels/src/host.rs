@@ -23,7 +23,7 @@ use opentelemetry::{
     global,
     metrics::{Histogram, Meter},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use wasmtime::{
     Engine, Store,
     component::{Component, Linker, ResourceTable},
@@ -44,7 +44,7 @@ use crate::{
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::Account,
-    places::Places,
+    places::{HostPlaces, Places},
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
     settlement::SettlementTerms,
@@ -138,7 +138,7 @@ pub struct Host {
     pub(crate) config: HostConfig,
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<HostPlaces>,
     pub(crate) guests: Arc<Guests>,
     pub(crate) calls: Histogram<f64>,
     engine: Engine,
@@ -191,7 +191,8 @@ impl Host {
             chance: Arc::clone(&config.chance),
             network,
         });
-        let places = Arc::new(Semaphore::new(config.instances_max as usize));
+        let guests = Arc::new(Guests::start()?);
+        let places = Arc::new(HostPlaces::new(config.instances_max, guests.machine()));
         let calls = config
             .meter
             .f64_histogram("saoma.plugin.call.duration")
@@ -203,7 +204,7 @@ impl Host {
             config,
             ports,
             places,
-            guests: Arc::new(Guests::start()?),
+            guests,
             calls,
             engine,
             linker,
@@ -418,6 +419,10 @@ pub(crate) struct Given {
 /// copied a million times.
 const CROSSING_BYTES_MAX: usize = 4 << 20;
 
+/// Where a longer answer may be taken (`fetch-bill`), as much may be handed back to be opened (`secrets`), and this beside it: its key,
+/// nonce and associated data.
+const ENVELOPE_BYTES_MAX: usize = 2 << 20;
+
 /// Handles (streams, timers, …) that one call may hold, in the host's table and in Wasmtime's own. A Rust guest has 3, a
 /// JavaScript engine some dozen; each is a few hundred bytes of the host's memory.
 pub(crate) const HANDLES_MAX: usize = 4_096;
@@ -442,9 +447,10 @@ impl CallState {
 
     /// A store that keeps to the limits of this call.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let answer_bytes_max = self.given.as_ref().map_or(0, |given| given.answer_bytes_max as usize);
         let mut store = Store::new(engine, self);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+        store.set_hostcall_fuel(CROSSING_BYTES_MAX.max(answer_bytes_max + ENVELOPE_BYTES_MAX));
         store.set_max_component_handles(HANDLES_MAX);
         store
     }

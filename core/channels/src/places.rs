@@ -16,10 +16,33 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::guests::Flow;
+use crate::guests::{Burner, Flow, Machine};
 
 /// Tenants remembered before those are forgotten that have no call under way and owe no running.
 const TENANTS_KEPT: usize = 1_024;
+
+/// What the calls of all plugins share.
+pub(crate) struct HostPlaces {
+    all: Arc<Semaphore>,
+    machine: Arc<Machine>,
+    tenants: Mutex<HashMap<TenantId, Arc<Burner>>>,
+}
+
+impl HostPlaces {
+    pub(crate) fn new(all: u32, machine: &Arc<Machine>) -> Self {
+        Self { all: Arc::new(Semaphore::new(all as usize)), machine: Arc::clone(machine), tenants: Mutex::default() }
+    }
+
+    /// Lives as long as one of the tenant's flows does, or it owes what they have burnt.
+    fn burner(&self, tenant: TenantId) -> Arc<Burner> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
+            let now = std::time::Instant::now();
+            tenants.retain(|_, burner| Arc::strong_count(burner) > 1 || burner.owes(now));
+        }
+        Arc::clone(tenants.entry(tenant).or_insert_with(|| Burner::new(&self.machine)))
+    }
+}
 
 /// The places of one plugin.
 pub(crate) struct Places {
@@ -50,24 +73,24 @@ impl Places {
 
     /// A place of the tenant's share, then one of the plugin's, then one of the host's: whoever has used up a share waits
     /// without holding what others could use. `None` if that takes longer than `until`.
-    pub(crate) async fn take(&self, tenant: TenantId, host: &Arc<Semaphore>, until: Instant) -> Option<Held> {
-        let Share { places, flow } = self.share_of(tenant);
+    pub(crate) async fn take(&self, tenant: TenantId, host: &HostPlaces, until: Instant) -> Option<Held> {
+        let Share { places, flow } = self.share_of(tenant, host);
         Some(Held {
             flow,
             _of_tenant: one(places, until).await?,
             _of_plugin: one(Arc::clone(&self.all), until).await?,
-            _of_host: one(Arc::clone(host), until).await?,
+            _of_host: one(Arc::clone(&host.all), until).await?,
         })
     }
 
     /// Lives as long as somebody waits for a place of it, holds one, or owes what a call has burnt.
-    fn share_of(&self, tenant: TenantId) -> Share {
+    fn share_of(&self, tenant: TenantId, host: &HostPlaces) -> Share {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
             let now = std::time::Instant::now();
             tenants.retain(|_, share| Arc::strong_count(&share.places) > 1 || share.flow.owes(now));
         }
-        let fresh = || Share { places: Arc::new(Semaphore::new(self.per_tenant)), flow: Flow::new() };
+        let fresh = || Share { places: Arc::new(Semaphore::new(self.per_tenant)), flow: Flow::of(host.burner(tenant)) };
         tenants.entry(tenant).or_insert_with(fresh).clone()
     }
 }
@@ -97,9 +120,13 @@ mod tests {
         TenantId::from_bytes(bytes)
     }
 
+    fn host() -> HostPlaces {
+        HostPlaces::new(4, &Machine::new(2))
+    }
+
     #[tokio::test]
     async fn each_has_a_share_of_the_larger() {
-        let (host, places) = (Arc::new(Semaphore::new(4)), Places::new(3, 2));
+        let (host, places) = (host(), Places::new(3, 2));
         let take = |n| places.take(tenant(n), &host, Instant::now() + NO_WAIT);
         let (first, second) = (take(1).await, take(1).await);
         assert!(first.is_some() && second.is_some());
@@ -109,19 +136,21 @@ mod tests {
         assert!(take(3).await.is_none(), "the plugin's is");
         drop(first);
         assert!(take(3).await.is_some());
-        let _others = host.clone().acquire_many_owned(2).await;
+        let _others = Arc::clone(&host.all).acquire_many_owned(2).await;
         assert!(take(3).await.is_none(), "the host's is");
     }
 
     #[tokio::test]
     async fn tenants_that_are_gone_are_forgotten() {
-        let (host, places) = (Arc::new(Semaphore::new(4)), Places::new(4, 1));
-        let held = places.take(tenant(0), &host, Instant::now() + NO_WAIT).await;
+        let (host, places, other) = (host(), Places::new(4, 1), Places::new(4, 1));
+        let held = places.take(tenant(0), &host, Instant::now() + NO_WAIT).await.expect("a place");
         for n in 1..=u32::try_from(3 * TENANTS_KEPT).expect("small") {
             assert!(places.take(tenant(n), &host, Instant::now() + NO_WAIT).await.is_some());
         }
         assert!(places.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
+        assert!(host.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
         assert!(places.take(tenant(0), &host, Instant::now() + NO_WAIT).await.is_none(), "whoever holds one is not");
-        drop(held);
+        let again = other.take(tenant(0), &host, Instant::now() + NO_WAIT).await.expect("another plugin's place");
+        assert!(held.flow().has_tenant_of(&again.flow()), "what it burns there is one tenant's");
     }
 }

@@ -3,6 +3,7 @@
 //! A secret is text that a person entered; what it is for, its kind, is the manifest's word. It is read as that kind when it is
 //! entered ([`SecretKind::check_at`]), and again when a call first uses it; then it is kept read with the set.
 
+pub(crate) mod envelope;
 pub(crate) mod key;
 pub(crate) mod pem;
 mod validity;

@@ -4,11 +4,12 @@ import { boundsOf, inOrder, pictureOf, readCode, type TypedCode } from './static
 import { staticCodesEn } from './text/static-codes.en';
 import { staticCodesZh } from './text/static-codes.zh';
 
-const typed = (more: Partial<TypedCode> = {}): TypedCode => ({ store: 'sto_1', terminal: null, label: ' gate ', min: '', max: '500', ...more });
+const typed = (more: Partial<TypedCode> = {}): TypedCode => ({ store: 'sto_1', terminal: null, announceAt: null, label: ' gate ', min: '', max: '500', ...more });
 
 test('a code is read as it is typed', () => {
   expect(readCode(typed(), 'CNY')).toEqual({ store: 'sto_1', label: 'gate', max_minor: 50_000 });
   expect(readCode(typed({ min: '0.10', terminal: 'ter_1' }), 'CNY')).toEqual({ store: 'sto_1', label: 'gate', min_minor: 10, max_minor: 50_000, terminal: 'ter_1' });
+  expect(readCode(typed({ announceAt: 'ter_2' }), 'CNY')).toEqual({ store: 'sto_1', label: 'gate', max_minor: 50_000, announce_at: 'ter_2' });
   expect(readCode(typed({ max: '500.50' }), 'JPY'), 'yen have no hundredths').toBeNull();
 });
 

@@ -6,6 +6,7 @@ import { formatMinor, parseMinor } from './money/money';
 export interface TypedCode {
   store: string | null;
   terminal: string | null;
+  announceAt: string | null;
   label: string;
   min: string;
   max: string;
@@ -20,6 +21,7 @@ export function readCode(typed: TypedCode, currency: string): NewStaticCode | nu
   return {
     store: typed.store, label, max_minor: max,
     ...(min === undefined ? {} : { min_minor: min }), ...(typed.terminal === null ? {} : { terminal: typed.terminal }),
+    ...(typed.announceAt === null ? {} : { announce_at: typed.announceAt }),
   };
 }
 

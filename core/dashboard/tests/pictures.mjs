@@ -32,6 +32,11 @@ async function take(page, name) {
   taken.push(path);
 }
 
+/** As slowly as a hand, so that nothing is taken for a scanner. */
+async function keys(page, ...pressed) {
+  for (const key of pressed) await page.keyboard.press(key).then(() => page.waitForTimeout(400));
+}
+
 async function asks(address, body, headers = {}) {
   const response = await fetch(address, {
     method: body === undefined ? 'GET' : 'POST',
@@ -82,8 +87,36 @@ await till.locator('.sale[data-state="presenting"]').waitFor();
 await display.locator('[data-kind="code"] #code').waitFor();
 await take(display, 'display');
 
+await till.locator('.sale[data-state="succeeded"], .sale[data-state="presenting"]').waitFor();
+await keys(till, 'Escape', 'Escape');
+await till.locator('[data-screen="home"]').waitFor();
+
 const { access_token } = await asks(`${CORE}/v1/auth/sign-in`, { email: OWNER_EMAIL, password: OWNER_PASSWORD });
 const owner = { authorization: `Bearer ${access_token}` };
+for (const [name, barcode, minor] of [['珍珠奶茶 Bubble tea', '6901234567892', 1800], ['茉莉绿茶 Jasmine tea', '6901234567908', 1400]]) {
+  await asks(`${CORE}/v1/goods`, { name, barcodes: [barcode], price: { minor, currency: 'CNY' } }, owner);
+}
+await till.waitForFunction(async () => ((await (await fetch('/api/state')).json()).catalogue_count ?? 0) === 2);
+await till.waitForTimeout(1_500);
+for (const barcode of ['6901234567892', '6901234567908', '6901234567892']) {
+  // A scanner that types: all keys within one task of the page.
+  await till.evaluate((all) => {
+    for (const key of all) window.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  }, [...barcode, 'Enter']);
+  await till.waitForTimeout(800);
+}
+await keys(till, '-', '-', '1', '0', '%', 'Enter');
+await till.locator('.total', { hasText: '45.00' }).waitFor();
+await take(till, 'basket');
+await keys(till, 'Enter');
+await till.locator('[data-screen="method"]').waitFor();
+await keys(till, '5');
+await till.locator('[data-screen="split"]').waitFor();
+await keys(till, ...'2000', 'Enter', '1', 'Enter');
+await till.locator('.sale[data-state="succeeded"]').waitFor();
+await keys(till, 'Enter');
+await till.locator('[data-rest="2500"]').waitFor();
+await take(till, 'split');
 const [store] = (await asks(`${CORE}/v1/stores`, undefined, owner)).items;
 const channel = (await asks(`${CORE}/v1/channel-accounts`, undefined, owner)).items.find(({ plugin }) => plugin === 'sandbox');
 const presented = await asks(`${CORE}/v1/payments`, {

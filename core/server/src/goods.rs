@@ -6,7 +6,8 @@ use saoma_protocol::{
     message::PushBody,
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, goods,
+    StoreError, TenantScope, Tx,
+    goods::{self, Item},
     outbox::{self, Kind, NewMessage},
     terminals,
 };
@@ -32,24 +33,27 @@ pub fn changes(
     let more = found.len() == PAGE as usize;
     let through = found.last().filter(|_| more).map_or(newest, |last| last.version);
     let (sold, gone): (Vec<_>, Vec<_>) = found.into_iter().partition(|item| item.is_sold_in(store));
+    let (weighed, counted): (Vec<_>, Vec<_>) = sold.into_iter().partition(|item| item.by_weight);
     let rates = goods::list_rates(tx, scope)?;
     Ok(GoodsChanges {
         through: Sequence(through),
         more,
         afresh,
-        goods: sold
-            .into_iter()
-            .map(|item| CatalogueGoods {
-                id: item.id,
-                name: item.name,
-                barcodes: item.barcodes.iter().map(ToString::to_string).collect(),
-                price: item.price,
-                tax_rate: item.tax_rate,
-            })
-            .collect(),
-        removed: gone.into_iter().map(|item| item.id).collect(),
+        removed: gone.iter().chain(&weighed).map(|item| item.id).collect(),
+        goods: counted.into_iter().map(told).collect(),
+        weighed: weighed.into_iter().map(told).collect(),
         tax_rates: rates.into_iter().map(|rate| CatalogueRate { id: rate.id, tax: rate.tax }).collect(),
     })
+}
+
+fn told(item: Item) -> CatalogueGoods {
+    CatalogueGoods {
+        id: item.id,
+        name: item.name,
+        barcodes: item.barcodes.iter().map(ToString::to_string).collect(),
+        price: item.price,
+        tax_rate: item.tax_rate,
+    }
 }
 
 /// Tells every terminal that the catalogue changed. One that has not acknowledged an earlier word of it hears no second: an office that

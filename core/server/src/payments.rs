@@ -17,6 +17,7 @@ mod doubt;
 mod fees;
 mod forward;
 mod in_doubt;
+mod push;
 mod quoted;
 mod refund;
 mod refund_calls;

@@ -24,7 +24,7 @@ pub use self::closing::{
     Counted, Due, Held, Prepared, Turned, begin_unheld, check_may_send, check_not_held, close, is_due, open_of,
     prepare, report,
 };
-pub use self::view::{SettlementBatchView, SettlementTotal};
+pub use self::view::{SettlementBatchView, SettlementCloseView, SettlementTotal};
 use crate::{
     app::App,
     payments::{Channel, PaymentError, card_of_stored, channel_of_account},

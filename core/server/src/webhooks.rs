@@ -30,7 +30,7 @@ pub use self::attempt::send;
 pub use self::double_spend::DoubleSpendView;
 use crate::{
     payments::{DisputeView, dispute_view, kind, payment_facts, refund_view},
-    settlement::SettlementBatchView,
+    settlement::{SettlementBatchView, SettlementCloseView},
 };
 
 /// What an endpoint can hear of.
@@ -89,6 +89,9 @@ pub enum EventType {
     /// A person has to see to a batch at an acquirer: it counts otherwise, had closed it by itself, or has not answered for long.
     #[serde(rename = "settlement_batch.needs_attention")]
     SettlementBatchNeedsAttention,
+    /// An account's batch waits to be closed for an hour: payments or refunds under way do not come to their end.
+    #[serde(rename = "settlement_close.needs_attention")]
+    SettlementCloseNeedsAttention,
     /// A trial, asked for by a person. Every endpoint takes it.
     #[serde(rename = "webhook.test")]
     Trial,
@@ -231,6 +234,22 @@ pub fn tell_settlement(
     }
     let data = SettlementBatchView::from(batch.clone());
     tell(tx, scope, EventType::SettlementBatchNeedsAttention, None, data, at).map(drop)
+}
+
+/// A close that a person has to see to.
+///
+/// # Errors
+/// Of the store alone.
+pub fn tell_waiting_close(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    close: SettlementCloseView,
+    at: Millis,
+) -> Result<(), StoreError> {
+    if !webhooks::has_listeners(tx, scope)? {
+        return Ok(());
+    }
+    tell(tx, scope, EventType::SettlementCloseNeedsAttention, None, close, at).map(drop)
 }
 
 /// A trial for one endpoint; the answer is its event's id.

@@ -27,7 +27,9 @@ pub struct Item {
     pub id: GoodsId,
     pub name: String,
     pub barcodes: Vec<Barcode>,
+    /// Of one, or of a kilogram.
     pub price: Money,
+    pub by_weight: bool,
     pub tax_rate: Option<TaxRateId>,
     /// Where it is sold; empty: everywhere.
     pub stores: Vec<StoreId>,
@@ -85,6 +87,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, item: &Item) -> Result<Item, S
         goods::active.eq(row.active),
         goods::version.eq(row.version),
         goods::updated_at.eq(row.updated_at),
+        goods::by_weight.eq(row.by_weight),
     );
     let seen = goods::table
         .filter(goods::tenant_id.eq(Txt(scope.tenant())))
@@ -232,6 +235,7 @@ struct Row {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    by_weight: bool,
 }
 
 impl Row {
@@ -249,6 +253,7 @@ impl Row {
             version: signed(item.version),
             created_at: item.created_at.0,
             updated_at: item.updated_at.0,
+            by_weight: item.by_weight,
         }
     }
 }
@@ -273,6 +278,7 @@ impl TryFrom<Row> for Item {
             name: row.name,
             barcodes: parted(&row.barcodes)?,
             price: Money::new(row.price_minor, row.currency.0),
+            by_weight: row.by_weight,
             tax_rate: row.tax_rate_id.map(|rate| rate.0),
             stores: parted(&row.stores)?,
             active: row.active,

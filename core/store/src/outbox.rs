@@ -172,6 +172,28 @@ pub fn give_up(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: M
     tx.run(scope, |conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
 }
 
+/// Of a terminal's pushes that begin like this and wait, those before the newest `keep` are not sent any more.
+///
+/// # Errors
+/// None of its own.
+pub fn keep_newest(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    begins: &str,
+    keep: u32,
+    at: Millis,
+) -> Result<u64, StoreError> {
+    let such = || of_terminal(scope, terminal).filter(outbox::payload.like(format!("{begins}%")));
+    let oldest_kept: Option<i64> = tx.run(scope, |conn| {
+        let newest = such().select(outbox::id).order(outbox::id.desc());
+        newest.offset((i64::from(keep) - 1).max(0)).first(conn).optional()
+    })?;
+    let Some(oldest_kept) = oldest_kept else { return Ok(0) };
+    let old = such().filter(outbox::id.lt(oldest_kept));
+    tx.run(scope, |conn| diesel::update(old).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+}
+
 /// A terminal's unacknowledged messages.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
@@ -182,7 +204,7 @@ fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
         .filter(outbox::acked_at.is_null())
 }
 
-/// What a webhook tells has become deliveries: it is not claimed again.
+/// What a webhook tells has become deliveries, or a push is of no use any more: it is not claimed again.
 ///
 /// # Errors
 /// None of its own.

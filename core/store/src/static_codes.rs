@@ -15,8 +15,10 @@ use crate::{
 pub struct StaticCode {
     pub id: StaticCodeId,
     pub store: StoreId,
-    /// A terminal beside it: a note, nothing is announced there.
+    /// A terminal beside it: a note.
     pub terminal: Option<TerminalId>,
+    /// The terminal of its store at which its payments are announced.
+    pub announce_at: Option<TerminalId>,
     pub label: String,
     /// Of one payment, in minor units of the tenant's currency; `min_minor` is at least 1 and at most `max_minor`.
     pub min_minor: i64,
@@ -42,6 +44,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, code: &StaticCode) -> Result
         id: Txt(code.id),
         store_id: Txt(code.store),
         terminal_id: code.terminal.map(Txt),
+        announce_at: code.announce_at.map(Txt),
         label: code.label.clone(),
         min_minor: code.min_minor,
         max_minor: code.max_minor,
@@ -76,6 +79,21 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<StaticCode>, Sto
             .load(conn)
     })?;
     Ok(rows.into_iter().map(StaticCode::from).collect())
+}
+
+/// From now on its payments are announced there, or nowhere.
+///
+/// # Errors
+/// `NotFound`.
+pub fn announce_at(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    code: StaticCodeId,
+    terminal: Option<TerminalId>,
+) -> Result<(), StoreError> {
+    let row = static_codes::table.find((Txt(scope.tenant()), Txt(code)));
+    let place = static_codes::announce_at.eq(terminal.map(Txt));
+    found(tx.run(scope, |conn| diesel::update(row).set(place).execute(conn))?, "the static code")
 }
 
 /// From now on it leads to no payment. One that is revoked already stays as it is.
@@ -140,6 +158,7 @@ struct Row {
     id: Txt<StaticCodeId>,
     store_id: Txt<StoreId>,
     terminal_id: Option<Txt<TerminalId>>,
+    announce_at: Option<Txt<TerminalId>>,
     label: String,
     min_minor: i64,
     max_minor: i64,
@@ -153,6 +172,7 @@ impl From<Row> for StaticCode {
             id: row.id.0,
             store: row.store_id.0,
             terminal: row.terminal_id.map(|terminal| terminal.0),
+            announce_at: row.announce_at.map(|terminal| terminal.0),
             label: row.label,
             min_minor: row.min_minor,
             max_minor: row.max_minor,

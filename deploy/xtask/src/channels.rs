@@ -90,23 +90,11 @@ fn agrees_with_others(system: &System, name: &str) -> Result<()> {
     if oracle.join("requirements.txt").is_file() {
         machine::packages(&[&machine::PYTHON_VENV])?;
         timed(&format!("{name}: against other software"), || {
-            asked(&mut command(python_with(&oracle.join("requirements.txt"), name)?, &["-B", "-m", "unittest"]))
+            let python = machine::python_with(&oracle.join("requirements.txt"), name, &[])?;
+            asked(&mut command(python, &["-B", "-m", "unittest"]))
         })?;
     }
     Ok(())
-}
-
-/// A Python that has the packages, each of the one version and hash that the file names. One whose file has changed is made anew.
-fn python_with(requirements: &Path, name: &str) -> Result<PathBuf> {
-    let folder = crate::target().join("oracle").join(name);
-    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
-    if fs::read(&stamp).ok() != Some(fs::read(requirements)?) {
-        execute(command("python3", &["-m", "venv", "--clear"]).arg(&folder))?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
-        execute(command(&python, &install).arg(requirements))?;
-        fs::copy(requirements, &stamp)?;
-    }
-    Ok(python)
 }
 
 /// The components of the channels in other languages are played as `saoma plugin new` writes them (`walk`).

@@ -1,6 +1,9 @@
 //! What the machine must have, and installing it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, bail};
 
@@ -58,7 +61,7 @@ pub const OPENPYXL: Package = Package {
 pub const PYTHON_VENV: Package = Package {
     name: "python3-venv",
     program: "/usr/lib/python3.11/ensurepip/__init__.py",
-    why: "builds the channel that is written in Python, and asks Python packages what they make of cards' messages",
+    why: "builds the channel that is written in Python, and asks Python packages what they make of cards' messages and of receipts",
 };
 pub const PNGQUANT: Package =
     Package { name: "pngquant", program: "pngquant", why: "makes the README's pictures small" };
@@ -109,6 +112,20 @@ pub fn packages(wanted: &[&Package]) -> Result<()> {
     };
     apt(&["update"])?;
     apt(&[&["install", "--yes", "--no-install-recommends"], names.as_slice()].concat())
+}
+
+/// A Python that has the packages, each of the one version and hash that the file names, in a folder of its own. One whose file has changed
+/// is made anew.
+pub fn python_with(requirements: &Path, name: &str, options: &[&str]) -> Result<PathBuf> {
+    let folder = crate::target().join("oracle").join(name);
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    if fs::read(&stamp).ok() != Some(fs::read(requirements)?) {
+        execute(command("python3", &["-m", "venv", "--clear"]).arg(&folder))?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"];
+        execute(command(&python, &install).args(options).arg("-r").arg(requirements))?;
+        fs::copy(requirements, &stamp)?;
+    }
+    Ok(python)
 }
 
 /// The compilation target of the plugins.

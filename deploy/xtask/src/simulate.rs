@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::stage::{cargo, execute, timed};
 
 /// Seeds of `cargo xtask test`: some minutes on two processors.
-const SEEDS: &str = "2000";
+const SEEDS: &str = "1000";
 
 pub fn run(arguments: &[String]) -> Result<()> {
     build()?;

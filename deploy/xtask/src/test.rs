@@ -83,6 +83,13 @@ fn lints() -> Result<()> {
     })
 }
 
+/// A printer that others wrote, which draws our receipts in the terminal's tests. Of its package only that is used, which runs on an older
+/// Python, and without the rest of what the package asks for.
+fn receipt_printer() -> Result<()> {
+    let requirements = crate::root().join("edge-agent/oracle/requirements.txt");
+    machine::python_with(&requirements, "printer", &["--no-deps", "--ignore-requires-python"]).map(drop)
+}
+
 /// Stories of hostile timing, told on SQLite and once more on PostgreSQL, which isolates transactions in another way.
 const ON_BOTH_DATABASES: [&str; 10] = [
     "batches_money::",
@@ -112,7 +119,9 @@ fn rust_tests() -> Result<()> {
         &machine::PCSCD,
         &machine::VPCD,
         &machine::SYSTEMD,
+        &machine::PYTHON_VENV,
     ])?;
+    receipt_printer()?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(

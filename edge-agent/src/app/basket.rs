@@ -3,9 +3,10 @@
 //! It is in memory alone: a restart finds it empty and says so, and what must survive one is put aside.
 
 use saoma_protocol::{
-    Amount, Currency, Millis, Money, PaymentId, Sequence,
+    Amount, Currency, GoodsId, Millis, Money, PaymentId, Sequence,
     api::Goods,
     barcode::{Barcode, unprefixed},
+    pricing::gross_minor,
 };
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     basket::{Article, Basket, BasketError},
     journal::BasketMark,
+    label::{Inside, Label},
     peripherals::Display,
     sale::{Sale, ScannedCode},
     till::{
@@ -123,7 +125,8 @@ impl Filling {
         Some(Display::Basket {
             name: line.name.clone(),
             quantity: line.quantity,
-            line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
+            weight_grams: line.weight_grams,
+            line: money(gross_minor(line).ok()? - line.discount_minor),
             total: money(total_minor),
             currency,
         })
@@ -144,6 +147,12 @@ impl Owner {
             self.check_not_training()?;
             self.check_basket_free()?;
             let mut basket = self.filling.seen(request.revision)?.clone();
+            if let BasketPress::Weighed { goods, grams } = request.press {
+                let line = basket.weigh(self.weighable(goods).await?, grams)?;
+                self.basket_is(basket, line);
+                self.remember(pressed, None);
+                return Ok(self.filling.view());
+            }
             let touched = change(&mut basket, request.press, |held| {
                 let aside = self.held_aside.get(&held).ok_or(Refused::HeldNotFound)?;
                 let mut basket = aside.basket.clone().ok_or(Refused::HeldNotFound)?;
@@ -178,7 +187,7 @@ impl Owner {
     /// # Errors
     /// `ScanNotAwaited` without a catalogue, and for what may be a customer's code; `BarcodeUnknown`; those of the basket.
     pub(super) async fn scan_goods(&mut self, text: &ScannedCode) -> Result<ScanView, Refused> {
-        let Some(article) = self.article(text).await? else {
+        let Some((article, inside)) = self.found(text).await? else {
             if self.catalogue.count == 0 || may_pay(text) {
                 return Err(Refused::ScanNotAwaited);
             }
@@ -187,18 +196,52 @@ impl Owner {
             let shown = text.get(text.len().saturating_sub(SHOWN_LAST)..).filter(|_| is_printed);
             return Err(Refused::BarcodeUnknown(shown.map(str::to_owned)));
         };
+        if article.by_weight && inside.is_none() {
+            let Article { id, name, price_minor, .. } = article;
+            return Ok(ScanView::Weigh { goods: id, name, price_minor });
+        }
         let (name, mut basket) = (article.name.clone(), self.filling.basket.clone());
-        let line = basket.scan(article)?;
+        let line = match inside {
+            None => basket.scan(article)?,
+            Some(Inside::Weight(weight)) => basket.weigh(article, weight)?,
+            Some(Inside::Price(price_minor)) => basket.label(article, price_minor)?,
+        };
         self.basket_is(basket, line);
         Ok(ScanView::Basket { scanned: Some(Scanned { name, line }), basket: self.filling.view().map(Box::new) })
     }
 
-    /// What is sold under what was scanned.
+    /// What is sold by weight under that number, as it is priced now.
+    ///
+    /// # Errors
+    /// `BarcodeUnknown`, `Goods` for what is sold by the piece; the journal's.
+    async fn weighable(&self, goods: GoodsId) -> Result<Article, Refused> {
+        let currency = self.identity.profile.currency;
+        let article = self.journal.run(move |store| store.goods_of(goods, currency)).await?;
+        let article = article.ok_or(Refused::BarcodeUnknown(None))?;
+        if article.by_weight {
+            return Ok(article);
+        }
+        Err(Refused::Goods("these goods are sold by the piece: scan them again".to_owned()))
+    }
+
+    /// What is sold under what was scanned, and what its label says besides. A weight is of goods that are sold by weight.
     ///
     /// # Errors
     /// The journal's.
-    pub(super) async fn article(&self, text: &ScannedCode) -> Result<Option<Article>, Refused> {
+    async fn found(&self, text: &ScannedCode) -> Result<Option<(Article, Option<Inside>)>, Refused> {
         let Ok(barcode) = unprefixed(text.expose()).parse::<Barcode>() else { return Ok(None) };
+        let label = self.config.till.scale_labels.read(&barcode);
+        if let Some(article) = self.article(barcode).await? {
+            return Ok(Some((article, None)));
+        }
+        let Some(Label { item, inside }) = label else { return Ok(None) };
+        let Ok(item) = item.parse() else { return Ok(None) };
+        let article = self.article(item).await?;
+        let fits = |article: &Article| article.by_weight || matches!(inside, Inside::Price(_));
+        Ok(article.filter(fits).map(|article| (article, Some(inside))))
+    }
+
+    async fn article(&self, barcode: Barcode) -> Result<Option<Article>, Refused> {
         let currency = self.identity.profile.currency;
         Ok(self.journal.run(move |store| store.goods_with(&barcode, currency)).await?)
     }
@@ -209,7 +252,7 @@ impl Owner {
     /// # Errors
     /// The journal's.
     pub(super) async fn are_goods(&self, text: &ScannedCode) -> Result<bool, Refused> {
-        Ok(!may_pay(text) && self.article(text).await?.is_some())
+        Ok(!may_pay(text) && self.found(text).await?.is_some())
     }
 
     /// The disk is told when a basket is begun and when it is cleared, so that a restart in between can be told of. (That it is sold
@@ -276,6 +319,8 @@ fn change(
             }
             basket.key(name, quantity, price_minor)?
         }
+        // Its price is looked up before.
+        BasketPress::Weighed { .. } => usize::MAX,
         BasketPress::Quantity { line, quantity } => {
             basket.set_quantity(line, quantity)?;
             line

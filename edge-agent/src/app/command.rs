@@ -19,10 +19,7 @@ impl Owner {
             Command::Press { pressed, payment, press, approval, reply } => {
                 self.press(pressed, payment, press, (approval, reply)).await;
             }
-            Command::Scan { pressed, text, reply } => {
-                let scanned = self.scan(pressed, text).await;
-                let _ = reply.send(scanned);
-            }
+            Command::Scan { pressed, text, reply } => self.scan(pressed, text, reply).await,
             Command::StopScan { pressed, reply } => {
                 let _ = reply.send(self.stop_scan(pressed).await);
             }

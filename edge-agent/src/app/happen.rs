@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{PaymentId, Sequence, journal::Approver};
+use saoma_protocol::{
+    PaymentId, Sequence,
+    journal::{Approver, Stamp},
+};
 
 use super::{
     now,
-    offline::keyed_at,
+    offline::keyed_by,
     owner::{Done, OnDisplay, OpenSale, Owner},
     paper::Fate,
     split::Follows,
@@ -70,7 +73,7 @@ impl Owner {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let spent = if let Tender::Offline { spent, .. } = &keyed.tender { Some((**spent).clone()) } else { None };
         let stored = if let Tender::Stored { sold, .. } = &keyed.tender { Some((**sold).clone()) } else { None };
-        let at = keyed_at(&keyed.tender, now());
+        let at = keyed_by(&keyed.tender, self.stamp());
         let decision = sale::key(keyed, at);
         let is_part = decision.sale.kept.split.is_some();
         let is_stored = stored.is_some();
@@ -167,7 +170,9 @@ impl Owner {
             return Ok(Some(held.clone()));
         }
         let found = self.journal.sale(payment).await?;
-        Ok(found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry }))
+        let found = found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry });
+        let looked_at = || Some(OpenSale { sale: self.elsewhere.find(payment)?.clone(), entry: Sequence(0) });
+        Ok(found.or_else(looked_at))
     }
 
     /// Writes a decision down, with what follows from it for the split that the sale is a part of; the journal's new head.
@@ -195,7 +200,8 @@ impl Owner {
     /// Writes that down; the journal's new head.
     pub(super) async fn commit(&mut self, commit: Commit) -> Result<Sequence, Refused> {
         let grew = !commit.records.is_empty();
-        let head = match self.journal.commit(commit, now()).await {
+        let Stamp { machine, core: core_time } = self.stamp();
+        let head = match self.journal.commit(Commit { core_time, ..commit }, machine).await {
             Ok(head) => head,
             Err(error) => {
                 if matches!(error, JournalError::Full | JournalError::Unwritable { .. }) {
@@ -281,7 +287,7 @@ impl Owner {
 
     fn print(&mut self, sale: &Sale, slip: Slip) {
         let payment = sale.kept.payment;
-        if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, now())) {
+        if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, self.stamp())) {
             self.paper.forget(About::Sale(payment, slip));
             self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
             self.follow_ups.push_back((payment, Event::Printed { done: false }));

@@ -13,8 +13,8 @@ use crate::{
     journal::{self, Commit},
     till::{
         command::{HoldRequest, Pressed},
+        held::HeldView,
         problem::Refused,
-        view::HeldView,
     },
 };
 

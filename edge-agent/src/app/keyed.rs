@@ -87,7 +87,7 @@ pub(super) fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     for line in goods {
         let Goods { name, quantity, price_minor, .. } = line;
         let why = if !line.is_plain() {
-            "a line with a discount or a tax is made of a basket".to_owned()
+            "a line with a discount, a tax or a weight is made of a basket".to_owned()
         } else if !is_text(name) {
             format!("a name must have 1 to {TEXT_LEN_MAX} characters, no control characters")
         } else if !(1..=QUANTITY_MAX).contains(quantity) {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     journal::Commit,
     link::{https::HttpsError, mqtt::News},
+    received::Received,
     sale::{Event, Outcome, Sale},
     sync::{self, Order, Stop},
     telemetry,
@@ -131,19 +132,7 @@ impl Owner {
     pub(super) async fn done(&mut self, done: Done) {
         match done {
             Done::Sale { payment, ask, outcome, span } => {
-                match &outcome {
-                    Outcome::NotSent | Outcome::Silent => self.not_heard().await,
-                    Outcome::Locked(problem) => {
-                        self.heard().await;
-                        self.alarm("terminal_locked", problem.detail.clone());
-                        self.stop_offline_sales().await;
-                    }
-                    Outcome::View(_)
-                    | Outcome::Refund(_)
-                    | Outcome::Refunds(_)
-                    | Outcome::NotFound
-                    | Outcome::Refused(_) => self.heard().await,
-                }
+                self.line_told(&outcome).await;
                 self.happen_logged(payment, Event::Answered { ask, outcome }).instrument(span).await;
             }
             Done::Journal(answer) => {
@@ -194,7 +183,23 @@ impl Owner {
             Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Offline(told) => self.offline_told(told).await,
             Done::Quote(told) => self.quote_told(*told).await,
+            Done::Elsewhere(told) => self.elsewhere_told(*told).await,
             Done::Renewed(next) => self.renewed(next).await,
+        }
+    }
+
+    /// What a request about a sale tells of the line.
+    pub(super) async fn line_told(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::NotSent | Outcome::Silent => self.not_heard().await,
+            Outcome::Locked(problem) => {
+                self.heard().await;
+                self.alarm("terminal_locked", problem.detail.clone());
+                self.stop_offline_sales().await;
+            }
+            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) | Outcome::NotFound | Outcome::Refused(_) => {
+                self.heard().await
+            }
         }
     }
 
@@ -318,6 +323,12 @@ impl Owner {
                 self.fetch.wanted(true);
                 return Ok(());
             }
+            PushBody::StaticCodePaid { payment, amount, paid_at, label } => {
+                // It was paid before core told of it, whatever the channel's clock says.
+                let paid_at = (*paid_at).min(push.at);
+                let received = Received { payment: *payment, label: label.clone(), amount: *amount, paid_at };
+                return self.take_received(id, received).await;
+            }
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
                 self.sync_all().await;
@@ -399,6 +410,7 @@ impl Owner {
             at,
             peripherals: self.devices.values().cloned().collect(),
             unsent: self.unsent_view(),
+            announces: true,
         };
         if self.publish(Leaf::Health, health) {
             self.line.health_sent_at = Some(Instant::now());

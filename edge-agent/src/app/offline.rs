@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::{Amount, Millis, api::OfflineList, code::offline::Code};
+use saoma_protocol::{
+    Amount, Millis,
+    api::OfflineList,
+    code::offline::Code,
+    journal::{CoreTime, Stamp},
+};
 
 use super::{
     now,
@@ -200,13 +205,21 @@ impl Owner {
         Ok(())
     }
 
-    /// Receipts and cash bear the machine's time: a clock that is wrong, or was moved since core was heard, is said whatever is sold.
+    /// This moment by both clocks.
+    pub(super) fn stamp(&self) -> Stamp {
+        let known = self.offline.codes.clock().zip(moment());
+        let machine = now();
+        Stamp { machine, core: known.and_then(|(clock, moment)| clock.stamped(&moment, machine)).into() }
+    }
+
+    /// A clock that is wrong, or was moved since core was heard, is said whatever is sold: after the next start of the machine nothing here
+    /// has another until core is heard of.
     fn judge_clock(&mut self) {
         let known = self.offline.codes.clock().zip(moment());
         match known.and_then(|(clock, moment)| clock.is_machine_wrong(&moment, now())) {
             Some(true) => {
-                let why = "this till's clock is over 30 s off core's: set it. Receipts and cash bear its time; codes and cards that \
-                           are taken offline go by core's meanwhile";
+                let why = "this till's clock is over 30 s off core's: set it. Receipts, cash and shifts bear core's time meanwhile, until \
+                           the machine is switched off";
                 self.alarm("clock_wrong", why.to_owned());
             }
             Some(false) => self.alarms.silence("clock_wrong"),
@@ -269,11 +282,12 @@ pub(crate) fn moment() -> Option<Moment> {
     Some(Moment { boot, up_ms: seconds.checked_mul(1_000)?.checked_add(hundredths.checked_mul(10)?)? })
 }
 
-/// By core's clock if it is known.
-pub(super) const fn keyed_at(tender: &Tender, machine: Millis) -> Millis {
-    match tender {
+/// At the moment by which core's clock judged it, if it did.
+pub(super) const fn keyed_by(tender: &Tender, now: Stamp) -> Stamp {
+    let at = match tender {
         Tender::Offline { spent, .. } => spent.at,
         Tender::Stored { sold, .. } => sold.at,
-        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => machine,
-    }
+        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => return now,
+    };
+    Stamp { machine: at, core: CoreTime::At(at) }
 }

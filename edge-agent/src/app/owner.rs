@@ -25,6 +25,7 @@ use super::{
     cashiers::{Fetch, WrongPins},
     catalogue::Catalogue,
     devices::Notes,
+    elsewhere::{LookedAt, Told as ToldElsewhere},
     line::Line,
     now,
     offline::{Offline, Told},
@@ -48,6 +49,7 @@ use crate::{
         renew::{Next, RenewError},
     },
     offline::OfflineCodes,
+    received::Received,
     sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
     stored::StoredCards,
@@ -120,6 +122,10 @@ pub(super) struct Owner {
     pub(super) offline: Offline,
     pub(super) stored: StoredCards,
     pub(super) quotes: Quotes,
+    /// Other tills' sales whose receipts were scanned here.
+    pub(super) elsewhere: LookedAt,
+    /// What was paid last through printed codes, newest first.
+    pub(super) received: Vec<Received>,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -230,6 +236,7 @@ pub(super) enum Done {
     Goods(Result<GoodsChanges, HttpsError>),
     Offline(Told),
     Quote(Box<ToldQuote>),
+    Elsewhere(Box<ToldElsewhere>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -252,6 +259,7 @@ impl Owner {
             offline,
             spent,
             stored,
+            received,
         } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
@@ -290,6 +298,8 @@ impl Owner {
             offline: Offline::new(OfflineCodes::new(offline, spent)),
             stored: StoredCards::new(stored),
             quotes: Quotes::default(),
+            elsewhere: LookedAt::default(),
+            received,
             sales,
             training: Training::default(),
             follow_ups,

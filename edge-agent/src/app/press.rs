@@ -242,6 +242,7 @@ impl Owner {
         if !repeatable {
             self.check_not_training()?;
         }
+        self.check_elsewhere(payment, press).await?;
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
         let mut approved_by = None;
@@ -297,7 +298,15 @@ impl Owner {
     }
 
     /// `POST /api/scan`.
-    pub(super) async fn scan(&mut self, pressed: Pressed, text: ScannedCode) -> Result<ScanView, Refused> {
+    pub(super) async fn scan(&mut self, pressed: Pressed, text: ScannedCode, reply: Reply<ScanView>) {
+        let payment = payment_in(text.expose());
+        match (self.scan_here(pressed, text).await, payment) {
+            (Err(Refused::SaleNotFound), Some(payment)) => self.ask_elsewhere(payment, Some(reply)),
+            (scanned, _) => drop(reply.send(scanned)),
+        }
+    }
+
+    async fn scan_here(&mut self, pressed: Pressed, text: ScannedCode) -> Result<ScanView, Refused> {
         match self.seen(&pressed).await? {
             Some(Seen { payment: Some(payment), .. }) => {
                 return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
@@ -316,7 +325,15 @@ impl Owner {
 
     /// The scanner has no page that could show an error: everything is an event.
     pub(super) async fn hardware_scan(&mut self, text: ScannedCode) {
-        let scanned = self.scanned(text).await.unwrap_or_else(|error| {
+        let payment = payment_in(text.expose());
+        match (self.scanned(text).await, payment) {
+            (Err(Refused::SaleNotFound), Some(payment)) => self.ask_elsewhere(payment, None),
+            (scanned, _) => self.tell_scan(scanned),
+        }
+    }
+
+    pub(super) fn tell_scan(&self, scanned: Result<ScanView, Refused>) {
+        let scanned = scanned.unwrap_or_else(|error| {
             tracing::info!(%error, "a scan led to nothing");
             match error {
                 Refused::BarcodeUnknown(ends_in) => ScanView::BarcodeUnknown { ends_in },
@@ -336,11 +353,11 @@ impl Owner {
         }
         // A receipt is no customer, whatever is waited for: what was being sold goes on waiting.
         if let Some(payment) = payment_in(text.expose()) {
-            return match self.view(payment).await {
-                Ok(sale) => Ok(ScanView::Found { sale: Box::new(sale) }),
-                Err(Refused::SaleNotFound) => Err(Refused::ReceiptElsewhere),
-                Err(error) => Err(error),
-            };
+            let held = self.sale(payment).await?;
+            // How another till's stands now core alone knows, also if something of it went back here.
+            let held = held.filter(|held| !held.sale.kept.elsewhere).ok_or(Refused::SaleNotFound)?;
+            let sale = SaleView::of(&held.sale, held.entry <= self.sync.through());
+            return Ok(ScanView::Found { sale: Box::new(sale) });
         }
         if is_confirmation(text.expose()) {
             return self.scan_confirmation(&text).await;

@@ -4,13 +4,12 @@ use saoma_protocol::{
     Money, Sequence,
     api::{TEXT_LEN_MAX, stands_in_text},
     cashier::{CashierCard, Pin},
-    journal::Record,
+    journal::{Record, Stamp},
     money::AMOUNT_MINOR_MAX,
 };
 
 use super::{
     keyed::{amount_of, is_text},
-    now,
     owner::Owner,
     paper::Fate,
 };
@@ -132,7 +131,8 @@ impl Owner {
         let batch = self.shift.as_ref().map_or(Sequence(0), |last| last.batch).next();
         let record =
             Record::ShiftOpened { batch, cashier: cashier.clone(), cashier_number: cashier_number.clone(), float };
-        let shift = Shift { batch, cashier, cashier_number, cashier_id, float, opened_at: now(), closed: None };
+        let Stamp { machine: opened_at, core: opened_core } = self.stamp();
+        let shift = Shift { batch, cashier, cashier_number, cashier_id, float, opened_at, opened_core, closed: None };
         self.write_shift(vec![record], shift, Some(pressed), Vec::new()).await?;
         tracing::info!(batch = batch.0, "a cashier signed on");
         Ok(())
@@ -187,7 +187,8 @@ impl Owner {
         let totals = self.journal.run(move |store| store.tally(&counting)).await?;
         let expected = shift.expected(&totals).map_err(|error| Refused::Amount(error.to_string()))?;
         let report = ReceiptState::Queued;
-        shift.closed = Some(Closed { at: now(), counted, expected, totals, in_doubt, report });
+        let Stamp { machine: at, core: at_core } = self.stamp();
+        shift.closed = Some(Closed { at, at_core, counted, expected, totals, in_doubt, report });
         let (record, n_dropped) = (Record::ShiftClosed { batch, counted, expected, cashier }, dropped.len());
         self.write_shift(vec![record], shift, Some(pressed), dropped).await?;
         for number in self.held_aside.keys().copied().collect::<Vec<_>>() {
@@ -211,7 +212,9 @@ impl Owner {
         if !self.early.is_empty() {
             return Err(Refused::ShiftBusy("a sale waits for core's first word: wait a moment".to_owned()));
         }
-        let in_doubt: Vec<InDoubt> = self.sales.values().filter_map(|held| in_doubt(&held.sale)).collect();
+        // What goes back on another till's sale is under way in the report, and no sale of this one.
+        let ours = self.sales.values().filter(|held| !held.sale.kept.elsewhere);
+        let in_doubt: Vec<InDoubt> = ours.filter_map(|held| in_doubt(&held.sale)).collect();
         if let Some(first) = in_doubt.first().filter(|_| self.line.is_online()) {
             return Err(Refused::ShiftBusy(first.why.clone()));
         }
@@ -247,7 +250,7 @@ impl Owner {
     pub(super) async fn print_report(&mut self, is_copy: bool) {
         let Ok(Some(shift)) = self.last_closed().await else { return };
         let batch = shift.batch;
-        let Some(document) = report(&self.heading(), &shift, is_copy, now()) else { return };
+        let Some(document) = report(&self.heading(), &shift, is_copy, self.stamp()) else { return };
         if !self.counter.print(About::Batch { batch, is_copy }, document) {
             // The next start tries again; until then the cashier may.
             tracing::warn!(batch = batch.0, "the report was not printed: the printer hangs");

@@ -95,6 +95,7 @@ impl Owner {
             catalogue_count: self.catalogue.count,
             offline: self.offline_view(),
             stored: self.stored_view(),
+            received: self.received_today(),
             phone: self.phone_view(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             awaiting_card: self.card.as_ref().map(Waiting::view),

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use saoma_protocol::{Amount, PaymentId, RefundId, Sequence, journal::SplitPart};
+use saoma_protocol::{
+    Amount, PaymentId, RefundId, Sequence,
+    journal::{SplitPart, Stamp},
+};
 
 use super::{
     happen::Beside,
-    now,
     owner::{Order, Owner},
     paper::Fate,
 };
@@ -181,12 +183,14 @@ impl Owner {
             Some(PartOf::First { total }) => {
                 let goods = std::mem::take(&mut order.goods);
                 let basket = order.of_basket.then(|| Basket { held: None, ..self.filling.basket().clone() });
+                let Stamp { machine: began_at, core: began_core } = self.stamp();
                 let split = Split {
                     number: counter,
                     total,
                     reference: order.reference.clone(),
                     cashier: order.cashier.clone(),
-                    began_at: now(),
+                    began_at,
+                    began_core,
                     parts: Vec::new(),
                     goods: goods.clone(),
                     basket,
@@ -452,7 +456,7 @@ impl Owner {
     /// Sends a split's slip to the printer.
     pub(super) fn print_split(&mut self, number: Sequence, is_copy: bool) {
         let Some(whole) = self.splits.open.get(&number) else { return };
-        let document = compose_split(&self.heading(), whole, is_copy, now());
+        let document = compose_split(&self.heading(), whole, is_copy, self.stamp());
         if !self.splits.at_printer.contains(&number) {
             self.splits.at_printer.push(number);
         }

@@ -147,10 +147,11 @@ impl Export {
                     break 'all;
                 }
                 // A clock may be set back: an entry that is too late says nothing about the next.
-                if since.is_some_and(|since| entry.at < since) || before.is_some_and(|before| entry.at >= before) {
+                let at = entry.stamp().at();
+                if since.is_some_and(|since| at < since) || before.is_some_and(|before| at >= before) {
                     continue;
                 }
-                let at = moment(entry.at, offset);
+                let at = moment(at, offset);
                 let line = match self.format {
                     Format::Jsonl => json_line(&entry, &at)?.to_string(),
                     Format::Csv => csv_line(&entry, &at)?,

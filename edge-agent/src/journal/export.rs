@@ -7,14 +7,15 @@
 //! verify` does, and the hash of each entry says which one a line is.
 
 use saoma_protocol::{
+    Grams,
     code::offline::Code,
-    journal::{Entry, EntryError},
+    journal::{CoreTime, Entry, EntryError, Stamp},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 30] = [
+pub const COLUMNS: [&str; 32] = [
     "sequence",
     "at",
     "kind",
@@ -45,6 +46,8 @@ pub const COLUMNS: [&str; 30] = [
     "hash",
     "signed_by",
     "signature",
+    "core_ms",
+    "reference",
 ];
 
 /// Shortest and longest number of a card (ISO/IEC 7812-1, section 4: up to 19; schemes begin at 12).
@@ -63,6 +66,7 @@ pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
         "sequence": entry.sequence,
         "at": at,
         "at_ms": entry.at,
+        "core_time": entry.stamp().core,
         "record": record(entry)?,
         "prev_hash": entry.prev_hash,
         "hash": hex::encode(entry.hash()),
@@ -80,6 +84,10 @@ pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
     let cells = COLUMNS.map(|column| match column {
         "sequence" => entry.sequence.to_string(),
         "at" => at.to_owned(),
+        "core_ms" => match entry.stamp() {
+            Stamp { core: CoreTime::At(core), .. } => core.0.to_string(),
+            Stamp { core: CoreTime::Unknown | CoreTime::Unsaid, .. } => String::new(),
+        },
         "hash" => hex::encode(entry.hash()),
         "signed_by" => signature.map_or_else(String::new, |signature| quoted(&signature.certificate)),
         "signature" => signature.map_or_else(String::new, |signature| quoted(&signature.value)),
@@ -100,7 +108,11 @@ fn cell(record: &Value, column: &str) -> String {
     let goods = goods.map(Vec::as_slice).unwrap_or_default();
     match column {
         "goods" => {
-            let lines = goods.iter().map(|line| format!("{} x {}", text(&line["quantity"]), text(&line["name"])));
+            let much = |line: &Value| match line["weight_grams"].as_u64().and_then(|grams| u32::try_from(grams).ok()) {
+                Some(grams) => Grams(grams).to_string(),
+                None => text(&line["quantity"]),
+            };
+            let lines = goods.iter().map(|line| format!("{} x {}", much(line), text(&line["name"])));
             return lines.collect::<Vec<_>>().join("; ");
         }
         // Off each line, and off all of it. Empty where nothing was.
@@ -185,7 +197,7 @@ fn mask_goods(fields: &mut Map<String, Value>) {
 
 fn mask_fields(fields: &mut Map<String, Value>) {
     // All others are numbers, words of ours, and ids.
-    for name in ["name", "reason", "cashier", "cashier_number"] {
+    for name in ["name", "reason", "reference", "cashier", "cashier_number"] {
         if let Some(Value::String(text)) = fields.get_mut(name) {
             *text = masked(text);
         }
@@ -254,7 +266,8 @@ mod tests {
         let amount = |minor: i64| json!({"minor": minor, "currency": "CNY"});
         let goods = json!([{"name": "tea", "quantity": 2, "price_minor": 700, "discount_minor": 100,
                             "sale_discount_minor": 20, "tax": null}, {"name": "cup", "quantity": 1, "price_minor": 20,
-                            "sale_discount_minor": 1}]);
+                            "sale_discount_minor": 1}, {"name": "apples", "quantity": 1, "price_minor": 1280,
+                            "weight_grams": 456}]);
         let sale = |goods: &Value, split: Value| {
             let record = json!({"kind": "cash_sale", "payment": PaymentId::from_bytes([7; 16]), "counter": 12,
                                 "amount": amount(500), "tendered_minor": 500, "goods": goods, "cashier": "Li", "split": split});
@@ -264,9 +277,9 @@ mod tests {
             let cell = |column| cells[COLUMNS.iter().position(|name| *name == column).unwrap()].clone();
             ["goods", "discount_minor", "split_number", "split_part", "split_total_minor"].map(cell).join("|")
         };
-        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup|121|||");
+        assert_eq!(sale(&goods, Value::Null), "2 x tea; 1 x cup; 0.456 kg x apples|121|||");
         let part = |part: u32, goods: &Value| json!({"of": 12, "part": part, "total": amount(1_299), "goods": goods});
-        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup|121|12|1|1299");
+        assert_eq!(sale(&json!([]), part(1, &goods)), "2 x tea; 1 x cup; 0.456 kg x apples|121|12|1|1299");
         assert_eq!(sale(&json!([]), part(2, &json!([]))), "||12|2|1299");
     }
 
@@ -281,6 +294,7 @@ mod tests {
             cashier: "-Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         };
         let mut entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
         entry.signature = Some(EntrySignature { certificate: "ab01".to_owned(), value: "-Aw".to_owned() });
@@ -288,7 +302,7 @@ mod tests {
         let payment = PaymentId::from_bytes([7; 16]);
         let hash = hex::encode(entry.hash());
         let expected = format!(
-            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash},ab01,'-Aw"
+            "1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",,,,,{hash},ab01,'-Aw,,"
         );
         assert_eq!(line, expected);
         let object = json_line(&entry, "then").unwrap();
@@ -302,7 +316,7 @@ mod tests {
         let hash = hex::encode(entry.hash());
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash},,")
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,,,,,{hash},,,,")
         );
 
         let approver = Approver { id: CashierId::from_bytes([8; 16]), name: "吴 4111111111111111".to_owned() };
@@ -320,7 +334,7 @@ mod tests {
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
             format!(
-                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash},,"
+                "3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,,,,,{hash},,,,"
             )
         );
         let object = json_line(&entry, "then").unwrap();

@@ -5,7 +5,7 @@
 
 use diesel::{dsl::count_star, prelude::*};
 use saoma_protocol::{
-    Currency, Sequence,
+    Currency, GoodsId, Sequence,
     api::{GoodsChanges, GoodsTax},
     barcode::Barcode,
 };
@@ -30,7 +30,7 @@ pub struct BasketMark {
     pub held: Option<Sequence>,
 }
 
-type GoodsRow = (String, String, i64, String, Option<String>);
+type GoodsRow = (String, String, i64, String, Option<String>, i64);
 
 impl Store {
     /// Takes a page of changes in.
@@ -87,16 +87,24 @@ impl Store {
             .select(goods_barcodes::goods)
             .first(&mut self.connection)
             .optional()?;
-        let Some(held) = held else { return Ok(None) };
-        let row: Option<GoodsRow> = goods::table
-            .find(&held)
-            .filter(goods::currency.eq(currency.code()))
-            .first(&mut self.connection)
-            .optional()?;
-        let Some((id, name, price_minor, _, rate)) = row else { return Ok(None) };
+        held.map_or(Ok(None), |held| self.article(&held, currency))
+    }
+
+    /// The goods with that number, in this currency.
+    ///
+    /// # Errors
+    /// As [`Self::goods_with`].
+    pub fn goods_of(&mut self, goods: GoodsId, currency: Currency) -> Result<Option<Article>, JournalError> {
+        self.article(&goods.to_string(), currency)
+    }
+
+    fn article(&mut self, id: &str, currency: Currency) -> Result<Option<Article>, JournalError> {
+        let row: Option<GoodsRow> =
+            goods::table.find(id).filter(goods::currency.eq(currency.code())).first(&mut self.connection).optional()?;
+        let Some((id, name, price_minor, _, rate, by_weight)) = row else { return Ok(None) };
         let id = id.parse().map_err(|error| unreadable("goods", error))?;
         let tax = rate.map(|rate| self.tax(&rate)).transpose()?;
-        Ok(Some(Article { id, name, price_minor, tax }))
+        Ok(Some(Article { id, name, price_minor, by_weight: by_weight != 0, tax }))
     }
 
     fn tax(&mut self, rate: &str) -> Result<GoodsTax, JournalError> {
@@ -113,12 +121,14 @@ fn keep(tx: &mut SqliteConnection, changes: &GoodsChanges) -> Result<(), Journal
         diesel::delete(goods_barcodes::table).execute(tx)?;
         diesel::delete(goods::table).execute(tx)?;
     }
-    let gone = changes.removed.iter().chain(changes.goods.iter().map(|item| &item.id));
+    let counted = changes.goods.iter().map(|item| (item, false));
+    let told: Vec<_> = counted.chain(changes.weighed.iter().map(|item| (item, true))).collect();
+    let gone = changes.removed.iter().chain(told.iter().map(|(item, _)| &item.id));
     for id in gone.map(ToString::to_string) {
         diesel::delete(goods_barcodes::table.filter(goods_barcodes::goods.eq(&id))).execute(tx)?;
         diesel::delete(goods::table.find(&id)).execute(tx)?;
     }
-    for item in &changes.goods {
+    for (item, by_weight) in told {
         let id = item.id.to_string();
         let row = (
             goods::id.eq(&id),
@@ -126,6 +136,7 @@ fn keep(tx: &mut SqliteConnection, changes: &GoodsChanges) -> Result<(), Journal
             goods::price_minor.eq(item.price.minor()),
             goods::currency.eq(item.price.currency().code()),
             goods::tax_rate.eq(item.tax_rate.map(|rate| rate.to_string())),
+            goods::by_weight.eq(i64::from(by_weight)),
         );
         diesel::insert_into(goods::table).values(row).execute(tx)?;
         for barcode in &item.barcodes {

@@ -60,11 +60,13 @@ struct ToldSale {
     cashier: String,
     split: Option<SplitPart>,
     quote: Option<Quoted>,
+    /// Sales through core, and entries of before, have none.
+    reference: Option<String>,
     settled: Option<(PaymentState, i64)>,
     refunds: BTreeMap<RefundId, ToldRefund>,
 }
 
-struct ToldRefund {
+pub(super) struct ToldRefund {
     amount: Amount,
     void: bool,
     /// None: keyed, and not heard of since.
@@ -85,6 +87,8 @@ struct ToldShift {
 struct Told {
     entries: u64,
     sales: BTreeMap<PaymentId, ToldSale>,
+    /// What went back on sales that no entry began, with the first entry of each.
+    elsewhere: BTreeMap<PaymentId, (Sequence, BTreeMap<RefundId, ToldRefund>)>,
     shifts: BTreeMap<Sequence, ToldShift>,
     taken: Taken,
     differences: Vec<String>,
@@ -99,20 +103,21 @@ impl Told {
                 let told = ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier);
                 self.begin(payment, ToldSale { split, quote, ..told });
             }
-            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
+            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote, reference } => {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
-                self.begin(payment, ToldSale { split, quote, ..told });
+                self.begin(payment, ToldSale { split, quote, reference, ..told });
             }
-            Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
+            Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference } => {
                 self.differences.extend(self.taken.code(at, &code, amount, entry.at));
                 let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
                 // It says itself how it ended.
-                self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), quote, ..told });
+                let settled = Some((PaymentState::Succeeded, 0));
+                self.begin(payment, ToldSale { settled, quote, reference, ..told });
             }
-            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, quote, .. } => {
+            Record::StoredCardSale { payment, counter, amount, digits, goods, cashier, quote, reference, .. } => {
                 self.taken.card(at, digits, amount, entry.at);
                 let told = ToldSale::new(at, counter, amount, Paid::Stored, goods, cashier);
-                self.begin(payment, ToldSale { quote, ..told });
+                self.begin(payment, ToldSale { quote, reference, ..told });
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -126,16 +131,22 @@ impl Told {
                 }
             }
             Record::RefundKeyed { refund, payment, amount, void, .. } => {
-                if let Some(sale) = self.sale(at, payment) {
-                    sale.refunds.insert(refund, ToldRefund { amount, void, state: None });
+                let told = ToldRefund { amount, void, state: None };
+                match self.sales.get_mut(&payment) {
+                    Some(sale) => drop(sale.refunds.insert(refund, told)),
+                    // Another till's, or none: whether it is kept as one is seen at the end.
+                    None => drop(self.elsewhere.entry(payment).or_insert((at, BTreeMap::new())).1.insert(refund, told)),
                 }
             }
             Record::RefundSettled { refund, payment, state } => {
-                let told = self.sale(at, payment).map(|sale| sale.refunds.get_mut(&refund));
-                match told {
+                let refunds = match self.sales.get_mut(&payment) {
+                    Some(sale) => Some(&mut sale.refunds),
+                    None => self.elsewhere.get_mut(&payment).map(|(_, refunds)| refunds),
+                };
+                match refunds.map(|refunds| refunds.get_mut(&refund)) {
                     Some(Some(told)) => told.state = Some(state),
                     Some(None) => self.differ(format!("entry {at} ends {refund}, which no entry before it began")),
-                    None => {}
+                    None => self.differ(format!("entry {at} is about {payment}, which no entry before it began")),
                 }
             }
             Record::ShiftOpened { batch, cashier, cashier_number, float } => {
@@ -192,6 +203,7 @@ impl ToldSale {
             cashier,
             split: None,
             quote: None,
+            reference: None,
             settled: None,
             refunds: BTreeMap::new(),
         }
@@ -208,20 +220,20 @@ struct HeldSale {
 }
 
 /// Says of one thing where two sides differ.
-struct Compared<'a> {
-    of: String,
-    differences: &'a mut Vec<String>,
+pub(super) struct Compared<'a> {
+    pub(super) of: String,
+    pub(super) differences: &'a mut Vec<String>,
 }
 
 impl Compared<'_> {
-    fn same<T: PartialEq + Display>(&mut self, what: &str, told: &T, held: &T) {
+    pub(super) fn same<T: PartialEq + Display>(&mut self, what: &str, told: &T, held: &T) {
         if told != held {
             self.differences.push(format!("{}: {what} is {held}, and the entries say {told}", self.of));
         }
     }
 
     /// For what is too long, or no business of a terminal's screen.
-    fn alike<T: PartialEq>(&mut self, what: &str, told: &T, held: &T) {
+    pub(super) fn alike<T: PartialEq>(&mut self, what: &str, told: &T, held: &T) {
         if told != held {
             self.differences.push(format!("{}: {what} is not as the entries say", self.of));
         }
@@ -254,10 +266,11 @@ impl Store {
                 told.take(entry)?;
             }
         }
-        let Told { entries, sales, shifts, taken, mut differences } = told;
+        let Told { entries, sales, elsewhere, shifts, taken, mut differences } = told;
         let parts = splits::parts_told(sales.iter().map(|(payment, sale)| (*payment, sale.split.as_ref())));
         let counts = [sales.len(), sales.values().map(|sale| sale.refunds.len()).sum(), shifts.len()];
         self.compare_sales(sales, &mut differences)?;
+        self.compare_elsewhere(elsewhere, &mut differences)?;
         self.compare_splits(&parts, &mut differences)?;
         self.compare_shifts(shifts, &mut differences)?;
         self.compare_limits(taken, &mut differences)?;
@@ -340,7 +353,7 @@ impl Store {
 }
 
 /// What was altered on the disk is a difference like others; all else ends the comparison.
-fn differ_unless_other(
+pub(super) fn differ_unless_other(
     of: &dyn Display,
     error: JournalError,
     differences: &mut Vec<String>,
@@ -366,6 +379,9 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
     compared.alike("its cashier", &told.cashier, &kept.cashier);
     compared.alike("what it is a part of", &told.split, &kept.split);
     compared.alike("what was quoted", &told.quote, &kept.quote);
+    if told.reference.is_some() {
+        compared.alike("its table or order", &told.reference, &kept.reference.as_ref().map(ToString::to_string));
+    }
     compared.alike("how it is paid for", &told.paid, &paid(kept));
     compared.alike("how it ended, as it was last written down,", &told.settled, &kept.journaled);
     let (state, settled) = (sale.state(), told.settled.map(|(state, _)| state));
@@ -374,7 +390,8 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
     }
     compared.same("its state's column", &sale.state_text().to_owned(), &row.state);
     compared.same("whether money came in on it", &sale.was_captured(), &(row.captured != 0));
-    compare_refunds(told, kept, refunds, &mut compared);
+    compare_refunds(&told.refunds, kept, &mut compared);
+    compare_refund_rows(kept, refunds, &mut compared);
 }
 
 const fn paid(kept: &Kept) -> Paid {
@@ -391,13 +408,8 @@ const fn paid(kept: &Kept) -> Paid {
     }
 }
 
-fn compare_refunds(
-    told: &ToldSale,
-    kept: &Kept,
-    mut rows: Vec<(String, String, i64, String)>,
-    compared: &mut Compared<'_>,
-) {
-    for (refund, told) in &told.refunds {
+pub(super) fn compare_refunds(told_here: &BTreeMap<RefundId, ToldRefund>, kept: &Kept, compared: &mut Compared<'_>) {
+    for (refund, told) in told_here {
         let Some(held) = kept.refunds.iter().find(|held| held.refund == *refund) else {
             compared.differences.push(format!("{}: {refund} is not kept, and the entries have it", compared.of));
             continue;
@@ -417,10 +429,13 @@ fn compare_refunds(
     }
     // What core or the dashboard gave back is journaled there.
     for Refund { refund, .. } in kept.refunds.iter().filter(|held| held.keyed_here) {
-        if !told.refunds.contains_key(refund) {
+        if !told_here.contains_key(refund) {
             compared.differences.push(format!("{}: {refund} was keyed here, and no entry says so", compared.of));
         }
     }
+}
+
+fn compare_refund_rows(kept: &Kept, mut rows: Vec<(String, String, i64, String)>, compared: &mut Compared<'_>) {
     let mut held: Vec<_> = kept
         .refunds
         .iter()

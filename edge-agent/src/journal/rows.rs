@@ -1,6 +1,6 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
-//! Sealed: every amount, what a sale, a shift, a split payment or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
+//! Sealed: every amount, what a sale, a shift, a split payment, what is put aside or was paid through a printed code is (goods, cashiers, codes on show), the payload of each entry, who
 //! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes and signature too, and the fingerprints of what was
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
@@ -12,7 +12,7 @@ use saoma_protocol::{Millis, journal::Entry};
 
 use super::{
     JournalError,
-    schema::{entries, held, intents, refunds, sales, shift_presses, shifts, splits},
+    schema::{elsewhere, entries, held, intents, refunds, sales, shift_presses, shifts, splits},
     seal::{Place, SealError, Seals},
     store::{loaded, stored, unreadable},
 };
@@ -22,6 +22,7 @@ pub(super) const ENTRY_BODY: Place = Place { table: "entries", column: "body", k
 pub(super) const ENTRY_CASH: Place = Place { table: "entries", column: "cash", key: "sequence" };
 pub(super) const SALE_AMOUNT: Place = Place { table: "sales", column: "amount", key: "payment" };
 pub(super) const SALE_KEPT: Place = Place { table: "sales", column: "kept", key: "payment" };
+pub(super) const ELSEWHERE_KEPT: Place = Place { table: "elsewhere", column: "kept", key: "payment" };
 pub(super) const REFUND_AMOUNT: Place = Place { table: "refunds", column: "amount", key: "refund" };
 pub(super) const INTENT_FINGERPRINT: Place = Place { table: "intents", column: "fingerprint", key: "key" };
 pub(super) const SHIFT_KEPT: Place = Place { table: "shifts", column: "kept", key: "batch" };
@@ -34,13 +35,15 @@ pub(super) const OFFLINE_LIST_KEPT: Place = Place { table: "offline_list", colum
 pub(super) const OFFLINE_SPEND_KEPT: Place = Place { table: "offline_spends", column: "kept", key: "code" };
 pub(super) const STORED_CARD_KEPT: Place = Place { table: "stored_cards", column: "kept", key: "entry" };
 pub(super) const SIGNATURE_KEPT: Place = Place { table: "signatures", column: "kept", key: "entry" };
+pub(super) const RECEIVED_KEPT: Place = Place { table: "received", column: "kept", key: "payment" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 16] = [
+pub(super) const SEALED: [Place; 18] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
     SALE_KEPT,
+    ELSEWHERE_KEPT,
     REFUND_AMOUNT,
     INTENT_FINGERPRINT,
     SHIFT_KEPT,
@@ -53,6 +56,7 @@ pub(super) const SEALED: [Place; 16] = [
     OFFLINE_SPEND_KEPT,
     STORED_CARD_KEPT,
     SIGNATURE_KEPT,
+    RECEIVED_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]
@@ -112,8 +116,33 @@ impl SaleRow {
 
 /// What the sale `payment` is, from its column.
 pub(super) fn kept_sale(seals: &Seals, payment: &str, kept: &[u8]) -> Result<Kept, JournalError> {
-    let text = seals.open_text(SALE_KEPT, payment, kept)?;
+    kept_in(SALE_KEPT, seals, payment, kept)
+}
+
+/// The column from which [`kept_in`] reads a sale.
+pub(super) fn seal_kept(place: Place, seals: &Seals, payment: &str, kept: &Kept) -> Result<Vec<u8>, JournalError> {
+    let text = serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?;
+    Ok(seals.seal_text(place, payment, &text)?)
+}
+
+fn kept_in(place: Place, seals: &Seals, payment: &str, kept: &[u8]) -> Result<Kept, JournalError> {
+    let text = seals.open_text(place, payment, kept)?;
     serde_json::from_str(&text).map_err(|error| unreadable("a sale", error))
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = elsewhere)]
+pub(super) struct ElsewhereRow {
+    pub(super) payment: String,
+    pub(super) entry: i64,
+    pub(super) open: i64,
+    pub(super) kept: Vec<u8>,
+}
+
+impl ElsewhereRow {
+    pub(super) fn kept(&self, seals: &Seals) -> Result<Kept, JournalError> {
+        kept_in(ELSEWHERE_KEPT, seals, &self.payment, &self.kept)
+    }
 }
 
 #[derive(Queryable, Insertable, AsChangeset)]

@@ -23,6 +23,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    elsewhere (payment) {
+        payment -> Text,
+        entry -> BigInt,
+        open -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     refunds (refund) {
         refund -> Text,
         payment -> Text,
@@ -87,6 +96,7 @@ diesel::table! {
         price_minor -> BigInt,
         currency -> Text,
         tax_rate -> Nullable<Text>,
+        by_weight -> BigInt,
     }
 }
 
@@ -149,6 +159,14 @@ diesel::table! {
         certificate -> Text,
         tenant -> Text,
         der -> Text,
+    }
+}
+
+diesel::table! {
+    received (payment) {
+        payment -> Text,
+        until -> BigInt,
+        kept -> Binary,
     }
 }
 

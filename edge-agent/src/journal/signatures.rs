@@ -239,6 +239,7 @@ mod tests {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         }
     }
 

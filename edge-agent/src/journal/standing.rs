@@ -79,11 +79,13 @@ pub fn rests(path: &Path) -> Result<bool, JournalError> {
     let mut connection = connect(path)?;
     let unsettled = "SELECT (SELECT count(*) FROM sales WHERE open = 1) + (SELECT count(*) FROM entries WHERE sequence > \
                      coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'synced_through'), 0)) AS value";
-    // A journal of before has no such table.
-    let has_splits = "SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = 'splits'";
+    // A journal of before has no such tables.
     let mut open = number(&mut connection, unsettled)?;
-    if number(&mut connection, has_splits)? > 0 {
-        open += number(&mut connection, "SELECT count(*) AS value FROM splits WHERE open = 1")?;
+    for table in ["splits", "elsewhere"] {
+        let has = format!("SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = '{table}'");
+        if number(&mut connection, &has)? > 0 {
+            open += number(&mut connection, &format!("SELECT count(*) AS value FROM {table} WHERE open = 1"))?;
+        }
     }
     Ok(open == 0)
 }
@@ -172,6 +174,10 @@ mod tests {
         assert!(!rests(&path).unwrap(), "a total is paid in part");
         change("UPDATE splits SET open = 0");
         assert!(rests(&path).unwrap());
+        change("INSERT INTO elsewhere (payment, entry, open, kept) VALUES ('pay', 1, 1, x'00')");
+        assert!(!rests(&path).unwrap(), "what goes back on another till's sale is at risk");
+        change("UPDATE elsewhere SET open = 0");
+        assert!(rests(&path).unwrap());
         let sale = |open: LeftToDo| {
             change(&format!(
                 "INSERT OR REPLACE INTO sales (payment, counter, entry, state, open, captured, amount, kept) \
@@ -186,6 +192,7 @@ mod tests {
         sale(LeftToDo::Nothing);
         assert!(rests(&path).unwrap());
         change("DROP TABLE splits");
+        change("DROP TABLE elsewhere");
         assert!(rests(&path).unwrap(), "a journal of before");
     }
 }

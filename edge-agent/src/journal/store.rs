@@ -5,16 +5,17 @@ use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     api::RefundState,
-    journal::{Entry, GENESIS, Record},
+    journal::{CoreTime, Entry, GENESIS, Record, Stamp},
     message::sync::BATCH_ENTRIES_MAX,
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, cashiers,
+    Books, Commit, Intent, JournalError, Opened, Settings, cashiers, elsewhere,
     goods::BASKET_OPEN,
-    held, offline,
+    held, offline, received,
     rows::{
         EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow, kept_sale,
+        seal_kept,
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
@@ -128,7 +129,11 @@ impl Store {
                 signatures::begin(tx, signer.as_ref(), first)?;
             }
             let sold_at = commit.spent.as_ref().map(|spent| spent.at);
-            let at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at)).unwrap_or(now);
+            let sold_at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at));
+            let at = sold_at.map_or(Stamp { machine: now, core: commit.core_time }, |at| Stamp {
+                machine: at,
+                core: CoreTime::At(at),
+            });
             for record in &commit.records {
                 let entry = Entry::new(head.next(), at, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());
@@ -138,8 +143,10 @@ impl Store {
                     signatures::keep(tx, seals, signer, head, &prev_hash)?;
                 }
             }
-            if let Some(kept) = &commit.sale {
-                keep_sale(tx, seals, commit, kept, first)?;
+            match &commit.sale {
+                Some(kept) if kept.elsewhere => elsewhere::keep(tx, seals, commit, kept, first)?,
+                Some(kept) => keep_sale(tx, seals, commit, kept, first)?,
+                None => {}
             }
             if let Some(Intent { key, fingerprint, payment, refund }) = &commit.intent {
                 let row = IntentRow {
@@ -180,6 +187,9 @@ impl Store {
                 let through = synced_through(tx)?;
                 stored_cards::take(tx, seals, sold, first, through)?;
             }
+            if let Some(told) = &commit.received {
+                received::take(tx, seals, told, now)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -202,8 +212,9 @@ impl Store {
             .order(sales::counter)
             .select((sales::payment, sales::kept))
             .load(&mut self.connection)?;
-        let open_sales =
-            open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<_, _>>()?;
+        let mut open_sales =
+            open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<Vec<_>, _>>()?;
+        open_sales.extend(self.open_elsewhere()?);
         let (held, held_last) = self.held()?;
         let (cashiers, tries) = self.cashiers()?;
         Ok(Opened {
@@ -220,6 +231,7 @@ impl Store {
             offline: self.offline_known()?,
             spent: self.offline_spent()?,
             stored: self.stored_cards()?,
+            received: self.received()?,
         })
     }
 
@@ -288,7 +300,10 @@ impl Store {
     /// `Database`, `Unreadable`.
     pub fn sale(&mut self, payment: PaymentId) -> Result<Option<(Kept, Sequence)>, JournalError> {
         let row: Option<SaleRow> = sales::table.find(payment.to_string()).first(&mut self.connection).optional()?;
-        row.map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).transpose()
+        match row {
+            Some(row) => Ok(Some((row.kept(&self.seals)?, loaded(row.entry)))),
+            None => self.elsewhere(payment),
+        }
     }
 
     /// # Errors
@@ -442,7 +457,6 @@ fn keep_sale(
 ) -> Result<(), JournalError> {
     let payment = kept.payment.to_string();
     let known: Option<i64> = sales::table.find(&payment).select(sales::entry).first(tx).optional()?;
-    let text = serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?;
     let row = SaleRow {
         payment: payment.clone(),
         counter: stored(kept.counter),
@@ -451,7 +465,7 @@ fn keep_sale(
         open: commit.sale_open as i64,
         captured: i64::from(commit.sale_captured),
         amount: seals.seal_sum(SALE_AMOUNT, &payment, kept.amount.minor(), kept.amount.currency().code())?,
-        kept: seals.seal_text(SALE_KEPT, &payment, &text)?,
+        kept: seal_kept(SALE_KEPT, seals, &payment, kept)?,
     };
     if known.is_some() {
         diesel::update(sales::table.find(&payment)).set(&row).execute(tx)?;

@@ -12,7 +12,7 @@ use saoma_protocol::{
     CashierId, Millis, PaymentId, RefundId, Sequence, TerminalId,
     api::Goods,
     cashier::CashierList,
-    journal::{Entry, GENESIS, Record},
+    journal::{CoreTime, Entry, GENESIS, Record},
 };
 use serde_json::json;
 
@@ -67,6 +67,7 @@ fn kept(number: u8) -> Kept {
         cashier: "cashier-Lin".to_owned(),
         card: None,
         keyed_at: Millis(1),
+        keyed_core: CoreTime::Unsaid,
         stage: Stage::Cash { tendered_minor: 2000 },
         refunds: if number.is_multiple_of(50) { vec![refund] } else { Vec::new() },
         receipt: ReceiptState::None,
@@ -74,6 +75,7 @@ fn kept(number: u8) -> Kept {
         offline: false,
         stored: false,
         loss_unseen: false,
+        elsewhere: false,
         phone: None,
     }
 }
@@ -84,7 +86,17 @@ fn amount() -> saoma_protocol::Amount {
 
 fn sold(number: u8) -> Record {
     let Kept { payment, counter, amount, goods, cashier, .. } = kept(number);
-    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier, split: None, quote: None }
+    Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor: 2000,
+        goods,
+        cashier,
+        split: None,
+        quote: None,
+        reference: None,
+    }
 }
 
 fn shift() -> Shift {
@@ -432,14 +444,15 @@ fn a_value_that_was_moved_or_altered_is_named() {
 #[test]
 fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
-                               sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
+                               sales.captured elsewhere.payment elsewhere.entry elsewhere.open refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
                                shift_presses.at held.number splits.number splits.open cashiers.name pin_tries.cashier pushes_seen.id meta.name \
-                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
+                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate goods.by_weight \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
                                offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until \
-                               signatures.entry signers.certificate signers.tenant signers.der";
+                               signatures.entry signers.certificate signers.tenant signers.der received.payment \
+                               received.until";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

@@ -9,11 +9,11 @@ use diesel::{
     dsl::{count_star, max},
     prelude::*,
 };
-use saoma_protocol::{Currency, Millis, Money, Sequence};
+use saoma_protocol::{Currency, Money, Sequence};
 
 use super::{
     JournalError, Store, UnsentEntries,
-    rows::ENTRY_CASH,
+    rows::{ENTRY_CASH, EntryRow},
     schema::entries,
     store::{loaded, stored, unreadable},
 };
@@ -54,14 +54,11 @@ impl Store {
         if head.0 - through.0 <= RECOUNTED_MAX {
             assert_eq!(tally, self.counted(Tally::none_after(through), through, head)?, "the tally is the rows'");
         }
-        let oldest_at: Option<i64> = entries::table
-            .filter(entries::sequence.gt(stored(through)))
-            .order(entries::sequence)
-            .select(entries::at)
-            .first(&mut self.connection)
-            .optional()?;
+        let after = entries::table.filter(entries::sequence.gt(stored(through))).order(entries::sequence);
+        let oldest: Option<EntryRow> = after.first(&mut self.connection).optional()?;
+        let oldest_at = oldest.map(|row| row.open(&self.seals)).transpose()?.map(|(entry, _)| entry.stamp().at());
         let at_risk = tally.sums.values().copied().filter(|sum| sum.minor() != 0).collect();
-        let unsent = UnsentEntries { count: tally.count, oldest_at: oldest_at.map(Millis), at_risk };
+        let unsent = UnsentEntries { count: tally.count, oldest_at, at_risk };
         self.tally = tally;
         Ok(unsent)
     }
@@ -103,7 +100,10 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Amount, PaymentId, TerminalId, journal::Record};
+    use saoma_protocol::{
+        Amount, Millis, PaymentId, TerminalId,
+        journal::{CoreTime, Record},
+    };
 
     use super::*;
     use crate::journal::{Commit, Settings};
@@ -121,6 +121,7 @@ mod tests {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         }
     }
 
@@ -160,6 +161,22 @@ mod tests {
                 assert_eq!(told.oldest_at.is_some(), told.count > 0, "step {step}");
             }
         }
+    }
+
+    /// A machine in 1970 has waited since core's time of it, and not for half a century.
+    #[test]
+    fn how_long_it_waits_is_told_by_cores_clock_where_the_machines_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { path: folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
+        let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap();
+        let core = Millis(1_790_000_000_000);
+        for (number, core_time) in [(1, CoreTime::At(core)), (2, CoreTime::Unknown)] {
+            let commit = Commit { records: vec![sold(number)], core_time, ..Commit::default() };
+            store.commit(&commit, Millis(5_000)).unwrap();
+        }
+        assert_eq!(store.unsent().unwrap().oldest_at, Some(core));
+        store.commit(&Commit { synced_through: Some(Sequence(1)), ..Commit::default() }, Millis(5_000)).unwrap();
+        assert_eq!(store.unsent().unwrap().oldest_at, Some(Millis(5_000)));
     }
 
     /// What was counted is not opened again: a row that somebody changed meanwhile is not noticed by the count, but by the next start.

@@ -4,14 +4,14 @@
 //! running: core's clock as it was told once, and the time since, are its clock now. A restart of the agent keeps that, a restart of
 //! the machine ends it: until core is heard of again nobody here knows what time it is.
 
-use saoma_protocol::Millis;
+use saoma_protocol::{Millis, journal::MACHINE_OFF_MS_MAX};
 use serde::{Deserialize, Serialize};
 
 /// How exactly core's clock must be known, in milliseconds: half of what phone and terminal may be apart.
 const UNSURE_MS_MAX: i64 = 5_000;
 /// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5). One that was further off when core
 /// was heard need only have gone on as it was: a machine that stood still for a while (a paused virtual one) shows by the difference.
-pub const APART_MS_MAX: i64 = 30_000;
+pub const APART_MS_MAX: i64 = MACHINE_OFF_MS_MAX;
 /// A machine's quartz gains or loses 50 in a million over the temperatures of a shop: after some 27 hours it is not sure enough any more.
 const DRIFT_PARTS: i64 = 20_000;
 
@@ -72,11 +72,25 @@ impl Anchor {
         self.cores(now).map(|core| is_far(machine.since(core)))
     }
 
-    fn cores(&self, now: &Moment) -> Option<Millis> {
+    /// Core's clock at `now` for what is written down, however long ago core was heard: three months of a quartz are six minutes, and a
+    /// clock that was set wrong is off by more. None if the machine was restarted since; nor if its clock has gained on core's since
+    /// then, by which one that was set cannot be told from a machine that stood still meanwhile.
+    #[must_use]
+    pub fn stamped(&self, now: &Moment, machine: Millis) -> Option<Millis> {
+        let has_gained = |core: Millis| machine.since(core).saturating_sub(self.ahead_ms) > APART_MS_MAX;
+        self.running(now).filter(|core| !has_gained(*core))
+    }
+
+    fn running(&self, now: &Moment) -> Option<Millis> {
         let since_ms = now.up_ms - self.up_ms;
-        let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
-        let is_known = now.boot == self.boot && since_ms >= -self.within_ms && unsure_ms <= UNSURE_MS_MAX;
-        is_known.then(|| self.core.plus(since_ms))
+        (now.boot == self.boot && since_ms >= -self.within_ms).then(|| self.core.plus(since_ms))
+    }
+
+    /// The same, where seconds count: none also if core was heard too long ago.
+    #[must_use]
+    pub fn cores(&self, now: &Moment) -> Option<Millis> {
+        let unsure_ms = self.within_ms + (now.up_ms - self.up_ms) / DRIFT_PARTS;
+        self.running(now).filter(|_| unsure_ms <= UNSURE_MS_MAX)
     }
 }
 
@@ -152,6 +166,26 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_down_has_cores_time_until_the_machine_is_switched_off() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        const DAY_MS: i64 = 86_400_000;
+        // A machine whose battery is dead.
+        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, Millis(0)).unwrap();
+        for (what, up_ms, machine, expected) in [
+            ("at once", 1_100, Millis(0), Some(CORE)),
+            ("a minute on", 61_100, Millis(60_000), Some(CORE.plus(60_000))),
+            ("60 days on", 1_100 + 60 * DAY_MS, Millis(60 * DAY_MS), Some(CORE.plus(60 * DAY_MS))),
+            ("set back", 1_100, Millis(-DAY_MS), Some(CORE)),
+            ("set right, or it stood still", 1_100, CORE, None),
+            ("before it was asked", 999, Millis(0), None),
+        ] {
+            assert_eq!(anchor.stamped(&moment(up_ms), machine), expected, "{what}");
+        }
+        let other = Moment { boot: "the next start".to_owned(), up_ms: 1_100 };
+        assert_eq!(anchor.stamped(&other, Millis(0)), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{
     Scanner, Speaker,
     card_reader::{CardReader, pcsc, simulated as simulated_card_reader, stripe::Swipes, vault::Vault},
     catalogue::{NONE, STRIPE, names},
-    display::{page, vfd},
+    display::{page, simulated as simulated_display, vfd},
     drawer, health,
     printer::{EscPosPrinter, escpos::Dialect, file, serial as serial_printer, simulated, tcp},
     scale::{mt8217, simulated as simulated_scale},
@@ -61,6 +61,7 @@ pub(crate) fn display(config: &PeripheralsConfig) -> Result<Box<dyn CustomerDisp
     Ok(match config.display.as_str() {
         page::DRIVER => Box::new(page::Page),
         vfd::DRIVER => Box::new(vfd::Vfd::new(&config.display_device, config.display_baud)),
+        simulated_display::DRIVER => Box::new(simulated_display::display(&config.display_device)),
         unknown => return Err(no_driver(Kind::Display, unknown)),
     })
 }
@@ -251,7 +252,7 @@ mod tests {
         for name in ["printer", "none"] {
             assert_eq!(drawer(&config(|config| config.drawer = name.to_owned())).unwrap().driver(), name);
         }
-        for name in ["page", "serial-vfd"] {
+        for name in ["page", "serial-vfd", "simulated"] {
             assert_eq!(display(&config(|config| config.display = name.to_owned())).unwrap().driver(), name);
         }
         for name in ["serial", "evdev", "simulated"] {
@@ -318,7 +319,8 @@ mod tests {
             ),
             (
                 config(|config| config.display = "none".to_owned()),
-                "the display cannot do this: there is no driver \"none\"; peripherals.display is one of page, serial-vfd",
+                "the display cannot do this: there is no driver \"none\"; peripherals.display is one of page, serial-vfd, \
+                 simulated",
             ),
             (
                 config(|config| config.drawer = "usb".to_owned()),

@@ -8,24 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use saoma_protocol::Grams;
 use serde::Serialize;
 
 use super::{PeripheralError, PeripheralHealth, PeripheralState, Scale, health};
 
 /// Pause before goods that still move are weighed again.
 const MOVING_PAUSE: Duration = Duration::from_millis(250);
-
-/// A weight in whole grams: what retail scales divide no further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct Grams(pub u32);
-
-impl fmt::Display for Grams {
-    /// In kilograms, as the scale shows it: `1.250 kg`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03} kg", self.0 / 1_000, self.0 % 1_000)
-    }
-}
 
 /// What a scale says. Only [`Weighing::Stable`] may be sold by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use saoma_protocol::{
     Amount, Millis, Money, RefundId,
     api::{CardEntry, Goods, PaymentState, Quoted},
-    journal::Method,
+    journal::{Method, Stamp},
     pricing::{self, TaxPart, Totals},
 };
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
@@ -13,20 +13,20 @@ use crate::sale::{CardShown, Sale, Slip, Stage};
 
 /// The slip for a sale as it stands.
 #[must_use]
-pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
-    slip_of(heading, sale, slip, printed_at, false)
+pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: impl Into<Stamp>) -> Document {
+    slip_of(heading, sale, slip, printed_at.into(), false)
 }
 
 /// The slip for a sale that was only played: it says so at both ends, so that no part of it passes for a receipt, and bears no
 /// code and no number that finds anything.
 #[must_use]
 pub fn compose_training(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
-    slip_of(heading, sale, slip, printed_at, true)
+    slip_of(heading, sale, slip, printed_at.into(), true)
 }
 
 const TRAINING: &str = "培训 TRAINING";
 
-fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_training: bool) -> Document {
+fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Stamp, is_training: bool) -> Document {
     let mut paper = Paper::new(heading);
     if is_training {
         paper.centred(TRAINING, true, Size::Double);
@@ -43,7 +43,11 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
         paper.centred("*** 重印 COPY ***", true, Size::Normal);
     }
     paper.row("终端 Terminal", &heading.terminal_name);
-    paper.row("流水号 No.", &sale.kept.counter.to_string());
+    if sale.kept.elsewhere {
+        paper.row("原机流水号 Other till's No.", &sale.kept.counter.to_string());
+    } else {
+        paper.row("流水号 No.", &sale.kept.counter.to_string());
+    }
     if let Some(reference) = &sale.kept.reference {
         paper.row("桌号/单号 Order", reference.as_str());
     }
@@ -51,7 +55,7 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
         paper.row("分次付款 Split", &format!("{} - {} · {}", part.of, part.part, part.total.money().decimal()));
     }
     paper.row("收银员 Cashier", &sale.kept.cashier);
-    paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
+    paper.time("时间 Time", sale.kept.keyed(), heading);
     paper.row("方式 Paid by", method(sale));
     if let Some(card) = &sale.kept.card {
         on_card(&mut paper, card);
@@ -78,7 +82,7 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
         }
     }
     if is_copy {
-        paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
+        paper.time("重印时间 Copied", printed_at, heading);
     }
     if is_training {
         paper.centred("没有付款，不是收据 No payment, no receipt", true, Size::Normal);
@@ -124,8 +128,12 @@ pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount, quote: Op
     let money = |minor| Money::new(minor, currency).decimal();
     let sums = sums(goods);
     for goods in goods {
-        let line = i64::from(goods.quantity).checked_mul(goods.price_minor);
-        paper.row(&format!("{} ×{}", goods.name, goods.quantity), &line.map(money).unwrap_or_default());
+        let line = pricing::gross_minor(goods).map(money).unwrap_or_default();
+        let much = match goods.weight_grams {
+            Some(weight) => format!("{weight} × {}/kg", money(goods.price_minor)),
+            None => format!("×{}", goods.quantity),
+        };
+        paper.row(&format!("{} {much}", goods.name), &line);
         if goods.discount_minor > 0 {
             paper.row("  折扣 Discount", &money(-goods.discount_minor));
         }
@@ -243,7 +251,7 @@ pub(super) const fn state_words(state: PaymentState) -> &'static str {
 }
 
 /// `2026-11-24 10:33:05`, in the shop's time.
-pub(super) fn moment(at: Millis, utc_offset_minutes: i32) -> String {
+fn moment(at: Millis, utc_offset_minutes: i32) -> String {
     let offset = UtcOffset::from_whole_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
     let shape = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1000))
@@ -280,6 +288,14 @@ impl Paper {
     pub(super) fn row(&mut self, left: &str, right: &str) {
         let (left, right) = (printable(left), printable(right));
         self.elements.push(Element::Columns { left, right, bold: false, size: Size::Normal });
+    }
+
+    /// A moment: by core's clock, and in words that it is, where the machine's is wrong.
+    pub(super) fn time(&mut self, left: &str, at: Stamp, heading: &Heading) {
+        self.row(left, &moment(at.at(), heading.utc_offset_minutes));
+        if at.is_machine_wrong() {
+            self.row("按中心时间 By core", "本机钟不准 Till's is off");
+        }
     }
 
     pub(super) fn rule(&mut self) {
@@ -358,20 +374,26 @@ mod tests {
     /// Cents that no discount and no tax divides evenly: the slip's own numbers must add up all the same.
     #[test]
     fn a_receipt_of_a_basket() {
-        use saoma_protocol::pricing::{Discount, Line, price};
+        use saoma_protocol::{
+            Grams,
+            pricing::{Discount, Line, price},
+        };
         let tax = |name: &str, basis_points, included| Some(GoodsTax { name: name.to_owned(), basis_points, included });
         let line = |name: &str, quantity, price_minor, discount, tax| Line {
             name: name.to_owned(),
             quantity,
             price_minor,
+            weight_grams: None,
             discount,
             tax,
         };
+        let apples = Line { weight_grams: Some(Grams(456)), ..line("苹果 Apples", 1, 1_280, None, None) };
         let lines = [
             line("茶叶 Tea", 3, 333, Some(Discount::BasisPoints(1_000)), tax("增值税 VAT", 1_300, true)),
             line("杯子 Cup", 1, 1_001, None, tax("增值税 VAT", 1_300, true)),
             line("啤酒 Beer", 2, 777, Some(Discount::Minor(54)), tax("酒税 Liquor", 825, false)),
             line("其他 Other", 1, 50, None, None),
+            apples,
         ];
         let priced = price(&lines, Some(Discount::Minor(100))).unwrap();
         let mut sale = cash_sale();
@@ -447,6 +469,31 @@ mod tests {
                 assert!(!text.contains(finds), "{text}");
             }
             assert!(!described(&compose(&heading(), &sale, slip, NOW)).contains("TRAINING"));
+        }
+    }
+
+    /// The battery is dead: 1970 on the machine, and core was heard since it was switched on.
+    #[test]
+    fn where_the_machines_clock_is_wrong_a_slip_bears_cores_time_and_says_so() {
+        use saoma_protocol::journal::{CoreTime, Stamp};
+        let says = |machine: Millis, core: CoreTime| {
+            let mut sale = cash_sale();
+            (sale.kept.keyed_at, sale.kept.keyed_core) = (machine, core);
+            let text = described(&compose(&heading(), &sale, Slip::Copy, Stamp { machine, core }));
+            let times = text.lines().filter(|line| line.starts_with("时间 Time") || line.starts_with("重印时间"));
+            let times: Vec<_> = times.map(|line| line.split(" | ").nth(1).unwrap().to_owned()).collect();
+            (times, text.matches("按中心时间 By core | 本机钟不准").count())
+        };
+        let (right, wrong) = ("2026-09-21 22:13:20".to_owned(), "1970-01-01 08:00:05".to_owned());
+        for (machine, core, time, said) in [
+            (Millis(5_000), CoreTime::At(NOW), &right, 2),
+            (NOW.plus(365 * 86_400_000), CoreTime::At(NOW), &right, 2),
+            (NOW, CoreTime::At(NOW.plus(30_000)), &right, 0),
+            (NOW, CoreTime::Unknown, &right, 0),
+            (Millis(5_000), CoreTime::Unknown, &wrong, 0),
+            (Millis(5_000), CoreTime::Unsaid, &wrong, 0),
+        ] {
+            assert_eq!(says(machine, core), (vec![time.clone(); 2], said), "{machine:?} {core:?}");
         }
     }
 

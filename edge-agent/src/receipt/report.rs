@@ -1,18 +1,14 @@
 //! The report of a closed batch (结算单), in Chinese and English.
 
-use saoma_protocol::{Millis, Money};
+use saoma_protocol::{Money, journal::Stamp};
 
-use super::{
-    Align, Document, Element, Heading, Size,
-    compose::{Paper, moment},
-};
+use super::{Align, Document, Element, Heading, Size, compose::Paper};
 use crate::shift::{Closed, InDoubt, Line, MethodTotals, Shift};
 
 /// The report of a batch; nothing for one that is open.
 #[must_use]
-pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Millis) -> Option<Document> {
+pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: impl Into<Stamp>) -> Option<Document> {
     let closed = shift.closed.as_ref()?;
-    let time = |at| moment(at, heading.utc_offset_minutes);
     let mut paper = Paper::new(heading);
     paper.centred("结算单 BATCH CLOSE", true, Size::Normal);
     if is_copy {
@@ -25,8 +21,8 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
         number => format!("{} ({number})", shift.cashier),
     };
     paper.row("收银员 Cashier", &cashier);
-    paper.row("签到 Opened", &time(shift.opened_at));
-    paper.row("结算 Closed", &time(closed.at));
+    paper.time("签到 Opened", shift.opened(), heading);
+    paper.time("结算 Closed", closed.stamp(), heading);
     paper.rule();
     let totals = &closed.totals;
     // Shops without these do not ask for them.
@@ -62,7 +58,7 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
     drawer(&mut paper, shift, closed);
     paper.rule();
     if is_copy {
-        paper.row("重印时间 Copied", &time(printed_at));
+        paper.time("重印时间 Copied", printed_at.into(), heading);
     }
     paper.elements.push(Element::Feed { lines: 1 });
     paper.elements.push(Element::Text {
@@ -115,7 +111,7 @@ fn drawer(paper: &mut Paper, shift: &Shift, closed: &Closed) {
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Currency, Sequence};
+    use saoma_protocol::{Currency, Millis, Sequence, journal::CoreTime};
 
     use super::*;
     use crate::{
@@ -139,6 +135,7 @@ mod tests {
         };
         let closed = Closed {
             at: NOW.plus(8 * 3_600_000),
+            at_core: CoreTime::Unsaid,
             counted: cny(counted_minor),
             expected: cny(89_000),
             totals,
@@ -152,6 +149,7 @@ mod tests {
             cashier_id: None,
             float: cny(50_000),
             opened_at: NOW,
+            opened_core: CoreTime::Unsaid,
             closed: Some(closed),
         }
     }

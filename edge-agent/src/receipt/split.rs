@@ -1,10 +1,10 @@
 //! The one slip of a total that was paid in parts, in Chinese and English: the goods once, and each tender.
 
-use saoma_protocol::Millis;
+use saoma_protocol::journal::Stamp;
 
 use super::{
     Document, Element, Heading, Size,
-    compose::{Paper, lines, method, moment, on_card, to_sign},
+    compose::{Paper, lines, method, on_card, to_sign},
 };
 use crate::{
     sale::{Sale, Stage},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The slip of a split as its parts stand.
 #[must_use]
-pub fn compose_split(heading: &Heading, whole: &Whole, is_copy: bool, printed_at: Millis) -> Document {
+pub fn compose_split(heading: &Heading, whole: &Whole, is_copy: bool, printed_at: Stamp) -> Document {
     let split = &whole.split;
     let mut paper = Paper::new(heading);
     paper.centred("消费 SALE", true, Size::Normal);
@@ -26,7 +26,7 @@ pub fn compose_split(heading: &Heading, whole: &Whole, is_copy: bool, printed_at
         paper.row("桌号/单号 Order", reference.as_str());
     }
     paper.row("收银员 Cashier", &split.cashier);
-    paper.row("时间 Time", &moment(split.began_at, heading.utc_offset_minutes));
+    paper.time("时间 Time", split.began(), heading);
     paper.rule();
     lines(&mut paper, whole.goods(), split.total, None);
     paper.rule();
@@ -40,7 +40,7 @@ pub fn compose_split(heading: &Heading, whole: &Whole, is_copy: bool, printed_at
         paper.centred(&payment, false, Size::Normal);
     }
     if is_copy {
-        paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
+        paper.time("重印时间 Copied", printed_at, heading);
     }
     paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
     paper.end()

@@ -191,11 +191,8 @@ impl Step {
     }
 
     fn reprint_pressed(&mut self) -> Result<(), Refusal> {
-        // A slip that was signed is wanted whatever the acquirer says.
-        if !(self.sale.was_captured() || self.sale.kept.stored) || self.sale.kept.split.is_some() {
-            return Err(self.refused("reprinted"));
-        }
-        self.print_again(Slip::Copy);
+        let slip = self.sale.slip_again().ok_or_else(|| self.refused("reprinted"))?;
+        self.print_again(slip);
         Ok(())
     }
 
@@ -321,6 +318,8 @@ impl Step {
                 }
             }
             (_, Stage::Sending { .. }) if self.sale.kept.phone.is_some() => self.never_opened(),
+            // A core of before lets no till see what another sold: it is asked on.
+            _ if self.sale.kept.elsewhere => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
             (_, Stage::Sending { .. }) => {
                 let waits = &mut self.sale.waits;
                 waits.not_found += 1;
@@ -407,7 +406,8 @@ impl Step {
     }
 
     fn journal_settled(&mut self, state: PaymentState, amount_refunded_minor: i64) {
-        if self.sale.kept.journaled == Some((state, amount_refunded_minor)) {
+        // Of another till's sale this journal has what goes back here; how it stands is that till's to say.
+        if self.sale.kept.elsewhere || self.sale.kept.journaled == Some((state, amount_refunded_minor)) {
             return;
         }
         self.sale.kept.journaled = Some((state, amount_refunded_minor));

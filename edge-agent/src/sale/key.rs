@@ -1,17 +1,18 @@
 //! How a sale begins.
 
 use saoma_protocol::{
-    Millis,
     api::PaymentState,
-    journal::{Method, Record},
+    journal::{Method, Record, Stamp},
 };
 
 use super::{Ask, Decision, Effect, Kept, Keyed, ReceiptState, Sale, Slip, Stage, Tender, Waits};
 
 /// The beginning of a sale. It is sent only after this decision is on the disk.
 #[must_use]
-pub fn key(keyed: Keyed, now: Millis) -> Decision {
+pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
+    let Stamp { machine: keyed_at, core: keyed_core } = now.into();
     let Keyed { payment, counter, amount, tender, goods, reference, split, quote, cashier } = keyed;
+    let named = reference.as_ref().map(ToString::to_string);
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
             payment,
@@ -22,6 +23,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             cashier: cashier.clone(),
             split: split.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Offline { code, .. } => Record::OfflineSale {
             payment,
@@ -31,6 +33,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Stored { card, sold, channel_account } => Record::StoredCardSale {
             payment,
@@ -42,6 +45,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
             quote: quote.clone(),
+            reference: named.clone(),
         },
         Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
@@ -107,7 +111,8 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         cashier,
         card,
         phone,
-        keyed_at: now,
+        keyed_at,
+        keyed_core,
         stage,
         refunds: Vec::new(),
         receipt,
@@ -116,6 +121,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         offline,
         stored,
         loss_unseen: false,
+        elsewhere: false,
     };
     Decision { sale: Sale { kept, waits }, records: vec![record], effects }
 }
@@ -125,5 +131,13 @@ const fn method_of(tender: &Tender) -> Method {
         Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
         Tender::Card { .. } | Tender::Stored { .. } => Method::Card,
         Tender::Cash { .. } | Tender::Code | Tender::Phone(_) => Method::MerchantPresented,
+    }
+}
+
+impl Kept {
+    /// When it was keyed, by both clocks.
+    #[must_use]
+    pub const fn keyed(&self) -> Stamp {
+        Stamp { machine: self.keyed_at, core: self.keyed_core }
     }
 }

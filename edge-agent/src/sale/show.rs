@@ -6,6 +6,26 @@ use serde::Serialize;
 use super::{Sale, Stage};
 use crate::peripherals::{Display, DisplayMessage};
 
+/// The stable text of a state, as it is on the wire.
+#[must_use]
+pub const fn state_text(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::Created => "created",
+        PaymentState::Presenting => "presenting",
+        PaymentState::Submitting => "submitting",
+        PaymentState::Pending => "pending",
+        PaymentState::Unknown => "unknown",
+        PaymentState::Succeeded => "succeeded",
+        PaymentState::PartlyRefunded => "partly_refunded",
+        PaymentState::Refunded => "refunded",
+        PaymentState::Voided => "voided",
+        PaymentState::Failed => "failed",
+        PaymentState::Reversed => "reversed",
+        PaymentState::Expired => "expired",
+        PaymentState::Cancelled => "cancelled",
+    }
+}
+
 /// A button to offer. Waiting is always possible and has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +45,11 @@ pub enum Action {
 #[must_use]
 pub fn actions(sale: &Sale) -> Vec<Action> {
     let mut actions = Vec::new();
+    if sale.kept.elsewhere {
+        actions.extend((sale.refundable_minor() > 0).then_some(Action::Refund));
+        actions.extend(sale.slip_again().map(|_| Action::Reprint));
+        return actions;
+    }
     let state = sale.state();
     let settled = state.is_some_and(PaymentState::is_settled);
     if matches!(sale.kept.stage, Stage::Sending { .. } | Stage::Known { .. }) {
@@ -51,8 +76,9 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     actions
 }
 
-/// How old a sale may be that is announced: whoever pays later, perhaps after a night without a network, does not stand there.
-const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
+/// How old a sale (or a payment through a printed code) may be that is announced: whoever pays later, perhaps after a night without a network,
+/// does not stand there.
+pub const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
 
 /// What is said aloud when a sale has become this one: the amount, in the moment in which it counts as received. `was_captured`:
 /// whether money had come in on it before. What is paid late is not announced: it goes back. Nor is what was sold by card without a

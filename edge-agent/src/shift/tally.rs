@@ -329,7 +329,7 @@ const fn of_method(totals: &mut Totals, method: Way) -> &mut MethodTotals {
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Millis, Money, api::Failure};
+    use saoma_protocol::{Millis, Money, api::Failure, journal::CoreTime};
 
     use super::*;
     use crate::{
@@ -372,6 +372,7 @@ mod tests {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         }
     }
 
@@ -450,6 +451,7 @@ mod tests {
             cashier: "Li".to_owned(),
             card: None,
             keyed_at: Millis(0),
+            keyed_core: CoreTime::Unsaid,
             // Its method is all that is looked at here.
             stage: Stage::NotSent { method, state, failure },
             refunds: refunds.iter().map(refund).collect(),
@@ -458,6 +460,7 @@ mod tests {
             offline: false,
             stored: false,
             loss_unseen: false,
+            elsewhere: false,
             phone: None,
         };
         (payment(number), kept)
@@ -575,6 +578,7 @@ mod tests {
             cashier_id: None,
             float: Money::new(5000, Currency::CNY),
             opened_at: Millis(0),
+            opened_core: CoreTime::Unsaid,
             closed: None,
         };
         assert_eq!(shift.expected(&totals).unwrap().minor(), 5000 + 1550 - 250 - 300 + 1000 - 400);

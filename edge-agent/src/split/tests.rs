@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use saoma_protocol::{
     Currency, TenantId, TerminalId,
     api::{Failure, PaymentState, PaymentView},
-    journal::Method,
+    journal::{CoreTime, Method},
 };
 
 use super::*;
@@ -25,6 +25,7 @@ fn begun(total: i64) -> Whole {
         reference: None,
         cashier: "Li".to_owned(),
         began_at: Millis(0),
+        began_core: CoreTime::Unsaid,
         parts: Vec::new(),
         goods: Vec::new(),
         basket: None,

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpResponse, web::Data};
 use saoma_protocol::{
-    Sequence,
+    GoodsId, Grams, Sequence,
     api::GoodsTax,
-    pricing::{Discount, Totals},
+    pricing::{Discount, Totals, gross_minor},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,6 +29,11 @@ pub enum BasketPress {
         price_minor: i64,
         quantity: u32,
         name: String,
+    },
+    /// So much of goods that are sold by weight.
+    Weighed {
+        goods: GoodsId,
+        grams: Grams,
     },
     /// With 0 the line goes.
     Quantity {
@@ -63,7 +68,10 @@ pub struct BasketView {
 pub struct LineView {
     pub name: String,
     pub quantity: u32,
+    /// Of one, or of a kilogram of what was weighed.
     pub price_minor: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_grams: Option<Grams>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     /// What that takes off.
@@ -84,9 +92,11 @@ impl BasketView {
             name: goods.name.clone(),
             quantity: goods.quantity,
             price_minor: goods.price_minor,
+            weight_grams: goods.weight_grams,
             discount: entry.line.discount,
             discount_minor: goods.discount_minor,
-            total_minor: goods.price_minor * i64::from(goods.quantity) - goods.discount_minor,
+            // It has a price.
+            total_minor: gross_minor(goods).unwrap_or_default() - goods.discount_minor,
             tax: goods.tax.clone(),
         });
         let lines = lines.collect();

@@ -6,12 +6,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     basket::{BasketRequest, BasketView},
+    held::HeldView,
     peripherals::DevicesNow,
     problem::Refused,
     quote::{QuoteRequest, QuoteTold},
     shift::{ShiftNow, ShiftView},
     split::{SplitAsk, SplitPress, SplitView},
-    view::{AwaitingCard, AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
+    view::{AwaitingCard, AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
 };
 use crate::{
     config::PeripheralsConfig,

@@ -102,8 +102,16 @@ pub enum Refused {
     NotTraining,
     #[error("training cannot be entered or left now: {0}")]
     TrainingBusy(String),
-    #[error("this is a receipt of another till: it is refunded there, or on the dashboard")]
+    #[error(
+        "this is a receipt of another till, and core cannot be asked about it now: refund it there, or here once this till is online"
+    )]
     ReceiptElsewhere,
+    #[error(
+        "core has no such sale of this shop: the till that made it may be without a network, or it is another shop's; refund it there"
+    )]
+    ReceiptUnknown,
+    #[error("this was paid in cash at another till: the cash goes back there, or at the office by the dashboard")]
+    CashElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
     /// With the end of it, if it looks like one that is printed on packages.
@@ -226,6 +234,8 @@ impl Refused {
             Self::NotTraining => "not_training",
             Self::TrainingBusy(_) => "training_busy",
             Self::ReceiptElsewhere => "receipt_elsewhere",
+            Self::ReceiptUnknown => "receipt_unknown",
+            Self::CashElsewhere => "cash_elsewhere",
             Self::ScanNotAwaited => "scan_not_awaited",
             Self::BarcodeUnknown(_) => "barcode_unknown",
             Self::GoodsScanned => "goods_scanned",
@@ -235,6 +245,7 @@ impl Refused {
             Self::Offline(refusal) => refusal.code(),
             Self::Phone(refusal) => refusal.code(),
             Self::Stored(refusal) => refusal.code(),
+            Self::Basket(BasketError::CostsNothing) => "costs_nothing",
             Self::Basket(_) => "basket_invalid",
             Self::CardBusy => "card_busy",
             Self::CardSwiped => "card_swiped",
@@ -288,6 +299,7 @@ impl Refused {
             | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SaleNotFound
+            | Self::ReceiptUnknown
             | Self::BarcodeUnknown(_)
             | Self::NoCode
             | Self::NoReceipt
@@ -317,6 +329,7 @@ impl Refused {
             | Self::NotTraining
             | Self::TrainingBusy(_)
             | Self::ReceiptElsewhere
+            | Self::CashElsewhere
             | Self::ScanNotAwaited
             | Self::GoodsScanned
             | Self::CardBusy

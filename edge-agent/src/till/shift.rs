@@ -28,7 +28,10 @@ pub struct ShiftView {
     pub cashier_number: String,
     pub currency: Currency,
     pub float_minor: i64,
+    /// By core's clock where that was known and the machine's wrong; so is when it was closed.
     pub opened_at: Millis,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_core: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<CloseView>,
 }
@@ -51,7 +54,7 @@ impl ShiftView {
     #[must_use]
     pub fn of(shift: &Shift) -> Self {
         let closed = shift.closed.as_ref().map(|closed| CloseView {
-            at: closed.at,
+            at: closed.stamp().at(),
             expected_minor: closed.expected.minor(),
             counted_minor: closed.counted.minor(),
             over_short_minor: closed.over_short_minor(),
@@ -65,7 +68,8 @@ impl ShiftView {
             cashier_number: shift.cashier_number.clone(),
             currency: shift.float.currency(),
             float_minor: shift.float.minor(),
-            opened_at: shift.opened_at,
+            opened_at: shift.opened().at(),
+            by_core: shift.opened().is_machine_wrong(),
             closed,
         }
     }
@@ -82,7 +86,7 @@ pub struct ShiftBrief {
 impl ShiftBrief {
     #[must_use]
     pub fn of(shift: &Shift) -> Self {
-        Self { batch: shift.batch, cashier: shift.cashier.clone(), opened_at: shift.opened_at }
+        Self { batch: shift.batch, cashier: shift.cashier.clone(), opened_at: shift.opened().at() }
     }
 }
 

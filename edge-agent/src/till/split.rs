@@ -120,7 +120,7 @@ impl SplitView {
             in_the_way: in_the_way.map(|part| part.kept.payment),
             reference: split.reference.as_ref().map(ToString::to_string),
             cashier: split.cashier.clone(),
-            began_at: split.began_at,
+            began_at: split.began().at(),
             receipt: split.receipt,
             parts: whole.parts.iter().map(PartView::of).collect(),
             actions,

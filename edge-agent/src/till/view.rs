@@ -1,7 +1,7 @@
 //! What the till's pages get to see: the types of `TILL-API.md`. Made from the inner types, never read back.
 
 use saoma_protocol::{
-    Currency, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Currency, GoodsId, Grams, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{Failure, Goods, PaymentState, RefundState, TerminalBooks},
     message::{PeripheralHealth, Unsent},
 };
@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::{
     basket::BasketView,
+    held::HeldView,
     quote::PricedView,
+    received::ReceivedView,
     shift::ShiftBrief,
     split::{PartOfView, SplitView},
 };
 use crate::{
     app::update::Wait,
-    held::Held,
     journal::Books,
     peripherals::{
         Display, DisplayMessage,
@@ -59,6 +60,9 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub awaits_office: bool,
     pub synced: bool,
+    /// Another till's: `counter` is of that one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     pub receipt: ReceiptState,
     pub cashier: String,
     pub goods: Vec<Goods>,
@@ -74,7 +78,10 @@ pub struct SaleView<N = PaymentId> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<PricedView>,
     pub refunds: Vec<GivenBack>,
+    /// By core's clock where that was known and the machine's wrong.
     pub keyed_at: Millis,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_core: bool,
     pub updated_at: Millis,
     pub actions: Vec<Action>,
 }
@@ -105,7 +112,7 @@ impl<N> SaleView<N> {
     #[must_use]
     pub fn numbered(payment: N, sale: &Sale, synced: bool) -> Self {
         let kept = &sale.kept;
-        let view = sale.view();
+        let (view, keyed) = (sale.view(), kept.keyed());
         let tendered_minor = match kept.stage {
             Stage::Cash { tendered_minor } => Some(tendered_minor),
             _ => None,
@@ -116,7 +123,7 @@ impl<N> SaleView<N> {
             Stage::Cash { .. } => Some("cash".to_owned()),
             _ => view.map(|view| view.channel.clone()),
         };
-        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
+        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(keyed.at(), Millis::max);
         Self {
             payment,
             counter: kept.counter,
@@ -139,6 +146,7 @@ impl<N> SaleView<N> {
             paid_late: view.is_some_and(|view| view.paid_late),
             awaits_office: sale.awaits_office(),
             synced,
+            elsewhere: kept.elsewhere,
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),
@@ -147,7 +155,8 @@ impl<N> SaleView<N> {
             split: PartOfView::of(sale),
             quote: kept.quote.as_ref().map(PricedView::of),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
-            keyed_at: kept.keyed_at,
+            keyed_at: keyed.at(),
+            by_core: keyed.is_machine_wrong(),
             updated_at: view.map_or(touched_here, |view| view.updated_at),
             actions: actions(sale).into_iter().filter(|action| synced || !needs_core(sale, *action)).collect(),
         }
@@ -220,6 +229,8 @@ pub struct StateView {
     pub offline: Option<OfflineView>,
     /// How cards without a network stand, where they are taken or wait to be forwarded.
     pub stored: Option<StoredView>,
+    /// What was paid today through the shop's printed codes, newest first.
+    pub received: Vec<ReceivedView>,
     /// How codes stand that the customer's phone carries to core, where they may be shown.
     pub phone: Option<OfflineView>,
     pub awaiting_scan: Option<AwaitingScan>,
@@ -301,35 +312,6 @@ pub struct AwaitingCard {
 pub enum CardView {
     Sale { sale: Box<SaleView> },
     Over { code: String, detail: String },
-}
-
-/// What was keyed and put aside. No sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HeldView {
-    pub number: Sequence,
-    pub amount_minor: i64,
-    pub amount: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    pub cashier: String,
-    /// Whether it is a basket, which is taken up as one.
-    pub is_basket: bool,
-    pub held_at: Millis,
-}
-
-impl HeldView {
-    #[must_use]
-    pub fn of(held: &Held) -> Self {
-        Self {
-            number: held.number,
-            amount_minor: held.amount.minor(),
-            amount: held.amount.money().decimal(),
-            reference: held.reference.as_ref().map(ToString::to_string),
-            cashier: held.cashier.clone(),
-            is_basket: held.basket.is_some(),
-            held_at: held.held_at,
-        }
-    }
 }
 
 /// Why no offline code is taken at this moment, if so.
@@ -449,6 +431,8 @@ pub enum DisplayView {
     Basket {
         name: String,
         quantity: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight_grams: Option<Grams>,
         line: String,
         total: String,
         currency: Currency,
@@ -485,8 +469,8 @@ impl DisplayView {
             Display::Message { message, amount, currency, change } => {
                 Self::Message { message, amount, currency, change }
             }
-            Display::Basket { name, quantity, line, total, currency } => {
-                Self::Basket { name, quantity, line, total, currency }
+            Display::Basket { name, quantity, weight_grams, line, total, currency } => {
+                Self::Basket { name, quantity, weight_grams, line, total, currency }
             }
             Display::Training { message, amount, currency, change } => {
                 Self::Training { message, amount, currency, change }
@@ -523,6 +507,13 @@ pub enum ScanView {
         #[serde(skip_serializing_if = "Option::is_none")]
         scanned: Option<Scanned>,
         basket: Option<Box<BasketView>>,
+    },
+    /// Goods that are sold by weight: they come into the basket once it is known how much of them there is.
+    Weigh {
+        goods: GoodsId,
+        name: String,
+        /// Of a kilogram.
+        price_minor: i64,
     },
     /// The catalogue does not have it; only as an event. The end of it is told if it looks like one that is printed on packages.
     BarcodeUnknown {

@@ -446,3 +446,112 @@ async fn a_basket_is_paid_in_parts_and_is_there_again_if_nothing_comes_of_it() {
     });
     assert_eq!(saoma_protocol::pricing::totals(&goods.unwrap()).unwrap().total_minor, total);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goods_by_weight_cost_what_the_scale_says() {
+    let shop = Shop::open_with(|config, folder| {
+        config.peripherals.scale = "simulated".to_owned();
+        config.peripherals.scale_device = folder.join("scale").to_str().unwrap().to_owned();
+    })
+    .await;
+    let apples = goods(4, "苹果", "shop-4", 1_280, Some(1));
+    let id = apples.id.to_string();
+    shop.core.look(|known| known.weighed.push(apples.id));
+    shop.sells([(tea(333), true), (apples, true)], 2).await;
+
+    let scanned = shop.scan("shop-4").await;
+    let told = json!({ "result": "weigh", "goods": id, "name": "苹果", "price_minor": 1_280 });
+    assert_eq!((scanned.status.as_u16(), &scanned.body), (200, &told));
+    assert_eq!(shop.basket().await, Value::Null, "nobody knows how much of it");
+    std::fs::write(shop.folder.path().join("scale"), "456").unwrap();
+    assert_eq!(shop.till.get("/api/scale").await["grams"], 456);
+    let weighed = |grams: i64| json!({ "weighed": { "goods": id, "grams": grams } });
+    shop.done(weighed(456)).await;
+    shop.scan(TEA).await;
+    let basket = shop.done(weighed(1_000)).await;
+    // 5.8368, and each time a line of its own.
+    assert_eq!(lines(&basket), [(1, 584), (1, 333), (1, 1_280)]);
+    assert_eq!((&basket["lines"][0]["weight_grams"], &basket["lines"][1]["weight_grams"]), (&json!(456), &Value::Null));
+    let display = shop.till.get("/api/display").await;
+    assert_eq!((&display["weight_grams"], &display["line"]), (&json!(1_000), &json!("12.80")));
+
+    let tea_id = tea(333).id;
+    let nothing_here = GoodsId::from_bytes([9; 16]);
+    for (press, status, code) in [
+        (weighed(0), 422, "basket_invalid"),
+        (weighed(1_000_000), 422, "basket_invalid"),
+        (json!({ "quantity": { "line": 0, "quantity": 2 } }), 422, "basket_invalid"),
+        (json!({ "weighed": { "goods": tea_id, "grams": 5 } }), 422, "goods_invalid"),
+        (json!({ "weighed": { "goods": nothing_here, "grams": 5 } }), 404, "barcode_unknown"),
+    ] {
+        let refused = shop.presses(press.clone()).await;
+        assert_eq!((refused.status.as_u16(), &refused.body["code"]), (status, &json!(code)), "{press}");
+    }
+    shop.done(json!({ "discount": { "line": 0, "discount": { "basis_points": 1_000 } } })).await;
+    shop.done(json!({ "quantity": { "line": 2, "quantity": 0 } })).await;
+
+    // Put aside and taken up, it weighs the same.
+    let total = shop.basket().await["totals"]["total_minor"].clone();
+    let aside = json!({ "amount_minor": total, "basket": shop.basket().await["revision"] });
+    let held = shop.till.post("/api/held", &aside, &fresh_key()).await;
+    assert_eq!(held.status, 201, "{}", held.body);
+    let basket = shop.done(json!({ "take_up": { "held": held.body["number"] } })).await;
+    assert_eq!((lines(&basket), &basket["lines"][0]["weight_grams"]), (vec![(1, 526), (1, 333)], &json!(456)));
+
+    let mut sale = shop.sale("cash").await;
+    sale["held"] = basket["held"].clone();
+    let sold = shop.till.post("/api/sales", &sale, &fresh_key()).await;
+    assert_eq!((sold.status.as_u16(), &sold.body["amount_minor"]), (201, &json!(859)), "{}", sold.body);
+    let receipt = shop.till.receipt_with("8.59 CNY").await;
+    assert!(receipt.contains("苹果 0.456 kg × 12.80/kg") && receipt.contains("-0.58"), "{receipt}");
+    shop.nothing_unsent().await;
+    shop.core.look(|known| match known.journal.last() {
+        Some(record @ Record::CashSale { goods, .. }) => {
+            assert_eq!((record.version(), goods[0].weight_grams), (8, Some(saoma_protocol::Grams(456))));
+        }
+        other => panic!("no sale but {other:?}"),
+    });
+    // Sold by the piece from now on.
+    shop.core.look(|known| known.weighed.clear());
+    shop.sells([(goods(4, "苹果", "shop-4", 300, None), true)], 2).await;
+    until("pieces", async || (shop.scan("shop-4").await.body["result"] == "basket").then_some(())).await;
+}
+
+/// Labels of the shop's own scales have the weight or the price in them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_says_what_was_weighed_and_how_much_of_it() {
+    let shop = Shop::open_with(|config, _| {
+        config.till.scale_labels = "21iiiiipppppc 22iiiiiwwwwwc".to_owned().try_into().unwrap();
+    })
+    .await;
+    let (apples, cake) = (goods(4, "苹果", "00003", 1_280, None), goods(5, "蛋糕", "12345", 9_900, None));
+    shop.core.look(|known| known.weighed.push(apples.id));
+    shop.sells([(apples, true), (cake, true)], 2).await;
+    let added = (200, "result", "basket");
+    let refused = |status, code| (status, "code", code);
+    for (code, (status, field, told)) in [
+        // 0.456 kg of apples; cake for 5.84 and 3.00; a weight of what is sold by the piece; and what is in no catalogue.
+        ("220000300456", added),
+        ("211234500584", added),
+        ("211234500300", added),
+        ("211234500584", added),
+        ("221234500456", refused(404, "barcode_unknown")),
+        ("220000700456", refused(404, "barcode_unknown")),
+        // The scale has no price for it, and nothing lay on it.
+        ("211234500000", refused(422, "costs_nothing")),
+        ("220000300000", refused(422, "basket_invalid")),
+    ] {
+        let code = with_check_digit(code);
+        let scanned = shop.scan(&code).await;
+        assert_eq!((scanned.status.as_u16(), &scanned.body[field]), (status, &json!(told)), "{code}");
+    }
+    let basket = shop.basket().await;
+    assert_eq!(lines(&basket), [(1, 584), (2, 1_168), (1, 300)]);
+    assert_eq!(basket["lines"][0]["weight_grams"], 456);
+}
+
+/// GS1 General Specifications, section 7.9.
+fn with_check_digit(digits: &str) -> String {
+    let weighted = digits.bytes().rev().enumerate().map(|(place, digit)| u32::from(digit - b'0') * [3, 1][place % 2]);
+    format!("{digits}{}", (10 - weighted.sum::<u32>() % 10) % 10)
+}

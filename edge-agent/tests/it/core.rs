@@ -2,6 +2,7 @@
 //! are acknowledged. It can be switched off and on again, with everything that it knows.
 
 mod books;
+mod catalogue;
 mod offline;
 mod phone;
 pub mod quotes;
@@ -24,11 +25,11 @@ use actix_web::{
     web::{self, Data, Json, Path},
 };
 use saoma_protocol::{
-    Amount, Currency, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Amount, Currency, GoodsId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
-        OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
-        RefundState, RefundView, Renew, Renewed, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, OfflineList, Page,
+        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
+        Renew, Renewed, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -53,7 +54,7 @@ pub struct Known {
     pub cards: Vec<PresentedCard>,
     /// Records of the journal, each taken once.
     pub journal: Vec<Record>,
-    entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     /// By which certificate each of them was signed.
     pub signed_by: Vec<String>,
     /// Batches with entries that came over HTTPS.
@@ -61,6 +62,8 @@ pub struct Known {
     pushes: Vec<Push>,
     pushed: u64,
     pub acknowledged: Vec<Sequence>,
+    /// It hears what terminals acknowledge, and forgets it.
+    pub loses_acks: bool,
     /// Requests to create a payment, and refunds, are taken in and not answered before this ends.
     pub silent: bool,
     /// The channel takes its time over refunds.
@@ -75,6 +78,7 @@ pub struct Known {
     tax_rates: Vec<CatalogueRate>,
     /// The versions since which a terminal asked for changes.
     pub goods_asked: Vec<u64>,
+    pub weighed: Vec<GoodsId>,
     /// What terminals are told of offline codes, at the moment that they ask; none as a core of before.
     pub offline: Option<OfflineList>,
     /// How far core's clock is ahead of everybody's, in milliseconds.
@@ -189,7 +193,7 @@ impl FakeCore {
                 .route("/v1/terminal/profile", web::get().to(profile))
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books::books))
-                .route("/v1/terminal/goods", web::get().to(goods))
+                .route("/v1/terminal/goods", web::get().to(catalogue::changes))
                 .route("/v1/terminal/offline-list", web::get().to(offline::list))
         })
         .workers(1)
@@ -275,9 +279,12 @@ impl Known {
         self.tell(PushBody::Payment { payment: self.payments[&payment].clone() });
     }
 
-    pub fn tell(&mut self, body: PushBody) {
+    /// Its number, by which it is acknowledged.
+    pub fn tell(&mut self, body: PushBody) -> Sequence {
         self.pushed += 1;
-        self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
+        let id = Sequence(self.pushed);
+        self.pushes.push(Push { id, at: offline::clock(self.ahead_ms), body });
+        id
     }
 
     fn give_back(&mut self, id: RefundId, payment: PaymentId, kind: RefundKind, amount: Amount) -> RefundView {
@@ -317,7 +324,7 @@ impl Known {
     }
 
     pub fn take_ack(&mut self, ack: &PushAck) {
-        self.pushes.retain(|push| !ack.ids.contains(&push.id));
+        self.pushes.retain(|push| self.loses_acks || !ack.ids.contains(&push.id));
         self.acknowledged.extend(&ack.ids);
     }
 
@@ -554,34 +561,6 @@ async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
         Some(certificate_chain_pem) => HttpResponse::Ok().json(Renewed { certificate_chain_pem, not_after: Millis(0) }),
         None => HttpResponse::GatewayTimeout().finish(),
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Since {
-    since: u64,
-}
-
-/// The catalogue, in small pages; until there is one, as a core of before.
-async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
-    const PAGE: usize = 2;
-    let mut known = known.lock().unwrap();
-    if known.catalogue.is_empty() {
-        return problem(404, "not_found");
-    }
-    known.goods_asked.push(query.since);
-    let afresh = query.since == 0;
-    let from = usize::try_from(query.since).unwrap();
-    let page: Vec<_> = known.catalogue[from..].iter().take(PAGE).cloned().collect();
-    let through = from + page.len();
-    let (sold, gone): (Vec<_>, Vec<_>) = page.into_iter().partition(|(_, is_sold)| *is_sold);
-    HttpResponse::Ok().json(GoodsChanges {
-        through: Sequence(through as u64),
-        more: through < known.catalogue.len(),
-        afresh,
-        goods: sold.into_iter().map(|(item, _)| item).collect(),
-        removed: gone.into_iter().map(|(item, _)| item.id).collect(),
-        tax_rates: known.tax_rates.clone(),
-    })
 }
 
 async fn profile(known: Shared) -> Json<TerminalProfile> {

@@ -114,7 +114,7 @@ async fn devices_say_how_they_do() {
 }
 
 /// Reads events until one has this name and satisfies `wanted`.
-async fn event(
+pub async fn event(
     events: &mut (impl futures_util::Stream<Item = reqwest::Result<actix_web::web::Bytes>> + Unpin),
     buffer: &mut String,
     name: &str,

@@ -1,6 +1,6 @@
 //! Put aside and taken up again (挂单, 取单), with the number of a table or an order.
 
-use saoma_protocol::PaymentId;
+use saoma_protocol::{PaymentId, journal::Record};
 use serde_json::{Value, json};
 
 use crate::{
@@ -65,6 +65,9 @@ async fn tables_are_put_aside_and_each_is_sold_once_also_after_the_plug_was_pull
     let sold = shop.till.post("/api/sales", &sale, "table-7").await;
     assert_eq!((sold.status.as_u16(), &sold.body["reference"]), (201, &json!("桌 7")), "{}", sold.body);
     assert!(shop.till.receipt_with("桌号/单号 Order").await.contains("桌 7"));
+    shop.nothing_unsent().await;
+    let told = |record: &Record| matches!(record, Record::CashSale { reference: Some(table), .. } if table == "桌 7");
+    assert!(shop.core.look(|known| known.journal.iter().any(told)), "core learns it with the cash");
     assert_eq!(shop.till.post("/api/sales", &sale, "table-7").await.body["payment"], sold.body["payment"]);
     // The other till's page still shows it.
     let twice = shop.till.post("/api/sales", &sale, &fresh_key()).await;

@@ -34,6 +34,7 @@ fn sell_without_a_line(shop: &Shop) {
         cashier: "Li".to_owned(),
         split: None,
         quote: None,
+        reference: None,
     };
     let numbers: Vec<u64> = (1..=SALES).collect();
     for part in numbers.chunks(AT_ONCE) {

@@ -149,7 +149,7 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
     shop.online(false).await;
     let phone = Phone::new(1);
     let code = phone.code(1);
-    let body = json!({"amount_minor": 1_250, "method": "scan", "code": code});
+    let body = json!({"amount_minor": 1_250, "method": "scan", "code": code, "reference": "桌 7"});
     let sold = shop.till.post("/api/sales", &body, "intent-1").await;
     let sale = &sold.body;
     assert_eq!(sold.status, 201, "{sale}");
@@ -181,7 +181,10 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
     // The plug is pulled, and there is still no network.
     shop.kill_till();
     shop.start_till().await;
-    let again = shop.till.post("/api/sales", &json!({"amount_minor": 1_250, "method": "scan"}), "intent-1").await;
+    let again = shop
+        .till
+        .post("/api/sales", &json!({"amount_minor": 1_250, "method": "scan", "reference": "桌 7"}), "intent-1")
+        .await;
     assert_eq!((again.status.as_u16(), &again.body["payment"]), (200, &sale["payment"]));
     assert_eq!(shop.refuses(1, &code).await, "offline_code_used");
     shop.takes(750, &phone.code(2)).await;
@@ -191,6 +194,8 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
     shop.nothing_unsent().await;
     let booked = shop.core.look(|known| known.payments.keys().copied().collect::<Vec<_>>());
     assert!(booked.len() == 2 && booked.contains(&payment), "{booked:?}");
+    let table = shop.core.look(|known| known.payments[&payment].reference.clone());
+    assert_eq!(table.as_deref(), Some("桌 7"));
     assert_eq!(shop.core.look(|known| known.created.clone()), [""; 0], "nothing was charged online");
     assert_eq!(shop.till.get("/api/state").await["alarms"], json!([]), "core holds nothing for a person");
     let synced = shop.till.sale(payment).await;

@@ -12,7 +12,7 @@ use saoma_edge::{
         },
     },
     receipt::{Align, Document, Element, Heading, Size, compose},
-    sale::{Keyed, Slip, Tender, key},
+    sale::{Keyed, Sale, Slip, Tender, key},
 };
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, Sequence, TenantId, TerminalId, api::Goods};
 
@@ -22,17 +22,20 @@ const NOW: Millis = Millis(1_790_000_000_000);
 const ROLL_58: Dialect = Dialect { width_dots: 384, encoding: Encoding::Gb18030, qr: QrBy::Printer };
 const ROLL_80: Dialect = Dialect { width_dots: 576, ..ROLL_58 };
 
-fn payment() -> PaymentId {
+pub fn payment() -> PaymentId {
     PaymentId::for_sale(TenantId::from_bytes([1; 16]), TerminalId::from_bytes([2; 16]), Sequence(7))
 }
 
-fn receipt() -> Document {
-    let heading = Heading {
+pub fn heading() -> Heading {
+    Heading {
         merchant_name: "扫码茶饮 Saoma Tea".to_owned(),
         store_name: "中山路店".to_owned(),
         terminal_name: "Till 1".to_owned(),
         utc_offset_minutes: 480,
-    };
+    }
+}
+
+pub fn sale() -> Sale {
     let goods = |name: &str, quantity, price_minor| Goods::plain(name.to_owned(), quantity, price_minor);
     let keyed = Keyed {
         payment: payment(),
@@ -48,7 +51,11 @@ fn receipt() -> Document {
         reference: None,
         cashier: "Li".to_owned(),
     };
-    compose(&heading, &key(keyed, NOW).sale, Slip::Sale, NOW)
+    key(keyed, NOW).sale
+}
+
+fn receipt() -> Document {
+    compose(&heading(), &sale(), Slip::Sale, NOW)
 }
 
 fn printed(document: &Document, dialect: Dialect) -> Rendering {

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Not to be found on a disk by chance.
-const LI_PIN: &str = "73918264";
-const WU_PIN: &str = "60274815";
+pub const LI_PIN: &str = "73918264";
+pub const WU_PIN: &str = "60274815";
 
 /// A quick one: what core's cost is told in its own tests.
 fn verifier(pin: &str) -> Verifier {
@@ -57,7 +57,7 @@ impl FakeCore {
 }
 
 impl Shop {
-    async fn staffed(supervisor_for: SupervisorFor) -> Self {
+    pub async fn staffed(supervisor_for: SupervisorFor) -> Self {
         let shop = Self::open().await;
         shop.core.names(1, supervisor_for, vec![li(), wu()], true);
         shop.knows_pins(true).await;
@@ -71,7 +71,7 @@ impl Shop {
         .await;
     }
 
-    async fn signs_on(&self, staff_code: &str, pin: &str) -> Reply {
+    pub async fn signs_on(&self, staff_code: &str, pin: &str) -> Reply {
         let body = json!({ "float_minor": 0, "cashier_number": staff_code, "pin": pin });
         self.till.post("/api/shift/open", &body, &fresh_key()).await
     }

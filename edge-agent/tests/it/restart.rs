@@ -141,7 +141,7 @@ async fn a_disk_that_was_set_back_and_sold_on_offline_is_stopped_when_core_is_ba
 /// No new sale, but money that was taken can still be given back, and core still gets everything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_new_sales_and_nothing_else() {
-    let mut shop = Shop::open_on_disk_of(60).await;
+    let mut shop = Shop::open_on_disk_of(80).await;
     let goods = json!([{"name": "x".repeat(128), "quantity": 1, "price_minor": 100}]);
     let body = json!({"amount_minor": 100, "method": "cash", "goods": goods});
     let mut sold = Vec::new();

@@ -6,7 +6,10 @@ use saoma_edge::{
     sale::ReceiptState,
     shift::{Closed, Shift},
 };
-use saoma_protocol::{Currency, Millis, Money, Sequence, TerminalId, journal::Record};
+use saoma_protocol::{
+    Currency, Millis, Money, Sequence, TerminalId,
+    journal::{CoreTime, Record},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -426,7 +429,9 @@ async fn a_report_that_was_not_printed_comes_after_the_restart() {
         assert!(shift.is_open());
         let (counted, totals) = (Money::new(90, Currency::CNY), store.tally(&shift).unwrap());
         let expected = shift.expected(&totals).unwrap();
-        let closed = Closed { at: now, counted, expected, totals, in_doubt: Vec::new(), report: ReceiptState::Queued };
+        let at_core = CoreTime::Unsaid;
+        let closed =
+            Closed { at: now, at_core, counted, expected, totals, in_doubt: Vec::new(), report: ReceiptState::Queued };
         let record = Record::ShiftClosed { batch: shift.batch, counted, expected, cashier: shift.cashier.clone() };
         let shift = Some(Shift { closed: Some(closed), ..shift });
         store.commit(&Commit { records: vec![record], shift, ..Commit::default() }, now).unwrap();

@@ -25,6 +25,7 @@ fn sale(number: u8) -> Commit {
         cashier: "Li".to_owned(),
         split: None,
         quote: None,
+        reference: None,
     };
     Commit { records: vec![record], ..Commit::default() }
 }

@@ -4,6 +4,11 @@
 /** Largest amount of one sale, in minor units: 12 digits, as core takes it. */
 const DIGITS_MAX = 12;
 
+/** As a scale shows it. */
+export function kilograms(grams: number): string {
+  return `${(grams / 1_000).toFixed(3)} kg`;
+}
+
 /** What `keyed` becomes with more digits behind it; what would be too long is not taken. */
 export function withDigits(keyed: string, more: string): string {
   const next = (keyed + more).replace(/^0+/, '');

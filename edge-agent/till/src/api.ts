@@ -52,6 +52,8 @@ export interface Sale {
   /** Of a card without a network: a person at core is waited for. */
   awaits_office?: boolean;
   synced: boolean;
+  /** Another till of the shop made it, and `counter` is that one's. */
+  elsewhere?: boolean;
   receipt: 'none' | 'queued' | 'printed' | 'failed';
   cashier?: string;
   /** The table's or order's number. */
@@ -64,6 +66,8 @@ export interface Sale {
   quote?: { list_minor: number; adjustments: { name: string; minor: number }[]; receipt_lines: string[] };
   refunds: RefundOfSale[];
   keyed_at: number;
+  /** The machine's clock was wrong then, and `keyed_at` is core's. */
+  by_core?: boolean;
   updated_at: number;
   actions: Action[];
 }
@@ -234,7 +238,9 @@ export interface GoodsTax {
 export interface BasketLine {
   name: string;
   quantity: number;
+  /** Of one, or of a kilogram of what was weighed. */
   price_minor: number;
+  weight_grams?: number;
   discount?: Discount;
   discount_minor: number;
   /** After its own discount. */
@@ -282,6 +288,16 @@ export interface Stored {
   to_acknowledge: { payment: string; counter: number; amount_minor: number; masked: string; code: 'stored_declined' | 'stored_not_booked' }[];
 }
 
+/** Paid through one of the shop's printed codes; no sale of this till. `label`: the shop's own name for the code. */
+export interface Received {
+  payment: string;
+  label: string;
+  amount_minor: number;
+  amount: string;
+  currency: string;
+  paid_at: number;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -316,6 +332,8 @@ export interface TillState {
   phone?: { why: string | null; detail: string | null } | null;
   /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */
   stored?: Stored | null;
+  /** Of today, newest first, 20 at most. */
+  received?: Received[];
   awaiting_scan: { amount_minor: number; since: number } | null;
   awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null; stored?: boolean } | null;
   open_sales: string[];
@@ -333,8 +351,10 @@ export type Display =
   | { kind: 'idle'; merchant_name: string }
   | { kind: 'code'; payment: string; amount: string; currency: string; code_url: string; expires_at?: number; svg: string }
   | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string }
-  | { kind: 'basket'; name: string; quantity: number; line: string; total: string; currency: string }
+  | { kind: 'basket'; name: string; quantity: number; weight_grams?: number; line: string; total: string; currency: string }
   | { kind: 'training'; message?: DisplayMessage; amount?: string; currency?: string; change?: string };
+
+export type Weighing = { state: 'stable'; grams: number; net: boolean } | { state: 'in_motion' | 'over_capacity' | 'under_zero' | 'not_zeroed' };
 
 export interface Books {
   agree: boolean;
@@ -342,7 +362,9 @@ export interface Books {
 
 export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
-export type ScanAnswer = SaleScan | BasketScan;
+/** Goods that are sold by weight, with the price of a kilogram. */
+export type WeighScan = { result: 'weigh'; goods: string; name: string; price_minor: number };
+export type ScanAnswer = SaleScan | BasketScan | WeighScan;
 export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' | 'card_swiped' } | { result: 'barcode_unknown'; ends_in?: string } | { result: 'refused'; code: string; detail: string };
 
 /** A refusal, as the agent words it (RFC 9457). */
@@ -406,6 +428,7 @@ export interface Events {
   card: { result: 'sale'; sale: Sale } | { result: 'over'; code: string; detail: string };
   shift: Shift;
   split: Split;
+  received: Received;
   alarm: Alarm;
 }
 

@@ -2,8 +2,9 @@
 
 import { shown } from './amount';
 import { clock, useModel, useNow, useText } from './hooks';
+import { CameIn } from './received-screens';
 import { tellsOfCash } from './shift';
-import { press, switchLanguage } from './store';
+import { press } from './store';
 import { fill } from './text';
 
 export function Bar() {
@@ -44,13 +45,13 @@ export function Bar() {
       {declined > 0 && <span class="alarm" data-declined={declined}>{t.card.stored.declined} × {declined}</span>}
       {state?.alarms.some((alarm) => alarm.code === 'basket_lost') && <span class="alarm" data-lost>{t.basketLost}</span>}
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}
-      <span class="where">{state?.till.store_name} · {state?.till.terminal_name}</span>
+      <CameIn />
       <time>{clock(now)}</time>
       <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={t.info}>
         {troubles > 0 ? `⚠ ${troubles}` : 'ⓘ'}
       </button>
-      <button type="button" data-key="language" onClick={switchLanguage}>
-        {language === 'zh' ? 'EN' : '中文'}
+      <button type="button" data-key="language" aria-keyshortcuts="F12" onClick={() => press({ kind: 'language' }, 'tap')}>
+        <kbd>F12</kbd>{language === 'zh' ? 'EN' : '中文'}
       </button>
     </header>
   );

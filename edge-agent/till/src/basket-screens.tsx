@@ -2,15 +2,19 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { Basket, BasketLine, GoodsTax } from './api';
+import { kilograms } from './amount';
 import type { BasketScreen } from './basket';
 import { useModel, useText } from './hooks';
 import { fill } from './text';
+import type { WeighScreen } from './weigh';
+import { SCALE } from './weigh-store';
 import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
 export function BasketRoom({ screen }: { screen: BasketScreen }) {
   const basket = useModel().state?.basket ?? null;
   const t = useText();
   const show = useShown();
+  if (screen.kind === 'weigh') return <WeighRoom screen={screen} />;
   if (basket === null) return <p class="big pulse">{t.working}</p>;
   if (screen.kind === 'basket-clear') {
     return (
@@ -43,6 +47,24 @@ export function BasketRoom({ screen }: { screen: BasketScreen }) {
   );
 }
 
+function WeighRoom({ screen }: { screen: WeighScreen }) {
+  const t = useText();
+  const show = useShown();
+  const weighs = useModel().busy.includes(SCALE);
+  return (
+    <div class="two" data-weigh={screen.of.goods}>
+      <section>
+        <h2>{screen.of.name}</h2>
+        <Sum label={t.basket.perKilogram} text={show(screen.of.minor)} class="per-kilogram" />
+        <p class={weighs ? 'big pulse' : 'big'}>{screen.keyed === '' ? t.basket.weigh : kilograms(Number(screen.keyed))}</p>
+        <p>{t.basket.weighHint}</p>
+        {screen.next.length > 0 && <p>{fill(t.basket.weighNext, screen.next.map(({ name }) => name).join(', '))}</p>}
+      </section>
+      <Keypad enter={screen.keyed === '' ? t.basket.weighKey : t.enter} />
+    </div>
+  );
+}
+
 function Lines({ basket, at }: { basket: Basket; at: number }) {
   const chosen = useRef<HTMLLIElement>(null);
   useEffect(() => chosen.current?.scrollIntoView({ block: 'nearest' }), [at, basket.revision]);
@@ -61,9 +83,9 @@ function LineOf({ line }: { line: BasketLine }) {
   const show = useShown();
   return (
     <>
-      <span>{line.quantity}×</span>
+      <span>{line.weight_grams === undefined ? `${line.quantity}×` : kilograms(line.weight_grams)}</span>
       <span>{line.name}{line.discount_minor > 0 && <small> −{show(line.discount_minor)}</small>}</span>
-      <span>{show(line.price_minor)}</span>
+      <span>{show(line.price_minor)}{line.weight_grams !== undefined && '/kg'}</span>
       <strong>{show(line.total_minor)}</strong>
     </>
   );

@@ -96,6 +96,29 @@ test('what did not come to a sale is in the basket again', () => {
   expect(step(from, key('E'), [failed], null, false, [], null).screen).toEqual(HOME);
 });
 
+const APPLES = { goods: 'gds_1', name: '苹果', minor: 1_280 };
+const PEARS = { goods: 'gds_2', name: '梨', minor: 990 };
+const WEIGH: Screen = { kind: 'weigh', of: APPLES, keyed: '', next: [] };
+
+test.each<[string, string, Screen, Wish[]]>([
+  ['what the scale says', 'E', WEIGH, [{ kind: 'weigh', of: APPLES }]],
+  ['grams by hand', '0457B6E', { ...WEIGH, keyed: '456' }, [press({ weighed: { goods: 'gds_1', grams: 456 } })]],
+  ['six digits at most', '12345678E', { ...WEIGH, keyed: '123456' }, [press({ weighed: { goods: 'gds_1', grams: 123_456 } })]],
+  ['keyed and taken back', '45XE', WEIGH, [{ kind: 'weigh', of: APPLES }]],
+  ['not wanted', 'X', { kind: 'basket', at: 1, keyed: '' }, []],
+])('goods by weight: %s', (_, keys, screen, wishes) => {
+  expect(play(keys, WEIGH)).toMatchObject({ last: { screen }, wishes });
+  // Of an empty basket it is the same, and no after all leads home.
+  expect(play('X', WEIGH, null).last.screen).toEqual(HOME);
+});
+
+test('no key but Esc leads away from what is to be weighed, and Esc leads to what is to be weighed next', () => {
+  for (const what of [{ kind: 'info' }, { kind: 'received' }, { kind: 'training' }, { kind: 'split', number: 1 }, { kind: 'function', key: 'shift' }, { kind: 'function', key: 'hold' }] satisfies Press[]) {
+    expect(step(WEIGH, what, [], null, false, [], BASKET)).toEqual({ screen: WEIGH, hint: 'weigh_first' });
+  }
+  expect(play('X', { ...WEIGH, next: [PEARS] }).last.screen).toEqual({ ...WEIGH, of: PEARS });
+});
+
 test('a scan is of goods wherever it may be', () => {
   const scanned = (screen: Screen, text: string): Wish | undefined => step(screen, { kind: 'scanned', text }, [], null, false, [], BASKET).wish;
   const keyed: Screen = { kind: 'home', keyed: '1250' };

@@ -6,23 +6,29 @@ import { minorOf } from './amount';
 import { askReference, type Order } from './held';
 import { HOME, type Press, type Screen, type Step } from './screen';
 import { CODE_LEN_MAX } from './wedge';
+import { type Weighable, type WeighScreen, weighStep } from './weigh';
 
 export type BasketScreen =
   /** `at`: the line that is chosen. `keyed`: see `meaning`. */
   | { kind: 'basket'; at: number; keyed: string }
   /** Asks whether all of it goes. */
-  | { kind: 'basket-clear' };
+  | { kind: 'basket-clear' }
+  | WeighScreen;
 
 export type Discount = { basis_points: number } | { minor: number };
 
 export type BasketPress =
   | { other: { price_minor: number; quantity: number; name: string } }
+  | { weighed: { goods: string; grams: number } }
   | { quantity: { line: number; quantity: number } }
   | { discount: { line: number | null; discount: Discount | null } }
   | { clear: Record<string, never> }
   | { take_up: { held: number } };
 
-export type BasketWish = { kind: 'basket'; press: BasketPress };
+export type BasketWish =
+  | { kind: 'basket'; press: BasketPress }
+  /** Reads the scale, and puts so much into the basket. */
+  | { kind: 'weigh'; of: Weighable };
 
 /** A line without a barcode, on the customer's receipt. */
 const OTHER = '其他 Other';
@@ -77,6 +83,7 @@ export function other(minor: number): BasketPress {
 }
 
 export function basketStep(screen: BasketScreen, press: Press, basket: Basket | null): Step {
+  if (screen.kind === 'weigh') return weighStep(screen, press, basket);
   if (basket === null) return stay(HOME);
   if (screen.kind === 'basket-clear') {
     if (press.kind === 'enter') return does(HOME, { clear: {} });

@@ -1,6 +1,7 @@
 // The second screen, which the customer sees: the code with its amount, a message, or the shop's name. It asks nothing and
 // takes no input.
 
+import { kilograms } from './amount';
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { type Display, type DisplayMessage, follow } from './api';
@@ -55,7 +56,7 @@ function Screen() {
     case 'basket':
       return (
         <div class="display" data-kind="basket">
-          <p>{display.name} ×{display.quantity} <strong>{display.line}</strong></p>
+          <p>{display.name} {display.weight_grams === undefined ? `×${display.quantity}` : kilograms(display.weight_grams)} <strong>{display.line}</strong></p>
           <p>合计 <small>Total</small></p>
           <Amount amount={display.total} currency={display.currency} />
         </div>

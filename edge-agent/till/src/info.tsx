@@ -4,7 +4,6 @@ import { shown } from './amount';
 import { clock, useModel, useText } from './hooks';
 import { IS_PAIRED } from './paired';
 import { selfTest } from './device-store';
-import { compareBooks, openDrawer } from './store';
 import { fill } from './text';
 import { updateLine } from './text-update';
 import { Key } from './till';
@@ -59,8 +58,9 @@ export function InfoScreen() {
         )}
         {!IS_PAIRED && <Key what={{ kind: 'digits', digits: '3' }} id="sync-now"><kbd>3</kbd>{t.syncNow}</Key>}
         <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
-        <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
-        <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>
+        <Key what={{ kind: 'digits', digits: '4' }} id="books"><kbd>4</kbd>{t.books}</Key>
+        <Key what={{ kind: 'digits', digits: '5' }} id="drawer"><kbd>5</kbd>{t.drawer}</Key>
+        <Key what={{ kind: 'received' }} id="received"><kbd>6</kbd>{t.received.title}</Key>
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>
       </div>
     </div>

@@ -17,6 +17,8 @@ export function withSale({ sales, screen }: { sales: readonly Sale[]; screen: Sc
   const others = sales.filter(({ payment }) => payment !== sale.payment);
   // What was told just now is about to be looked at, however old it is; so is what somebody must acknowledge.
   const stays = ({ payment, actions }: Sale): boolean =>
-    payment === sale.payment || actions.includes('acknowledge') || lookedUp.includes(payment) || (screen.kind === 'sale' && screen.payment === payment);
-  return [...others, sale].sort((a, b) => b.counter - a.counter).filter((one, nth) => nth < SALES_MAX || stays(one));
+    payment === sale.payment || actions.includes('acknowledge') || lookedUp.includes(payment) || ((screen.kind === 'sale' || screen.kind === 'refund') && screen.payment === payment);
+  // Another till's number says nothing about when it was.
+  const number = ({ counter, elsewhere }: Sale): number => (elsewhere === true ? 0 : counter);
+  return [...others, sale].sort((a, b) => number(b) - number(a)).filter((one, nth) => nth < SALES_MAX || stays(one));
 }

@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 30_000 });
 export const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
 export const KEYS: Record<string, Press> = {
   F2: { kind: 'function', key: 'code' },
-  F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
+  F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' }, F12: { kind: 'language' },
 };
 
 export function state(facts: object = {}): object {

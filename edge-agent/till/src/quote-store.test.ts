@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Page, sale, settled, state } from './page.test-kit';
 
 const QUOTE = {
@@ -6,6 +6,9 @@ const QUOTE = {
   adjustments: [{ name: 'Staff discount', minor: -970 }], receipt_lines: ['You saved 9.70 CNY'], failed: [],
 };
 const LISTED = { ...QUOTE, id: 'quo_2', amount_minor: 4850, amount: '48.50', adjustments: [] };
+
+// A clock that a failed test has stopped would stop those of the tests behind it.
+afterEach(() => void vi.restoreAllMocks());
 
 /** A shop with rules, and 48.50 keyed up to how it is paid. */
 async function atMethod(): Promise<Page> {

@@ -5,6 +5,7 @@ import { clock, useModel, useNow, useText } from './hooks';
 import { whyFailed } from './plain-words';
 import { SoldPrice } from './quote-lines';
 import type { Texts } from './text';
+import { ELSEWHERE } from './text-elsewhere';
 import { Key, useShown } from './till';
 
 /** How it looks: money is here, is not, or nobody knows yet. */
@@ -45,6 +46,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <time>{clock(sale.keyed_at)}</time>
         <strong>{sale.amount}</strong>
         <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {stateWords(t, sale)}</span>
+        {sale.by_core === true && <small data-by-core>{t.byCore}</small>}
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -54,18 +56,19 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
 const ACTION_KEYS = { query: 'F4', confirm: 'End', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: 'Ins' } as const;
 
 export function SaleScreen({ payment }: { payment: string }) {
-  const { sales, code, busy } = useModel();
+  const { sales, code, busy, language } = useModel();
   const t = useText();
   const show = useShown();
   const sale = sales.find((one) => one.payment === payment);
   if (sale === undefined) return <p class="big pulse">{t.working}</p>;
   const busyHere = busy.some((path) => path.includes(`/sales/${payment}/`));
-  const hint = hintOf(t, sale);
+  const elsewhere = sale.elsewhere === true ? ELSEWHERE[language] : undefined;
+  const hint = elsewhere === undefined ? hintOf(t, sale) : sale.actions.includes('refund') ? elsewhere.hint : elsewhere.nothing;
   return (
     <div class="two sale" data-payment={sale.payment} data-state={sale.state}>
       <section>
         <p class={`state ${tone(sale)}`} role="status">{stateWords(t, sale)}</p>
-        <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
+        <p class="paid">{sale.amount} <small>{sale.currency} · {elsewhere !== undefined && <span data-elsewhere>{elsewhere.mark} </span>}#{sale.counter} · {t.paidBy[sale.method]}</small></p>
         {sale.quote !== undefined && <SoldPrice quote={sale.quote} />}
         {sale.card !== undefined && <p data-card>{sale.card.masked} <small>{sale.card.label}</small></p>}
         {sale.split !== undefined && (
@@ -94,6 +97,7 @@ export function SaleScreen({ payment }: { payment: string }) {
         <p class="marks">
           {sale.cancelling && <span>{t.cancelling}</span>}
           {sale.paid_late && <span>{t.paidLate}</span>}
+          {sale.by_core === true && <span data-by-core>{t.byCore} {clock(sale.keyed_at)}</span>}
           {!sale.synced && <span>{t.notSynced}</span>}
           {sale.receipt === 'queued' && <span>{t.receipts.queued}</span>}
           {sale.receipt === 'failed' && <span>{t.receipts.failed}</span>}

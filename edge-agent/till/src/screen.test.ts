@@ -41,6 +41,25 @@ const at = (payment: string): Screen => ({ kind: 'sale', payment });
 const sold = (body: object): Wish => ({ kind: 'sell', body: { amount_minor: 1250, ...body } }) as Wish;
 const acted = (payment: string, action: string, body = {}): Wish => ({ kind: 'act', payment, action, body }) as Wish;
 
+test('another till’s sale is given back by the keyboard, and is in no list of this till’s', () => {
+  const theirs = someSale({ payment: 'pay_9', counter: 17, elsewhere: true, actions: ['refund'] });
+  const sales = [PAID, theirs];
+  expect(candidates(sales, 'refund', '17')).toEqual([PAID]);
+  expect(candidates([theirs], 'query', '')).toEqual([]);
+  let screen: Screen = { kind: 'sale', payment: 'pay_9' };
+  const wishes: Wish[] = [];
+  for (const key of ['r', '5', '0', '0', 'E', 'E']) {
+    const next = step(screen, KEYS[key] ?? { kind: 'digits', digits: key }, sales);
+    screen = next.screen;
+    if (next.wish !== undefined) wishes.push(next.wish);
+  }
+  expect(wishes).toEqual([acted('pay_9', 'refund', { amount_minor: 500 })]);
+  for (const [key, hint] of [['v', 'not_offered'], ['p', 'not_offered'], ['a', 'not_offered'], ['q', undefined]] as const) {
+    const next = step({ kind: 'sale', payment: 'pay_9' }, KEYS[key] as Press, sales);
+    expect([next.wish, next.hint], key).toEqual([undefined, hint]);
+  }
+});
+
 test.each<[string, string, Wish[]]>([
   ['cash, exactly', '1250E1E', [sold({ method: 'cash', tendered_minor: 1250 })]],
   ['cash with change', '1250E12000E', [sold({ method: 'cash', tendered_minor: 2000 })]],

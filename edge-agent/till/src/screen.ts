@@ -41,13 +41,17 @@ export type Screen =
   | LettersScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
+  /** What was paid through printed codes. */
+  | { kind: 'received' }
   | { kind: 'info' };
 
 export type FunctionKey = 'sale' | 'code' | 'shift' | 'hold' | Action;
 
 export type Press =
   | { kind: 'digits'; digits: string }
-  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'training' }
+  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'received' | 'training' }
+  /** Chinese or English, wherever the cashier stands. */
+  | { kind: 'language' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
@@ -70,6 +74,7 @@ export type Wish =
   | { kind: 'look-up'; counter: string }
   /** Sends what core does not have. */
   | { kind: 'sync-now' }
+  | { kind: 'compare-books' | 'open-drawer' }
   | DeviceWish
   | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
@@ -78,7 +83,10 @@ export type Wish =
   | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused';
+/** Why the scale has no weight to sell by, and what becomes of goods that wait for theirs. */
+export type WeighHint = 'weigh_moves' | 'weigh_empty' | 'weigh_over' | 'weigh_zero' | 'weigh_none' | 'weigh_first' | 'weighed_elsewhere';
+
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held' | 'price_changed' | 'price_refused' | WeighHint;
 
 export interface Step {
   screen: Screen;
@@ -109,7 +117,8 @@ export function candidates(sales: readonly Sale[], purpose: Purpose, filter: str
   const fits = (sale: Sale): boolean =>
     String(sale.counter).startsWith(part) || (sale.reference ?? '').toLowerCase().includes(part);
   const may = (sale: Sale): boolean => purpose === 'query' || sale.actions.includes(purpose) || (purpose === 'reprint' && sale.paid && sale.split !== undefined);
-  const found = sales.filter((sale) => may(sale) && fits(sale));
+  // Another till's sale is found by its receipt alone: its number may be one of ours as well.
+  const found = sales.filter((sale) => sale.elsewhere !== true && may(sale) && fits(sale));
   const isIt = (sale: Sale): boolean => String(sale.counter) === part;
   return [...found.filter(isIt), ...found.filter((sale) => !isIt(sale))];
 }
@@ -119,7 +128,7 @@ export const SALES_MAX = 100;
 
 /** What is asked of the agent when a number is keyed that none of the page's sales has: it knows older ones. A page that is not full has all. */
 function lookUp(filter: string, sales: readonly Sale[]): { wish?: Wish } {
-  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter }) => String(counter) === filter);
+  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter, elsewhere }) => elsewhere !== true && String(counter) === filter);
   return isNew ? { wish: { kind: 'look-up', counter: filter } } : {};
 }
 
@@ -145,7 +154,7 @@ export function toward(sale: Sale, action: Action): Step {
 const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form', 'paired', 'pair-name', 'pair-code', 'revoke'];
 
 /** Where nothing is under way, other rooms are one key away. */
-const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split'];
+const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split', 'received'];
 
 /** What the agent wants to know of people: a PIN of whoever is named, and a supervisor's before money goes back. */
 export interface Asks {
@@ -164,7 +173,10 @@ export function step(
   held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING, splits: readonly Split[] = [],
   paired: readonly PairedDevice[] = [],
 ): Step {
+  // Nothing but an answer or Esc leads away from what is to be weighed.
+  if (screen.kind === 'weigh' && press.kind !== 'scanned') return basketStep(screen, press, basket);
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
+  if (press.kind === 'received') return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'received' } : screen);
   if (press.kind === 'training') {
     return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'training', on: training } : screen);
   }
@@ -185,6 +197,7 @@ export function step(
       return home(screen, press);
     case 'basket':
     case 'basket-clear':
+    case 'weigh':
       return basketStep(screen, press, basket);
     case 'split':
     case 'split-back':
@@ -235,10 +248,15 @@ export function step(
     case 'training':
       if (press.kind === 'enter') return { screen: HOME, wish: { kind: 'training', to: screen.on ? 'leave' : 'enter' } };
       return press.kind === 'escape' ? stay(HOME) : stay(screen);
+    case 'received':
+      return home({ kind: 'home', keyed: '' }, press.kind === 'enter' ? { kind: 'escape' } : press);
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
       if (press.kind === 'digits' && press.digits === '3') return { screen, wish: { kind: 'sync-now' } };
+      if (press.kind === 'digits' && press.digits === '4') return { screen, wish: { kind: 'compare-books' } };
+      if (press.kind === 'digits' && press.digits === '5') return { screen, wish: { kind: 'open-drawer' } };
+      if (press.kind === 'digits' && press.digits === '6') return stay({ kind: 'received' });
       if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

@@ -1,37 +1,28 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
+  type Basket, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Received, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { configure, restartDevice, search, selfTest } from './device-store';
+import { compareBooks, openDrawer, syncNow } from './info-store';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
+import type { Notice } from './notice';
 import { IS_PAIRED } from './paired';
 import { withSale } from './page-sales';
 import { pair, revoke, withdraw } from './paired-store';
 import { over, type Unquoted } from './quote';
 import { forgetPrice, priceBefore, priceOf } from './quote-store';
-import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
+import { came } from './received';
+import { awaiting, HOME, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 import { lookUp, readUnseen } from './unseen';
-
-export type Notice =
-  | { kind: 'hint'; hint: Hint }
-  | { kind: 'problem'; problem: Problem }
-  | { kind: 'receipt'; why: string }
-  | { kind: 'scan' }
-  | { kind: 'scan-over' | 'card-over' }
-  | { kind: 'saw'; words: string }
-  | { kind: 'books'; agree: boolean | null }
-  | { kind: 'paired'; name: string }
-  | { kind: 'restarted'; of: string; health: Device['state'] }
-  | { kind: 'searched'; found: number }
-  | { kind: 'syncing'; offline: boolean }
-  | { kind: 'configured'; applied: string[]; hanging: string[] };
+import { askWeight, followed, unweighed, weighable } from './weigh';
+import { weigh } from './weigh-store';
 
 export interface Model {
   screen: Screen;
@@ -56,6 +47,8 @@ export interface Model {
   /** The code on show, drawn by the agent. */
   code: { payment: string; svg: string } | null;
   notice: Notice | null;
+  /** Paid through a printed code just now. */
+  cameIn: Received | null;
   /** Paths that wait for their answer. */
   busy: string[];
   /** An intent has been without an answer at least once. */
@@ -73,7 +66,7 @@ const listeners = new Set<() => void>();
 let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
   devices: null, paired: null, pairing: null, price: null, code: null,
-  notice: null, busy: [], silent: false,
+  notice: null, cameIn: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
 let changed = { shownAt: 0, pressedAt: 0 };
@@ -90,8 +83,9 @@ export function onChange(listener: () => void): () => void {
 }
 
 export function set(change: Partial<Model>, pressedAt?: number): void {
-  const [before, priceBefore] = [questionOf(model.screen), otherPrice(model.screen)];
+  const [before, priceBefore, was] = [questionOf(model.screen), otherPrice(model.screen), model];
   model = { ...model, ...change };
+  if (was.screen.kind === 'weigh') model = { ...model, ...followed(was.screen, was, model, pressedAt !== undefined) };
   const price = otherPrice(model.screen);
   if (price !== undefined && price !== priceBefore) pricedAt = performance.now();
   // A code is good for as long as it is on show, whichever way its screen was left.
@@ -115,7 +109,7 @@ function firstLanguage(): Language {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
-export function switchLanguage(): void {
+function switchLanguage(): void {
   const language = model.language === 'zh' ? 'en' : 'zh';
   localStorage.setItem(LANGUAGE, language);
   set({ language });
@@ -123,6 +117,7 @@ export function switchLanguage(): void {
 
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
+  if (screen.kind === 'weigh') return `weigh-${screen.of.goods}-${screen.next.length}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
@@ -158,14 +153,18 @@ function isUnread(press: Press, at: number): boolean {
 
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
+  if (what.kind === 'language') {
+    switchLanguage();
+    return;
+  }
   if (model.busy.some(isAlone) || pinsUnderWay > 0) return;
   if (isUnread(what, at)) {
     set({ notice: { kind: 'hint', hint: 'price_changed' } });
     return;
   }
   if (isTooEarly(what, by, at)) return;
-  // Settings and pairing are at the till itself.
-  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits') return;
+  // Settings, pairing and sending are at the till itself.
+  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits' && '123'.includes(what.digits)) return;
   const { state } = model;
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
@@ -193,13 +192,13 @@ export function knownSplits({ state, split }: Model): Split[] {
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
-  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } }, pressedAt);
+  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint }, cameIn: null }, pressedAt);
   if (screen.kind === 'split' && screen.number !== null) void lookAt(screen.number);
   if (wish !== undefined) void carry(wish);
   else void priceOf(screen);
 }
 
-async function carry(wish: Wish): Promise<void> {
+export async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
     case 'sell': {
       const price = priceBefore(wish.body);
@@ -212,6 +211,8 @@ async function carry(wish: Wish): Promise<void> {
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
     case 'basket':
       return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
+    case 'weigh':
+      return weigh(wish.of);
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -226,6 +227,10 @@ async function carry(wish: Wish): Promise<void> {
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'sync-now':
       return syncNow();
+    case 'compare-books':
+      return compareBooks();
+    case 'open-drawer':
+      return openDrawer();
     case 'search':
       return search();
     case 'configure':
@@ -253,7 +258,7 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        if (answer.result !== 'basket' && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if ('sale' in answer && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
@@ -409,8 +414,10 @@ function withBasket(basket: Basket | null): Partial<Model> {
   return model.state === null ? {} : { state: { ...model.state, basket } };
 }
 
+const WEIGH_FIRST: Notice = { kind: 'hint', hint: 'weigh_first' };
+
 /** Where goods that are scanned lead to the basket: nothing else is being asked. */
-const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info'];
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info', 'received'];
 
 function scanned(answer: Events['scan']): void {
   switch (answer.result) {
@@ -427,8 +434,18 @@ function scanned(answer: Events['scan']): void {
     case 'card_swiped':
       tell(new Problem(409, answer.result, ''));
       return;
+    case 'weigh': {
+      const { screen } = model;
+      const one = weighable(answer);
+      // What is under way leads on to a screen of its own.
+      const leads = TO_BASKET.includes(screen.kind) && !model.busy.some(isAlone);
+      if (screen.kind === 'weigh') set({ screen: { ...screen, next: [...screen.next, one] } });
+      else set(leads ? { screen: askWeight([one]) ?? screen, notice: null } : unweighed([one]));
+      return;
+    }
     case 'basket': {
       const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
+      if (model.screen.kind === 'weigh') set({ notice: WEIGH_FIRST });
       set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });
       return;
     }
@@ -437,12 +454,16 @@ function scanned(answer: Events['scan']): void {
   const { sale } = answer;
   const { screen } = model;
   // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
-  if (answer.result === 'found' && screen.kind === 'scan') {
+  if (answer.result === 'found' && (screen.kind === 'scan' || (sale.elsewhere === true && ['method', 'cash', 'refund'].includes(screen.kind)))) {
     set({ notice: { kind: 'hint', hint: 'receipt_scanned' } });
     return;
   }
   if (answer.result !== 'found') intents.forgetScan();
-  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
+  if (screen.kind === 'weigh') {
+    set({ sales: withSale(model, sale), notice: WEIGH_FIRST });
+    return;
+  }
+  if (sale.elsewhere === true || !model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }
@@ -537,34 +558,10 @@ async function readSales(): Promise<void> {
   if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
 }
 
-/** With how many waiting, as they stand now. */
-function syncNow(): Promise<void> {
-  const key = freshKey();
-  return ask(async () => {
-    await post('/api/sync-now', {}, key);
-    set({ notice: { kind: 'syncing', offline: model.state?.link.https !== true && model.state?.link.mqtt !== true } });
-  });
-}
-
-export function openDrawer(): void {
-  const key = freshKey();
-  void ask(() => post('/api/drawer/open', {}, key));
-}
-
-export function compareBooks(): void {
-  void ask(async () => {
-    const books = await get<Books & { core: unknown }>('/api/books');
-    set({ notice: { kind: 'books', agree: books.core === null ? null : books.agree } });
-  });
-}
-
 export function start(): void {
   const since = Number(sessionStorage.getItem(OFFLINE) ?? '');
   const payment = sessionStorage.getItem(SCREEN);
-  set({
-    offlineSince: since > 0 ? since : null,
-    screen: payment === null ? HOME : { kind: 'sale', payment },
-  });
+  set({ offlineSince: since > 0 ? since : null, screen: payment === null ? HOME : { kind: 'sale', payment } });
   follow(
     {
       state: takeState,
@@ -574,13 +571,13 @@ export function start(): void {
       training_sale: (sale) => {
         if (inTraining()) takeEvent(sale);
       },
-      display: (display) =>
-        set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
+      display: (display) => set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
       receipt: ({ printed, why }) => {
         if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
       },
       scan: scanned,
       card: cardCame,
+      received: came,
       shift: (shift) => set({ shift }),
       split: (split) => {
         // Of what is not finished the state tells; one that is looked at stays known.

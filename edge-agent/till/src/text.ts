@@ -2,12 +2,15 @@
 
 import type { Action, Method, PaidBy, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
-import { BASKET, type BasketTexts } from './text-basket';
+import { BASKET, BASKET_PROBLEMS, type BasketTexts, WEIGH_HINTS } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
+import { ELSEWHERE_PROBLEMS } from './text-elsewhere';
 import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts } from './text-offline';
 import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
 import { QUOTE, QUOTE_HINTS, QUOTE_PROBLEMS, type QuoteTexts } from './text-quote';
+import { RECEIVED, type ReceivedTexts } from './text-received';
+import { SHIFT, SHIFT_PROBLEMS, type ShiftTexts } from './text-shift';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
 
@@ -50,38 +53,12 @@ export interface Texts {
   refundUnderWay: string;
   refundFailed: string;
   notSynced: string;
+  byCore: string;
   receipts: { queued: string; failed: string };
   next: string;
   confirm: { void: string; cancel: string };
   confirmHint: { void: string; cancel: string };
-  shift: {
-    none: string;
-    batch: string;
-    signOn: string;
-    close: string;
-    paidIn: string;
-    paidOut: string;
-    reprint: string;
-    number: string;
-    numberHint: string;
-    float: string;
-    floatHint: string;
-    why: string;
-    reasons: [string, string, string, string];
-    counted: string;
-    countHint: string;
-    closeSure: string;
-    expected: string;
-    over: string;
-    short: string;
-    balanced: string;
-    underWay: string;
-    elsewhere: string; declined: string;
-    inDoubt: string;
-    by: string;
-    byHint: string;
-    doubtSure: string;
-  };
+  shift: ShiftTexts;
   pin: { title: string; hint: string };
   supervisor: { title: string; number: string; hint: string; approved: string };
   refundTitle: string;
@@ -113,7 +90,7 @@ export interface Texts {
     referenceHint: string;
     closeSure: string;
   };
-  training: TrainingTexts;
+  training: TrainingTexts; received: ReceivedTexts;
   info: string;
   peripherals: string;
   peripheralStates: { ok: string; warning: string; failed: string };
@@ -190,38 +167,12 @@ const zh: Texts = {
   refundUnderWay: '退款处理中',
   refundFailed: '退款失败',
   notSynced: '未上送',
+  byCore: '中心时间（本机钟不准）',
   receipts: { queued: '小票打印中', failed: '小票未打印' },
   next: '下一笔',
   confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
   confirmHint: { void: '全额退回给顾客。', cancel: '二维码将失效。若顾客已付款，款项不会丢失。' },
-  shift: {
-    none: '尚未签到',
-    batch: '批次',
-    signOn: '签到',
-    close: '结算',
-    paidIn: '存入现金',
-    paidOut: '取出现金',
-    reprint: '重打结算单',
-    number: '操作员号',
-    numberHint: '输入操作员号，按确认',
-    float: '备用金',
-    floatHint: '清点钱箱里的备用金，输入金额，按确认',
-    why: '原因？',
-    reasons: ['零钱', '缴款', '采购', '其他'],
-    counted: '实点现金',
-    countHint: '清点钱箱里的全部现金，输入总额，按确认',
-    closeSure: '确认结算？',
-    expected: '应有现金',
-    over: '长款',
-    short: '短款',
-    balanced: '相符',
-    underWay: '退款处理中',
-    elsewhere: '别处退款', declined: '前批离线银行卡被拒',
-    inDoubt: '存疑',
-    by: '经手人',
-    byHint: '换人经手就输入其操作员号，按确认',
-    doubtSure: '联系不上中心，以下交易结果不明。仍要结算？',
-  },
+  shift: SHIFT.zh,
   pin: { title: '密码', hint: '输入密码，按确认' },
   supervisor: { title: '主管授权', number: '主管操作员号', hint: '请主管输入操作员号，按确认', approved: '批准人' },
   refundTitle: '退款金额',
@@ -249,7 +200,7 @@ const zh: Texts = {
     receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
     training_over: '培训已结束，之后都是真实交易。',
     ...SPLIT_HINTS.zh,
-    ...QUOTE_HINTS.zh,
+    ...QUOTE_HINTS.zh, ...WEIGH_HINTS.zh,
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -267,7 +218,7 @@ const zh: Texts = {
     referenceHint: '最多 32 个字；可以留空',
     closeSure: '以上挂单将作废。',
   },
-  training: TRAINING.zh,
+  training: TRAINING.zh, received: RECEIVED.zh,
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
@@ -303,14 +254,12 @@ const zh: Texts = {
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
-    receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
+    ...ELSEWHERE_PROBLEMS.zh,
     barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
     ...CARD_PROBLEMS.zh,
     ...OFFLINE_PROBLEMS.zh,
     goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
-    basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
-    basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
-    basket_invalid: '购物篮不能这样：',
+    ...BASKET_PROBLEMS.zh,
     held_not_found: '这个挂单已经收款或作废。',
     held_full: '挂单太多，请先收款或作废几个。',
     held_left: '还有挂单，结算会把它们作废。',
@@ -318,20 +267,7 @@ const zh: Texts = {
     training: '正在培训，请先退出培训。',
     not_training: '培训已结束，刚才的操作没有执行。之后都是真实交易。',
     training_busy: '还有交易没有完成，现在不能进入或退出培训。',
-    shift_open: '已经有人签到，请先结算。',
-    no_shift: '请先签到。',
-    cashier_unknown: '本机没有这个操作员号。',
-    pin_needed: '请输入密码。',
-    pin_wrong: '密码不正确，还可再试 {0} 次。',
-    pin_locked: '密码输错次数过多，已锁定。',
-    pin_invalid: '密码是 4 至 8 位数字。',
-    pin_uncheckable: '无法核对密码，请在管理后台重设密码。',
-    supervisor_needed: '需要主管授权。',
-    not_a_supervisor: '这不是主管的操作员号。',
-    other_shift: '班次已在别处变更，没有执行。请重新查看。',
-    shift_busy: '还有交易没有完成，现在不能结算：等待、查询或取消它。',
-    shift_in_doubt: '联系不上中心，有交易结果不明。',
-    no_report: '本机还没有结算过。',
+    ...SHIFT_PROBLEMS.zh,
     code_invalid: '这不是可用的付款码，请顾客刷新后再扫。',
     code_not_recognised: '没有支付渠道认得这个付款码。',
     code_wrong_direction: '这是收款码，不是付款码，请顾客打开付款码。',
@@ -411,6 +347,7 @@ const en: Texts = {
   refundUnderWay: 'refund under way',
   refundFailed: 'refund failed',
   notSynced: 'unsent',
+  byCore: 'core’s time (this clock is off)',
   receipts: { queued: 'receipt waits', failed: 'receipt not printed' },
   next: 'Next sale',
   confirm: { void: 'Void this sale?', cancel: 'Cancel this sale?' },
@@ -418,34 +355,7 @@ const en: Texts = {
     void: 'The whole amount goes back to the customer.',
     cancel: 'The code stops working. If the customer has paid, no money is lost.',
   },
-  shift: {
-    none: 'Nobody has signed on',
-    batch: 'Batch',
-    signOn: 'Sign on',
-    close: 'Close batch',
-    paidIn: 'Cash in',
-    paidOut: 'Cash out',
-    reprint: 'Reprint last report',
-    number: 'Cashier’s number',
-    numberHint: 'Key in your number, then Enter',
-    float: 'Float',
-    floatHint: 'Count the change in the drawer, key in the sum, then Enter',
-    why: 'What for?',
-    reasons: ['Change', 'To the safe', 'Purchase', 'Other'],
-    counted: 'Cash counted',
-    countHint: 'Count all the cash in the drawer, key in the sum, then Enter',
-    closeSure: 'Close the batch?',
-    expected: 'Cash expected',
-    over: 'Over',
-    short: 'Short',
-    balanced: 'Balanced',
-    underWay: 'Refunds under way',
-    elsewhere: 'Given back elsewhere', declined: 'Declined of earlier batches',
-    inDoubt: 'In doubt',
-    by: 'By',
-    byHint: 'If it is somebody else, key their number, then Enter',
-    doubtSure: 'Core is away and these are in doubt. Close all the same?',
-  },
+  shift: SHIFT.en,
   pin: { title: 'PIN', hint: 'Key in the PIN, then Enter' },
   supervisor: { title: 'A supervisor approves', number: 'Supervisor’s number', hint: 'A supervisor keys in the number, then Enter', approved: 'approved by' },
   refundTitle: 'Amount to refund',
@@ -473,7 +383,7 @@ const en: Texts = {
     receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
     training_over: 'Training is over. Whatever is keyed now is real.',
     ...SPLIT_HINTS.en,
-    ...QUOTE_HINTS.en,
+    ...QUOTE_HINTS.en, ...WEIGH_HINTS.en,
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
@@ -491,7 +401,7 @@ const en: Texts = {
     referenceHint: '32 characters at most; may be empty',
     closeSure: 'These are put aside and will be dropped.',
   },
-  training: TRAINING.en,
+  training: TRAINING.en, received: RECEIVED.en,
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
@@ -527,14 +437,12 @@ const en: Texts = {
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
-    receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
+    ...ELSEWHERE_PROBLEMS.en,
     barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
     ...CARD_PROBLEMS.en,
     ...OFFLINE_PROBLEMS.en,
     goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
-    basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
-    basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
-    basket_invalid: 'The basket cannot be like this:',
+    ...BASKET_PROBLEMS.en,
     held_not_found: 'This is not put aside any more: it was sold or dropped.',
     held_full: 'Too much is put aside. Sell or drop some first.',
     held_left: 'Some are put aside. Closing the batch drops them.',
@@ -542,20 +450,7 @@ const en: Texts = {
     training: 'This till is in training. Leave training first.',
     not_training: 'Training is over and this was not done. Whatever is keyed now is real.',
     training_busy: 'A sale is not finished: training cannot begin or end now.',
-    shift_open: 'Somebody has signed on already. Close that batch first.',
-    no_shift: 'Sign on first.',
-    cashier_unknown: 'No cashier has this number at this till.',
-    pin_needed: 'Key in the PIN.',
-    pin_wrong: 'The PIN is wrong. Tries left before it is locked: {0}.',
-    pin_locked: 'Locked.',
-    pin_invalid: 'A PIN has 4 to 8 digits.',
-    pin_uncheckable: 'The PIN cannot be checked: have a new one set on the dashboard.',
-    supervisor_needed: 'A supervisor must approve this.',
-    not_a_supervisor: 'This is not a supervisor’s number.',
-    other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
-    shift_busy: 'A sale is not finished, so the batch cannot be closed now: wait, query it or cancel it.',
-    shift_in_doubt: 'Core is away, and some sales are in doubt.',
-    no_report: 'No batch has been closed on this terminal.',
+    ...SHIFT_PROBLEMS.en,
     code_invalid: 'That is not a usable payment code. Ask the customer for a fresh one.',
     code_not_recognised: 'No payment channel knows this code.',
     code_wrong_direction: 'That is a code to be paid, not one to pay with. Ask the customer for the payment code.',

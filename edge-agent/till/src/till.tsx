@@ -16,12 +16,14 @@ import { PairedRoom } from './paired-screens';
 import { LettersRoom } from './phone-screens';
 import { plainWords } from './plain-words';
 import { Price } from './quote-lines';
+import { ReceivedKey, ReceivedRoom } from './received-screens';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
 import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
-import { type Notice as NoticeKind, press } from './store';
+import type { Notice as NoticeKind } from './notice';
+import { press } from './store';
 import { fill, TEXTS } from './text';
 import { withoutCore } from './without-core';
 
@@ -69,6 +71,7 @@ function roomOf(screen: Screen) {
       return <HeldRoom screen={screen} />;
     case 'basket':
     case 'basket-clear':
+    case 'weigh':
       return <BasketRoom screen={screen} />;
     case 'split':
     case 'split-back':
@@ -94,6 +97,8 @@ function roomOf(screen: Screen) {
       return <PairedRoom screen={screen} />;
     case 'training':
       return <TrainingScreen on={screen.on} />;
+    case 'received':
+      return <ReceivedRoom />;
     case 'info':
       return <InfoScreen />;
   }
@@ -170,6 +175,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       if (notice.hanging.length > 0) return fill(t.devices.hanging, names(notice.hanging));
       return notice.applied.length === 0 ? t.devices.unchanged : fill(t.devices.applied, names(notice.applied));
     }
+    case 'unweighed':
+      return fill(t.basket.unweighed, notice.names);
     case 'books':
       return notice.agree === null ? t.booksUnknown : notice.agree ? t.booksAgree : t.booksDisagree;
   }
@@ -218,7 +225,8 @@ function OrderLine({ order }: { order: Order | undefined }) {
 }
 
 function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined }) {
-  const { sales } = useModel();
+  // What another till sold is looked at, and is none of this one's.
+  const sales = useModel().sales.filter(({ elsewhere }) => elsewhere !== true);
   const t = useText();
   const show = useShown();
   return (
@@ -228,7 +236,7 @@ function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined 
         <OrderLine order={order} />
         {keyed === '' && <BasketRow />}
         {keyed === '' && <SplitRows />}
-        <h2>{t.recent}</h2>
+        <h2 class="with-key">{t.recent}<ReceivedKey /></h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}
           {sales.slice(0, 20).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}

@@ -1,7 +1,11 @@
 // What the stand-in agent of agent.mjs knows of a counter: shifts, split payments, a basket of one catalogue, and a card reader that waits.
 // It keeps to TILL-API.md. Of a split, parts go back one by one at once; of a basket, lines are counted and taken out.
 
-const CATALOGUE = new Map([['6901234567892', { name: '茉莉花茶 Jasmine tea', price_minor: 350 }]]);
+const CATALOGUE = new Map([
+  ['6901234567892', { name: '茉莉花茶 Jasmine tea', price_minor: 350 }],
+  // For a kilogram.
+  ['4006381333931', { name: '苹果 Apples', price_minor: 1_280, goods: 'gds_apples' }],
+]);
 /** As customers' codes are, so that what is no goods may be one. */
 const MAY_PAY = /^(?:1[0-9]|2[5-9]|62)\d{14,22}$/;
 const LINES_MAX = 100;
@@ -122,10 +126,11 @@ export function counter({ sales, emit, problem, undo, decimal }) {
     return [200, splitView(split)];
   }
 
+  const costs = ({ quantity, price_minor, weight_grams }) => (weight_grams === undefined ? quantity * price_minor : Math.round((price_minor * weight_grams) / 1_000));
   const basketView = () => {
     if (basket === null) return null;
-    const total = basket.lines.reduce((all, { quantity, price_minor }) => all + quantity * price_minor, 0);
-    const lines = basket.lines.map((line) => ({ ...line, discount_minor: 0, total_minor: line.quantity * line.price_minor }));
+    const total = basket.lines.reduce((all, line) => all + costs(line), 0);
+    const lines = basket.lines.map((line) => ({ ...line, discount_minor: 0, total_minor: costs(line) }));
     return { revision, lines, ...(basket.held !== undefined && { held: basket.held }), totals: { gross_minor: total, discount_minor: 0, sale_discount_minor: 0, total_minor: total, taxes: [] } };
   };
   const changed = () => {
@@ -138,6 +143,7 @@ export function counter({ sales, emit, problem, undo, decimal }) {
   function scanned(text) {
     const goods = CATALOGUE.get(text);
     if (goods === undefined) return MAY_PAY.test(text) ? problem(409, 'scan_not_awaited') : problem(404, 'barcode_unknown');
+    if (goods.goods !== undefined) return [200, { result: 'weigh', ...goods }];
     basket ??= { lines: [] };
     let line = basket.lines.findIndex(({ name, price_minor }) => name === goods.name && price_minor === goods.price_minor);
     if (line >= 0) basket.lines[line].quantity += 1;
@@ -148,11 +154,15 @@ export function counter({ sales, emit, problem, undo, decimal }) {
 
   function ofBasket({ revision: seen, press }) {
     if (seen !== (basket === null ? 0 : revision)) return problem(409, 'basket_changed');
-    const { other, quantity, clear } = press;
+    const { other, weighed, quantity, clear } = press;
+    const kilogram = [...CATALOGUE.values()].find(({ goods }) => goods !== undefined && goods === weighed?.goods);
     if (other !== undefined) {
       basket ??= { lines: [] };
       if (basket.lines.length === LINES_MAX) return problem(422, 'basket_invalid');
       basket.lines.push({ ...other });
+    } else if (kilogram !== undefined && weighed.grams > 0) {
+      basket ??= { lines: [] };
+      basket.lines.push({ name: kilogram.name, price_minor: kilogram.price_minor, quantity: 1, weight_grams: weighed.grams });
     } else if (quantity !== undefined && basket?.lines[quantity.line] !== undefined) {
       if (quantity.quantity === 0) basket.lines.splice(quantity.line, 1);
       else basket.lines[quantity.line].quantity = quantity.quantity;

@@ -20,12 +20,16 @@ export async function agent(dist) {
   /** Put aside, by number: on the disk, unlike training, which ends with the agent. */
   const held = new Map();
   const quotes = new Map();
+  /** Paid through printed codes, newest first. */
+  const received = [];
   let heldNumber = 0;
   let training = null;
   const played = new Map();
   let awaiting = null;
   /** The agent ends as soon as it has made the next sale of a scan, before it says so. */
   let crashes = false;
+  /** What lies on the scale; null: there is none. */
+  let scale = null;
   /** The channel gives no answer to what is scanned now. */
   let isSilent = false;
   let display = { kind: 'idle', merchant_name: '扫码茶饮' };
@@ -36,7 +40,7 @@ export async function agent(dist) {
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
     minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
-    training, held: [...held.values()], rules: true, ...desk.state(),
+    training, held: [...held.values()], rules: true, received, ...desk.state(),
     open_sales: [...sales.values()].filter(({ settled }) => !settled).map(({ payment }) => payment), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }, { kind: 'card_reader', driver: 'software', state: 'ok' }], alarms: [], now: Date.now(),
   });
   const options = { card_reader: 'software', scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
@@ -70,6 +74,7 @@ export async function agent(dist) {
   };
   const view = (sale) => {
     const left = sale.amount_minor - sale.refunded_minor;
+    if (sale.elsewhere) return Object.assign(sale, { settled: true, paid: left > 0, actions: left > 0 ? ['refund'] : [], updated_at: Date.now() });
     sale.settled = !['presenting', 'pending', 'unknown'].includes(sale.state);
     sale.paid = ['succeeded', 'partly_refunded'].includes(sale.state);
     sale.actions = [
@@ -97,6 +102,11 @@ export async function agent(dist) {
       display = { kind: 'code', payment: sale.payment, ...money, code_url: sale.code_url, expires_at: sale.expires_at, svg };
     } else if (message !== undefined) display = { kind: 'message', message, ...money };
     emit('display', display);
+  };
+  /** The third sale of the till beside this one. */
+  const theirs = {
+    payment: `pay_${'t'.repeat(25)}a`, counter: 3, method: 'scan', elsewhere: true, amount_minor: 1880, refunded_minor: 0, currency: 'CNY', amount: '18.80',
+    cancelling: false, paid_late: false, synced: true, receipt: 'none', refunds: [], cashier: 'Wu', keyed_at: Date.now(), state: 'succeeded',
   };
   const decimal = (minor) => `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`;
   const sell = (body) => {
@@ -222,6 +232,8 @@ export async function agent(dist) {
     if (path === '/api/scan') {
       const found = [...(training === null ? sales : played).values()].find((sale) => body.text.includes(sale.payment));
       if (found !== undefined) return [200, { result: 'found', sale: found }];
+      if (training === null && body.text.includes(theirs.payment)) return [200, { result: 'found', sale: view(theirs) }];
+      if (/pay_[a-z2-7]{26}/.test(body.text)) return training === null ? problem(404, 'receipt_unknown') : problem(409, 'scan_not_awaited');
       if (!isCode(body.text)) return problem(422, 'code_invalid');
       if (awaiting === null) return training === null ? desk.scanned(body.text) : problem(409, 'scan_not_awaited');
       if (desk.isGoods(body.text)) return problem(409, 'goods_scanned');
@@ -241,7 +253,7 @@ export async function agent(dist) {
     if (split !== undefined) return desk.ofSplit(Number(split), ofSplit);
     // The door in the network is not open here.
     if (path === '/api/paired/code') return /^\P{Cc}{1,32}$/u.test(body.name.trim()) ? problem(409, 'pairing_off') : problem(422, 'device_name_invalid');
-    if (path === '/api/sync-now') return [200, {}];
+    if (path === '/api/sync-now' || path === '/api/drawer/open') return [200, {}];
     if (path === '/api/peripherals/search') {
       const place = '192.168.1.9:9100';
       found = [{ bus: 'network', place, name: place, used_by: [], fits: [{ kind: 'printer', driver: 'escpos-tcp' }] }];
@@ -257,7 +269,7 @@ export async function agent(dist) {
     }
     if (path.startsWith('/api/peripherals/')) return [200, { saw: 'a test slip', state: 'ok', detail: '' }];
     const [, payment, action] = /^\/api\/(?:training\/)?sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
-    const sale = sales.get(payment) ?? played.get(payment);
+    const sale = sales.get(payment) ?? played.get(payment) ?? (payment === theirs.payment ? theirs : undefined);
     return sale === undefined ? problem(404, 'sale_not_found') : act(sale, action, body);
   }
 
@@ -279,6 +291,10 @@ export async function agent(dist) {
       json([200, devices()]);
     } else if (url.pathname === '/api/shift' && request.method === 'GET') {
       json([200, { shift: desk.shiftView() }]);
+    } else if (url.pathname === '/api/books' && request.method === 'GET') {
+      json([200, { agree: true, core: {} }]);
+    } else if (url.pathname === '/api/scale' && request.method === 'GET') {
+      json(scale === null ? problem(503, 'peripheral_failed') : [200, scale]);
     } else if (url.pathname === '/api/basket' && request.method === 'GET') {
       json([200, desk.basket()]);
     } else if (url.pathname.startsWith('/api/splits/') && request.method === 'GET') {
@@ -309,6 +325,14 @@ export async function agent(dist) {
       link.online = text === 'up';
       for (const sale of sales.values()) sale.synced ||= link.online;
       emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/received') {
+      received.unshift(JSON.parse(text));
+      emit('received', received[0]);
+      emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname === '/scale') {
+      scale = JSON.parse(text);
       json([200, {}]);
     } else if (url.pathname === '/channel') {
       isSilent = text === 'silent';

@@ -10,6 +10,7 @@ import { counterStories } from './counter.mjs';
 import { counterScreenStories } from './counter-screens.mjs';
 import { pairedStories } from './paired.mjs';
 import { quoteStories } from './quotes.mjs';
+import { receivedStories } from './received.mjs';
 import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
@@ -334,7 +335,7 @@ const STORIES = {
     assert.match(await page.locator('[data-key="void"]').textContent(), /撤销/);
     await press('Enter');
     await page.getByText('请先输入金额').waitFor();
-    await tap('language');
+    await press('F12');
     await page.getByText('Recent sales').waitFor();
   },
 
@@ -441,9 +442,15 @@ STORIES['every screen can be read with poor sight'] = async () => {
   assert.deepEqual(found, []);
 };
 
-STORIES['what is unsent is sent when somebody asks'] = async () => {
+STORIES['what is unsent is sent when somebody asks, and books are compared and the drawer is opened by keys'] = async () => {
   await press('F9', '3');
   await sees('.notice.good[data-notice="syncing"]');
+  const answered = (path) => page.waitForResponse((response) => response.url().endsWith(path));
+  for (const [key, path] of [['4', '/api/books'], ['5', '/api/drawer/open']]) {
+    const [answer] = await Promise.all([answered(path), press(key)]);
+    assert.equal(answer.status(), 200);
+  }
+  await screen('info');
   await press('Escape');
   await screen('home');
 };
@@ -623,7 +630,7 @@ if (standIn !== null) {
   };
 
   // Before the counter's: they leave a till that wants a shift.
-  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), counterScreenStories({
+  Object.assign(STORIES, quoteStories({ isStandIn: true, page, press, think, type, sees, screen, saleState, outside, sales, amount }), receivedStories({ page, base: TILL, press, type, sees, screen, outside, amount, stumbles: () => stumbles(page) }), counterScreenStories({
     page, base: TILL, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, paste, rattle, customerCode,
   }));
 }

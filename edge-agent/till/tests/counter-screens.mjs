@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 
 const GOODS = '6901234567892';
+/** By weight. */
+const APPLES = '4006381333931';
 /** What is on somebody's clipboard: emoji of several characters, control characters, what turns the writing around, and very much of it. */
 const PASTED = {
   emoji: '👩‍👩‍👧‍👦🧾🇨🇳桌７',
@@ -65,6 +67,37 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       await screen('home');
     },
 
+    async 'a receipt of another till is given back by keys alone, and is none of this till’s'() {
+      const before = (await sales()).length;
+      const theirs = `pay_${'t'.repeat(25)}a`;
+      await scan(theirs);
+      await sees(`.sale[data-payment="${theirs}"]`);
+      const words = await page.locator('.sale').textContent();
+      assert.match(words, /another till #3/);
+      assert.match(words, /refunded \(F5\)/);
+      await fits();
+      assert.deepEqual(await page.locator('[data-key^="action-"]').evaluateAll((keys) => keys.map((key) => key.dataset.key)), ['action-refund']);
+      await think();
+      for (const key of ['F3', 'F6']) {
+        await press(key);
+        await sees('[data-notice="not_offered"]');
+      }
+      await press('F5');
+      await screen('refund');
+      await type('880');
+      await press('Enter');
+      await think();
+      await press('Enter');
+      await sees(`.sale[data-payment="${theirs}"][data-state="partly_refunded"]`);
+      await press('Enter');
+      await screen('home');
+      assert.equal(await page.locator('.sales').getByText('18.80', { exact: true }).count(), 0);
+      assert.equal((await sales()).length, before);
+      await scan(`pay_${'q'.repeat(25)}a`);
+      await page.getByText('Core has no such sale of this shop').waitFor();
+      await press('Escape');
+    },
+
     async 'what is pasted by mistake into any field breaks nothing'() {
       const before = (await sales()).length;
       const all = async () => {
@@ -97,6 +130,18 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       await all();
       await sees('.till[data-screen="find"]');
       await press('Escape');
+      // How much of what is weighed, and of what is split.
+      await scan(APPLES);
+      await screen('weigh');
+      await all();
+      await press('Escape', 'Escape');
+      await screen('home');
+      await type('500');
+      await press('Enter', '5');
+      await screen('split');
+      await all();
+      await press('Escape', 'Escape', 'Escape', 'Escape');
+      await screen('home');
       await press('F7', '1');
       await screen('sign-on');
       await all();
@@ -205,6 +250,31 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       await press('Enter');
       await screen('home');
 
+      await scan(APPLES);
+      await look('weigh');
+      await press('Enter');
+      await sees('[data-notice="weigh_none"]');
+      await look('weigh', 'weigh: no scale');
+      await tell('scale', JSON.stringify({ state: 'in_motion' }));
+      await press('Enter');
+      await sees('[data-notice="weigh_moves"]');
+      await tell('scale', JSON.stringify({ state: 'stable', grams: 456, net: true }));
+      await press('Enter');
+      await screen('basket');
+      const line = await page.locator('.basket [data-key="line-0"]').textContent();
+      assert.ok(['0.456 kg', '12.80/kg', '5.84'].every((words) => line.includes(words)), line);
+      await look('basket', 'basket: weighed');
+      await think();
+      await scan(APPLES);
+      await screen('weigh');
+      await press('1', '0', '0', '0', 'Enter');
+      await page.locator('.basket [data-key="line-1"]', { hasText: '1.000 kg' }).waitFor();
+      await press('F3');
+      await look('basket-clear');
+      await think();
+      await press('Enter');
+      await screen('home');
+
       await scan(GOODS);
       await screen('basket');
       await think();
@@ -230,6 +300,13 @@ export const counterScreenStories = ({ page, base, press, type, think, tap, sees
       await think();
       await press('Enter');
       await press('Escape');
+      await screen('home');
+
+      await press('F9', '2');
+      await look('paired');
+      await press('1');
+      await look('pair-name');
+      await press('F9');
       await screen('home');
 
       await press('F10');

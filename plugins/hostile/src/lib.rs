@@ -6,8 +6,8 @@
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
     KnownOrder, Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus,
-    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, card, hmac_hex, keys, kv, log, no_answer,
-    not_sent, random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
+    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, card, envelope_open, hmac_hex, keys, kv,
+    log, no_answer, not_sent, random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
     tcp::{CardValue, Digits, LengthHeader, MacAlgorithm, Message, PinBlock, PinFormat},
 };
 use serde::Deserialize;
@@ -30,6 +30,7 @@ enum Mode {
     Recursion,
     HugeAnswer,
     LogFlood,
+    LogsAndSleeps,
     ForbiddenHost,
     PrivateAddress,
     SecretProbe,
@@ -148,13 +149,15 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
     match mode {
         Mode::Trap => trap(),
         Mode::Loop => spin(),
-        Mode::Sleep => std::thread::sleep(std::time::Duration::from_secs(3_600)),
+        Mode::Sleep => sleep(),
         Mode::Memory => hoard(),
         Mode::Recursion => {
             log::write(log::Level::Info, &format!("came back from depth {}", descend(u64::MAX)));
         }
-        Mode::LogFlood => {
-            (0..10_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))))
+        Mode::LogFlood => flood_log(),
+        Mode::LogsAndSleeps => {
+            flood_log();
+            sleep();
         }
         Mode::ForbiddenHost => return Err(visit("https://example.com/")),
         Mode::PrivateAddress => return Err(visit(&base_url)),
@@ -215,6 +218,14 @@ fn answer(mode: Mode, number: String, amount: Option<Money>) -> PaymentAnswer {
 #[expect(clippy::panic, reason = "that is its purpose")]
 fn trap() {
     panic!("hostile on purpose");
+}
+
+fn sleep() {
+    std::thread::sleep(std::time::Duration::from_secs(3_600));
+}
+
+fn flood_log() {
+    (0..10_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))));
 }
 
 fn spin() {
@@ -296,6 +307,7 @@ fn wrong_kinds(base_url: &str) -> Error {
         rsa_sign(TOKEN, b"m").map(drop),
         rsa_verifies(SIGNING_KEY, None, b"m", "").map(drop),
         aes_gcm_open(TOKEN, &[0; 12], b"", "").map(drop),
+        envelope_open(TOKEN, "", &[0; 16], b"", b"").map(drop),
         request().secret_header("x-key", "", SIGNING_KEY).send().map(drop),
         request().basic("me", SIGNING_KEY).send().map(drop),
         request().client_certificate(TOKEN).send().map(drop),
@@ -364,6 +376,8 @@ fn oversize() -> Error {
         rsa_verifies_with(&large, b"m", "").map(drop),
         aes_gcm_open("seal-key", &[0; 12], &large, "").map(drop),
         aes_gcm_open("seal-key", &[0; 13], b"", "").map(drop),
+        envelope_open(SIGNING_KEY, "", &[0; 16], b"", &large).map(drop),
+        envelope_open(SIGNING_KEY, "", &[0; 16], &large, b"").map(drop),
         Request::new("GET", "https://example.com/", 900).answer_bytes_max((1 << 20) + 1).send().map(drop),
     ];
     for (idx, outcome) in tried.into_iter().enumerate() {

@@ -136,6 +136,7 @@ impl FarSide for Alipay {
             secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": alipay_key }),
             code: Some("281234567890123456".to_owned()),
             card: None,
+            unusable: json!({ "app_id": "wx8888888888888888" }),
             faults: Fault::all_but(&UNPLAYED),
         }
     }

@@ -57,6 +57,7 @@ impl FarSide for Issuer {
             code: Some(self.lock().show_code()),
             // Nothing is signed, and nothing waits for anybody.
             card: None,
+            unusable: json!({ "acceptor": "a/../b" }),
             faults: Fault::all_but(&[Fault::Unsigned, Fault::Forged, Fault::Pending]),
         }
     }

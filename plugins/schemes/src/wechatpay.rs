@@ -3,10 +3,11 @@
 //!
 //! Built from the product pages at pay.weixin.qq.com. Where they leave a thing open, the choice stands beside it. `book` has the
 //! rules, `form` the fields and their limits, `gate` what a request must carry, `keys` signatures and seals, `http` the wire,
-//! `bill` the trade bill, `funds` the fund bill. All keys are made for tests and published.
+//! `bill` the trade bill, `funds` the fund bill, `envelope` how a sub-merchant's is sealed. All keys are made for tests and published.
 
 mod bill;
 mod book;
+mod envelope;
 mod form;
 mod funds;
 mod gate;
@@ -88,14 +89,12 @@ impl FarSide for WechatPay {
     fn script(&self, base_url: &str) -> Script {
         let mut settings = json!({
             "base_url": base_url, "mode": "direct", "mchid": MCHID, "appid": APPID, "merchant_serial": keys::MERCHANT_SERIAL,
-            "authorize_url": base_url, "official_account_url": base_url,
+            "authorize_url": base_url, "official_account_url": base_url, "fund_bills": true,
         });
         if self.config.is_partner {
             settings["mode"] = "partner".into();
             settings["sub_mchid"] = SUB_MCHID.into();
             settings["sub_appid"] = SUB_APPID.into();
-        } else {
-            settings["fund_bills"] = true.into();
         }
         if self.config.signing == Signing::PublicKey {
             settings["wechatpay_public_key_id"] = keys::PUBLIC_KEY_ID.into();
@@ -110,6 +109,7 @@ impl FarSide for WechatPay {
             }),
             code: Some((FIRST_CODE + self.n_codes.fetch_add(1, Ordering::Relaxed)).to_string()),
             card: None,
+            unusable: json!({ "mchid": "19000000a" }),
             faults: Fault::all_but(&[]),
         }
     }

@@ -2,7 +2,7 @@
 // refuse the tampered ones.
 
 import assert from 'node:assert/strict';
-import { createHash, X509Certificate } from 'node:crypto';
+import { createDecipheriv, createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
@@ -104,6 +104,41 @@ test('a fund bill, by its hash, its columns and its sums', async (context) => {
     assert.deepEqual([Number(summary['资金流水总笔数']), summary['收入金额'], summary['支出金额']], [3, '12.50', '12.50']);
   } finally {
     paying.stop();
+  }
+});
+
+test("a sub-merchant's fund bill, its keys opened by the plugin's own decryption, its pieces by OpenSSL", async (context) => {
+  const providing = await farSide('--withdraws', '--partner');
+  try {
+    const { settings, secrets } = providing.script;
+    const shop = client(providing, { [settings.wechatpay_public_key_id]: publicKey });
+    const { appid: sp_appid, mchid: sp_mchid, ...sale } = charge('oracle-sealed');
+    await shop.chain('v3/pay/partner/transactions/codepay').post({ sp_appid, sp_mchid, sub_mchid: settings.sub_mchid, ...sale });
+    await providing.ask('PUT', '/clock', { ahead_ms: 2 * dayMs });
+    context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * dayMs });
+    const params = { sub_mchid: settings.sub_mchid, bill_date: today, account_type: 'BASIC', algorithm: 'AEAD_AES_256_GCM' };
+    const fetchBill = async () => {
+      const { data } = await shop.chain('v3/bill/sub-merchant-fundflowbill').get({ params });
+      const list = data.download_bill_list.sort((one, other) => one.bill_sequence - other.bill_sequence);
+      assert.equal(list.length, data.download_bill_count);
+      return list;
+    };
+    const pieces = [];
+    for (const { download_url: url, encrypt_key: sealedKey, nonce, hash_value: hash } of await fetchBill()) {
+      const token = new URL(url).searchParams.get('token');
+      const { data } = await shop.chain('v3/billdownload/file').get({ params: { token }, responseType: 'arraybuffer' });
+      const key = Rsa.decrypt(sealedKey, secrets['merchant-key']);
+      const opening = createDecipheriv('aes-256-gcm', key, nonce).setAuthTag(data.subarray(-16));
+      pieces.push(Buffer.concat([opening.update(data.subarray(0, -16)), opening.final()]));
+      assert.equal(createHash('sha1').update(pieces.at(-1)).digest('hex'), hash);
+    }
+    const { rows } = Formatter.castCsvBill(Buffer.concat(pieces));
+    assert.deepEqual(rows.map((row) => row['业务类型']), ['交易', '扣除交易手续费', '提现']);
+    await providing.arm('bill', 'wrong-number');
+    const [{ encrypt_key: strangers }] = await fetchBill();
+    assert.throws(() => Rsa.decrypt(strangers, secrets['merchant-key']));
+  } finally {
+    providing.stop();
   }
 });
 

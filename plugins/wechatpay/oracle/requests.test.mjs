@@ -19,7 +19,7 @@ const attributes = (authorization) => Object.fromEntries(
   [...authorization.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),
 );
 
-test('there are requests of both modes', () => assert.equal(requests.length, 23));
+test('there are requests of both modes', () => assert.equal(requests.length, 24));
 
 for (const { name, method, url, body, authorization } of requests) {
   test(name, () => {

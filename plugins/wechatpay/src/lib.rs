@@ -7,7 +7,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use messages::{BillFile, FundAccount, Settings, Subject, Undone};
+use messages::{BillFile, FundAccount, Mode, Settings, Subject, Undone};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
@@ -15,7 +15,8 @@ use saoma_channel_sdk::{
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
 };
 use wire::{
-    APIV3_KEY, APP_SECRET, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, exchange, is_too_large, verify, words,
+    APIV3_KEY, APP_SECRET, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, download_sealed, exchange, is_too_large,
+    verify, words,
 };
 
 pub struct WechatPay;
@@ -187,7 +188,6 @@ impl Guest for WechatPay {
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
         let settings = Settings::of(&account)?;
-        settings.check_bills()?;
         if let Some(funds) = cursor.as_deref().and_then(FundAccount::of_cursor).filter(|_| settings.fund_bills) {
             return fund_page(&settings, &day, funds);
         }
@@ -203,7 +203,6 @@ impl Guest for WechatPay {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = Settings::of(&account)?;
-        settings.check_bills()?;
         let call = messages::self_test(&settings, &random_hex(12));
         let (status, body) = exchange(&settings, &call).map_err(|error| match error {
             // Nothing can have happened here, and a wrong key or serial number is the likeliest reason.
@@ -246,32 +245,55 @@ fn trade_file(settings: &Settings, day: &str) -> Result<Option<(BillFile, Reply)
 
 fn bill_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<(BillFile, Reply)>, Error> {
     let Some(file) = messages::read_bill(status, body)? else { return Ok(None) };
-    let reply = download(settings, &file)?;
+    let reply = download(settings, &file.url)?;
     Ok(Some((file, reply)))
 }
 
 /// What moved on a day in one of the merchant's accounts beside payments. Core compares nothing before it has all pages: so what would
 /// fail on every day is a line, and only what may come in a while is an error.
 fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<BillPage, Error> {
-    let next_cursor = account.next().map(FundAccount::cursor);
-    let (status, body) = exchange(settings, &messages::fund_bill(day, account))?;
+    let next_cursor = account.next(settings.mode).map(FundAccount::cursor);
+    let (status, body) = exchange(settings, &messages::fund_bill(settings, day, account))?;
     if let Some(why) = messages::read_refused(status, &body) {
-        return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor });
+        let told = (!messages::is_no_account(account, &why)).then(|| messages::untold(account, &why));
+        return Ok(BillPage { lines: told.into_iter().collect(), next_cursor });
     }
-    let (file, reply) = match bill_file(settings, status, &body) {
-        Ok(Some(named)) => named,
-        Ok(None) => return Ok(BillPage { lines: Vec::new(), next_cursor }),
-        Err(error) if is_too_large(&error) => {
-            return Ok(BillPage { lines: vec![messages::untold(account, &words(error))], next_cursor });
-        }
-        Err(error) => return Err(error),
+    let file = match settings.mode {
+        Mode::Direct => match fund_file(settings, status, &body) {
+            Err(error) if is_too_large(&error) => Err(words(error)),
+            file => Ok(file?),
+        },
+        Mode::Partner => sealed_fund_file(settings, status, &body)?,
     };
-    let funds = messages::read_funds(&file, reply.status, &reply.body)?;
+    let file = match file {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(BillPage { lines: Vec::new(), next_cursor }),
+        Err(why) => return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor }),
+    };
+    let funds = messages::read_funds(&file)?;
     let fees = match funds.has_fees().then(|| trade_file(settings, day)).transpose()?.flatten() {
         Some((file, reply)) => messages::read_fees(&file, reply.status, &reply.body)?,
         None => BTreeMap::new(),
     };
     Ok(BillPage { lines: funds.told(account, &fees), next_cursor })
+}
+
+fn fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let Some((file, reply)) = bill_file(settings, status, body)? else { return Ok(None) };
+    messages::check_file(&file, reply.status, &reply.body)?;
+    Ok(Some(reply.body))
+}
+
+/// In words, why it would not come however often it is asked for: a signed list that does not read, a piece that does not open.
+fn sealed_fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Result<Option<Vec<u8>>, String>, Error> {
+    let pieces = match messages::read_pieces(status, body) {
+        Err(Error::NoAnswer(why)) if status == 200 => return Ok(Err(why)),
+        pieces => pieces?,
+    };
+    if pieces.is_empty() {
+        return Ok(Ok(None));
+    }
+    Ok(download_sealed(settings, &pieces)?.map(Some))
 }
 
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.

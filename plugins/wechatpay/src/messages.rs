@@ -15,16 +15,17 @@ mod notice;
 mod read;
 mod refund;
 mod refusal;
+mod sealed;
 mod settings;
 mod signature;
 
-pub use bill::{BillFile, read_bill, read_bill_file, read_fees};
+pub use bill::{BillFile, check_file, read_bill, read_bill_file, read_fees};
 pub use build::{
     Call, bill, certificates, charge, close, create, download, fund_bill, query, query_refund, refund, reverse,
     self_test, undoable_from,
 };
 pub use certificate::{SealedCertificate, read_certificates};
-pub use funds::{FundAccount, read_funds, read_refused, untold};
+pub use funds::{FundAccount, is_no_account, read_funds, read_refused, untold};
 pub use in_app::{authorize_url, bridge, open, pay_text, read_opened, read_payer, token_url};
 pub use notice::{Notice, Subject, read_notice, read_payment_notice, read_refund_notice};
 pub use read::{
@@ -32,5 +33,6 @@ pub use read::{
     read_reversed, read_self_test, read_undone, read_unheard,
 };
 pub use refund::{is_refund_in_doubt, read_refund_queried, read_refunded, without_refund};
+pub use sealed::{SealedPiece, read_pieces};
 pub use settings::{Mode, Settings};
 pub use signature::{Signature, answer_text, authorization, request_text};

@@ -5,12 +5,13 @@
 //! taken effect.
 
 use saoma_channel_sdk::{
-    Error, HttpMessage, Reply, Request, clock, no_answer, random_hex, rsa_sign, rsa_verifies, rsa_verifies_with,
+    Error, HttpMessage, Reply, Request, clock, envelope_open, no_answer, random_hex, rsa_sign, rsa_verifies,
+    rsa_verifies_with,
 };
 
 use crate::{
     certificates,
-    messages::{self, BillFile, Call, Settings, Signature},
+    messages::{self, Call, SealedPiece, Settings, Signature},
 };
 
 /// The private key of the merchant's certificate.
@@ -25,8 +26,12 @@ pub const APIV3_KEY: &str = "apiv3-key";
 /// What is said of an answer that nobody knows to be WeChat Pay's.
 pub const UNBELIEVED: &str = "not believed";
 
-/// The contract's bound in `fetch-bill`.
+/// The contract's bound in `fetch-bill`; of a file in pieces, of all together.
 const BILL_BYTES_MAX: u32 = 8 << 20;
+
+/// What a call of 16 requests has room for, beside those that ask for the bill and for the trade bill to hold it against. The scheme makes
+/// pieces of files of 16 GB and more.
+const PIECES_MAX: usize = 12;
 
 /// Sends one signed request and returns WeChat Pay's answer, if it is WeChat Pay's.
 ///
@@ -52,19 +57,52 @@ pub fn send(settings: &Settings, call: &Call) -> Result<Reply, Error> {
     signed(settings, call, url, &path)?.send()
 }
 
-/// The file of a bill, which comes without a signature: its hash is checked by who reads it.
+/// The file of a bill, which comes without a signature: its hash or seal is checked by who reads it.
 ///
 /// # Errors
 /// As [`send`].
-pub fn download(settings: &Settings, file: &BillFile) -> Result<Reply, Error> {
-    let call = messages::download(&file.url)?;
-    let request = signed(settings, &call, file.url.clone(), &call.path)?;
+pub fn download(settings: &Settings, url: &str) -> Result<Reply, Error> {
+    let call = messages::download(url)?;
+    let request = signed(settings, &call, url.to_owned(), &call.path)?;
     request.answer_bytes_max(BILL_BYTES_MAX).send()
+}
+
+/// A file that comes in sealed pieces; in words, why it would not come however often it is asked for.
+///
+/// # Errors
+/// As [`send`]; `no-answer` for another status. Those may pass.
+pub fn download_sealed(settings: &Settings, pieces: &[SealedPiece]) -> Result<Result<Vec<u8>, String>, Error> {
+    if pieces.len() > PIECES_MAX {
+        return Ok(Err(format!("it has {} pieces, and {PIECES_MAX} are taken", pieces.len())));
+    }
+    let mut file = Vec::new();
+    for piece in pieces {
+        let Reply { status, body, .. } = match download(settings, &piece.download_url) {
+            Err(error) if is_too_large(&error) => return Ok(Err(words(error))),
+            reply => reply?,
+        };
+        if status != 200 {
+            return Err(no_answer(format!("status {status} in place of the bill's file")));
+        }
+        match envelope_open(MERCHANT_KEY, &piece.encrypt_key, piece.nonce.as_bytes(), b"", &body) {
+            Ok(Some(mut opened)) => file.append(&mut opened),
+            Ok(None) => return Ok(Err("a piece of it does not open".to_owned())),
+            Err(error) => return Ok(Err(words(error))),
+        }
+        if file.len() > BILL_BYTES_MAX as usize {
+            return Ok(Err(format!("it {}", larger())));
+        }
+    }
+    Ok(Ok(file))
 }
 
 /// Whether a file is larger than is taken. The host's words are all that tells it from one that was cut off.
 pub fn is_too_large(error: &Error) -> bool {
-    matches!(error, Error::NoAnswer(why) if why.ends_with(&format!("is larger than {BILL_BYTES_MAX} bytes")))
+    matches!(error, Error::NoAnswer(why) if why.ends_with(&larger()))
+}
+
+fn larger() -> String {
+    format!("is larger than {BILL_BYTES_MAX} bytes")
 }
 
 fn signed(settings: &Settings, call: &Call, url: String, path: &str) -> Result<Request, Error> {

@@ -75,6 +75,7 @@ fn calls(settings: &Settings) -> Vec<(&'static str, Call)> {
         ("refund", messages::refund(settings, &refund(), NOTIFY_URL).unwrap()),
         ("query-refund", messages::query_refund(settings, &refund().refund_number)),
         ("bill", messages::bill(settings, "2026-01-31")),
+        ("fund-bill", messages::fund_bill(settings, "2026-01-31", FundAccount::Operation)),
         (
             "bill-file",
             messages::download("https://api.mch.weixin.qq.com/v3/billdownload/file?token=6XIv5TUPto7pByrTQKhd")
@@ -92,10 +93,7 @@ fn requests() {
     for (mode, changes) in [("direct", json!({})), ("partner", partner)] {
         let settings = settings(&changes);
         let key = merchant_key();
-        // A service provider gets no fund bill of a sub-merchant's.
-        let funds =
-            (mode == "direct").then(|| ("fund-bill", messages::fund_bill("2026-01-31", FundAccount::Operation)));
-        for (name, call) in calls(&settings).into_iter().chain(funds) {
+        for (name, call) in calls(&settings) {
             let (url, path) = settings.address(&call.path).unwrap();
             let text = messages::request_text(call.method, &path, TIMESTAMP, NONCE, &call.body);
             let mut signature = vec![0; key.public().modulus_len()];

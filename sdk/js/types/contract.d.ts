@@ -446,14 +446,14 @@ declare module 'saoma:channel/http@0.2.0' {
   export function sendWithQuery(request: Request, secrets: QuerySecret[]): Response;
 }
 
-/** Keys by name. They never enter the plugin; it asks for their work. Messages have at most 1 MiB. */
+/** Keys by name. They never enter the plugin; it asks for their work. Messages have at most 1 MiB, unless it says otherwise. */
 declare module 'saoma:channel/secrets@0.2.0' {
   export type Error =
     /** The account has no secret of that name, or the manifest does not list it. */
     | { tag: 'missing'; val: string }
     /** The secret is of another kind than the operation needs, or its value does not read as one of its kind. */
     | { tag: 'wrong-kind'; val: string }
-    /** The secret holds no key of that id. */
+    /** The secret holds no key of that id, or not the one that something was sealed for. */
     | { tag: 'unknown-key'; val: string }
     /** The operation cannot be done on this: too long a message, a nonce of another length, a key that cannot be read. */
     | { tag: 'invalid'; val: string }
@@ -499,6 +499,16 @@ declare module 'saoma:channel/secrets@0.2.0' {
    * @throws {Error}
    */
   export function aes256GcmOpen(secret: string, nonce: Uint8Array, associatedData: Uint8Array, sealed: Uint8Array): Uint8Array | null;
+
+  /**
+   * A digital envelope: what was sealed by AES-256-GCM under a key of its own, the tag of 16 bytes at its end, and `sealed-key`, that
+   * key of 32 bytes sealed for the secret's by RSAES-OAEP with SHA-1, MGF1 with SHA-1 and no label (RFC 8017, section 7.1). The nonce
+   * has 12 or 16 bytes. What is sealed may be as long as an answer that `http` takes in this call; it counts as one RSA operation, and one more for each MiB.
+   * The opened key stays in the host. `unknown-key` if the secret does not open the sealed key; none if that key, this nonce and this
+   * associated data do not open the rest. Kind `rsa-private-key`.
+   * @throws {Error}
+   */
+  export function rsaOaepSha1Aes256GcmOpen(secret: string, sealedKey: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array, sealed: Uint8Array): Uint8Array | null;
 }
 
 /**
@@ -1032,7 +1042,7 @@ declare module 'saoma:channel/types@0.2.0' {
     /** Our order number: the payment's id. The scheme must carry it as the merchant's order number. */
     number: string;
     amount: Money;
-    /** What the customer may be shown, at most 127 characters. */
+    /** What the customer may be shown, at most 127 characters. A scheme that takes fewer gets at least the first 8 letters and digits of it. */
     subject: string;
     merchantName: string;
     /** Core's id of the store, 30 characters of [a-z0-9_]: what schemes ask for as the merchant's own store code. */
@@ -1253,7 +1263,10 @@ declare module 'saoma:channel/types@0.2.0' {
     | 'mac-key'
     /** An API key, token, macaroon or password, for `http.credential` alone: 8 to 4,096 printable ASCII characters. */
     | 'text'
-    /** An RSA key of 2,048 to 4,096 bits (PKCS #8 or PKCS #1, without a password), for `rsa-sha256-sign`. */
+    /**
+     * An RSA key of 2,048 to 4,096 bits (PKCS #8 or PKCS #1, without a password), for `rsa-sha256-sign` and
+     * `rsa-oaep-sha1-aes-256-gcm-open`.
+     */
     | 'rsa-private-key'
     /**
      * 1 to 8 RSA public keys of 2,048 to 8,192 bits, or certificates of such keys, for `rsa-sha256-verify`. A certificate's

@@ -5,6 +5,7 @@
 
 mod signature;
 mod split;
+mod stamp;
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 pub use self::{
     signature::{EntrySignature, SIGNED_LEN, signed_bytes},
     split::SplitPart,
+    stamp::{CoreTime, MACHINE_OFF_MS_MAX, Stamp},
 };
 use crate::{
     Amount, CashierId, ChannelAccountId, Millis, Money, PaymentId, RefundId, Sequence,
@@ -23,10 +25,11 @@ use crate::{
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
 /// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
-/// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of. Each record is written in the oldest
+/// sale that an offline code paid, version 6 the card sale that waits to be forwarded, version 7 the quote that a sale is made of,
+/// version 8 goods that were weighed. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 7;
+pub const RECORD_VERSION: u16 = 8;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -41,7 +44,7 @@ pub const GENESIS: [u8; 32] = [0; 32];
 pub struct Entry {
     /// From 1, without gaps, per terminal.
     pub sequence: Sequence,
-    /// The terminal's clock when the entry was made; for people to read, never for order.
+    /// The terminal's clock when the entry was made; for people to read, never for order. What core's was stands in the payload.
     pub at: Millis,
     /// The hash of the entry before, 64 lower-case hex digits.
     pub prev_hash: String,
@@ -53,11 +56,14 @@ pub struct Entry {
     pub signature: Option<EntrySignature>,
 }
 
-/// A record with the version of its format.
+/// A record with the version of its format, and what time it was at core. That is here, and not beside [`Entry::at`], so that the hash
+/// covers it and whoever read entries before it was there passes over it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versioned {
     pub v: u16,
     pub record: Record,
+    #[serde(default, skip_serializing_if = "CoreTime::is_unsaid")]
+    pub core_time: CoreTime,
 }
 
 /// What happened at the till.
@@ -96,6 +102,9 @@ pub enum Record {
         /// The price that core quoted by the merchant's rules: the goods come to what was asked about, the amount is what was quoted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// The table's or order's number. Readers of before pass over it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
     /// Cash given back for a cash sale.
     CashRefund {
@@ -159,6 +168,9 @@ pub enum Record {
         /// As in [`Self::CashSale`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
     /// A sale by card without a network, at the merchant's risk: done once this entry is on the disk, and not paid before the
     /// acquirer, to whom core forwards it, has said so.
@@ -176,6 +188,9 @@ pub enum Record {
         /// As in [`Self::CashSale`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quote: Option<Quoted>,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
 }
 
@@ -183,6 +198,9 @@ impl Record {
     /// The version of the format that brought this kind of record.
     #[must_use]
     pub fn version(&self) -> u16 {
+        if self.has_weighed() {
+            return 8;
+        }
         match self {
             Self::SaleKeyed { quote: Some(_), .. }
             | Self::CashSale { quote: Some(_), .. }
@@ -204,6 +222,16 @@ impl Record {
             Self::OfflineSale { .. } => 5,
             Self::StoredCardSale { .. } => 6,
         }
+    }
+
+    /// Whether something of what it sells was weighed.
+    fn has_weighed(&self) -> bool {
+        let (goods, split) = match self {
+            Self::SaleKeyed { goods, split, .. } | Self::CashSale { goods, split, .. } => (goods, split.as_ref()),
+            Self::OfflineSale { goods, .. } | Self::StoredCardSale { goods, .. } => (goods, None),
+            _ => return false,
+        };
+        goods.iter().chain(split.into_iter().flat_map(|part| &part.goods)).any(|line| line.weight_grams.is_some())
     }
 }
 
@@ -244,8 +272,14 @@ impl Entry {
     ///
     /// # Errors
     /// `TooLong` if the record does not fit; nothing else can go wrong.
-    pub fn new(sequence: Sequence, at: Millis, prev_hash: [u8; 32], record: Record) -> Result<Self, EntryError> {
-        let payload = serde_json::to_string(&Versioned { v: record.version(), record })
+    pub fn new(
+        sequence: Sequence,
+        at: impl Into<Stamp>,
+        prev_hash: [u8; 32],
+        record: Record,
+    ) -> Result<Self, EntryError> {
+        let Stamp { machine: at, core: core_time } = at.into();
+        let payload = serde_json::to_string(&Versioned { v: record.version(), record, core_time })
             .map_err(|error| EntryError::Unreadable { sequence, why: error.to_string() })?;
         if payload.len() > PAYLOAD_LEN_MAX {
             return Err(EntryError::TooLong { sequence, len: payload.len() });
@@ -268,26 +302,32 @@ impl Entry {
     /// The payload, in which a [`Record::StoredCardSale`] has only how its card was read. The hash is not this text's.
     #[must_use]
     pub fn payload_without_card(&self) -> Cow<'_, str> {
-        let Ok(Record::StoredCardSale {
-            payment,
-            counter,
-            amount,
-            channel_account,
-            card,
-            digits,
-            goods,
-            cashier,
-            quote,
-        }) = self.record()
-        else {
-            return Cow::Borrowed(&self.payload);
+        let Ok(mut versioned) = self.versioned() else { return Cow::Borrowed(&self.payload) };
+        let Record::StoredCardSale { card, .. } = &mut versioned.record else { return Cow::Borrowed(&self.payload) };
+        let (entry, empty) = (card.entry, String::new());
+        *card = PresentedCard {
+            entry,
+            ksn: empty.clone(),
+            number: empty,
+            sequence_number: None,
+            track_2: None,
+            pin: None,
+            emv: None,
         };
-        let (ksn, number) = (String::new(), String::new());
-        let card = PresentedCard { ksn, number, sequence_number: None, track_2: None, pin: None, emv: None, ..card };
-        let record =
-            Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier, quote };
         // Plain texts and numbers: writing them cannot fail.
-        Cow::Owned(serde_json::to_string(&Versioned { v: record.version(), record }).unwrap_or_default())
+        Cow::Owned(serde_json::to_string(&versioned).unwrap_or_default())
+    }
+
+    /// When it was made, by both clocks; of a payload that cannot be read, by the terminal's alone.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        #[derive(Deserialize)]
+        struct TimeOnly {
+            #[serde(default)]
+            core_time: CoreTime,
+        }
+        let core = serde_json::from_str(&self.payload).map_or(CoreTime::Unsaid, |TimeOnly { core_time }| core_time);
+        Stamp { machine: self.at, core }
     }
 
     /// The record inside, if this entry follows one with hash `prev_hash`.
@@ -310,6 +350,10 @@ impl Entry {
     /// # Errors
     /// `Newer` if a later terminal wrote it, else `Unreadable`.
     pub fn record(&self) -> Result<Record, EntryError> {
+        Ok(self.versioned()?.record)
+    }
+
+    fn versioned(&self) -> Result<Versioned, EntryError> {
         #[derive(Deserialize)]
         struct VersionOnly {
             v: u16,
@@ -320,6 +364,6 @@ impl Entry {
         if version > RECORD_VERSION {
             return Err(EntryError::Newer { sequence, version });
         }
-        Ok(serde_json::from_str::<Versioned>(&self.payload).map_err(unreadable)?.record)
+        serde_json::from_str(&self.payload).map_err(unreadable)
     }
 }

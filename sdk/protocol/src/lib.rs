@@ -15,6 +15,7 @@ pub mod money;
 pub mod pricing;
 pub mod time;
 pub mod topic;
+pub mod weight;
 
 pub use id::{
     ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, GoodsId, HandSettlementId, OrderId,
@@ -24,3 +25,4 @@ pub use id::{
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;
+pub use weight::Grams;

@@ -1,6 +1,8 @@
 //! What a basket costs: line totals, discounts, taxes and the sum. Pure, in whole minor units of the one currency that the caller
 //! sells in; what does not fit is an error and never wraps.
 //!
+//! - What is weighed costs its price for a kilogram times its grams, through a thousand, rounded half up: the line is a whole number of
+//!   minor units before anything is taken off it.
 //! - A discount in percent is rounded half up, for the line (or the whole) that it is of. None is more than that costs.
 //! - A discount on the whole sale is shared by the lines in proportion to what each costs after its own discount, by largest
 //!   remainder: the shares sum to it to the cent. Between equal remainders the dearer line goes first, then the order of the
@@ -14,12 +16,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Grams,
     api::{GOODS_LINES_MAX, Goods, GoodsTax},
     money::AMOUNT_MINOR_MAX,
 };
 
 /// Most of one line.
 pub const QUANTITY_MAX: u32 = 9_999;
+/// Heaviest of one line, 999.999 kg: more than retail scales weigh.
+pub const WEIGHT_MAX: Grams = Grams(999_999);
 /// A hundred percent.
 pub const BASIS_POINTS_MAX: u16 = 10_000;
 
@@ -38,7 +43,10 @@ pub enum Discount {
 pub struct Line {
     pub name: String,
     pub quantity: u32,
+    /// Of one, or of a kilogram of what was weighed.
     pub price_minor: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_grams: Option<Grams>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +58,8 @@ pub struct Line {
 pub enum LineError {
     #[error("a quantity must be 1 to {QUANTITY_MAX}")]
     Quantity,
+    #[error("a weight must be 1 to {} grams, of a quantity of one", WEIGHT_MAX.0)]
+    Weight,
     #[error("a price must be 0 to {AMOUNT_MINOR_MAX} minor units")]
     Price,
     #[error("a tax must be 0 to {BASIS_POINTS_MAX} hundredths of a percent")]
@@ -214,22 +224,36 @@ pub fn check_amount(goods: &[Goods], amount_minor: i64) -> Result<(), NotTheAmou
     if lines_minor == amount_minor { Ok(()) } else { Err(NotTheAmount::Other { lines_minor, amount_minor }) }
 }
 
-/// What a line costs after its discounts, 0 to [`AMOUNT_MINOR_MAX`].
+/// What a line costs before its discounts, 0 to [`AMOUNT_MINOR_MAX`].
 ///
 /// # Errors
-/// `Quantity`, `Price`, `Rate`, `TooLarge`, `Discount`.
-pub fn net_minor(line: &Goods) -> Result<i64, LineError> {
+/// `Quantity`, `Weight`, `Price`, `TooLarge`.
+pub fn gross_minor(line: &Goods) -> Result<i64, LineError> {
     if !(1..=QUANTITY_MAX).contains(&line.quantity) {
         return Err(LineError::Quantity);
+    }
+    if line.weight_grams.is_some_and(|weight| !(Grams(1)..=WEIGHT_MAX).contains(&weight) || line.quantity != 1) {
+        return Err(LineError::Weight);
     }
     if !(0..=AMOUNT_MINOR_MAX).contains(&line.price_minor) {
         return Err(LineError::Price);
     }
+    let gross = match line.weight_grams {
+        Some(weight) => Some(half_up(i128::from(line.price_minor) * i128::from(weight.0), 1_000)),
+        None => line.price_minor.checked_mul(i64::from(line.quantity)),
+    };
+    gross.filter(|gross| *gross <= AMOUNT_MINOR_MAX).ok_or(LineError::TooLarge)
+}
+
+/// What a line costs after its discounts, 0 to [`AMOUNT_MINOR_MAX`].
+///
+/// # Errors
+/// `Quantity`, `Weight`, `Price`, `TooLarge`, `Rate`, `Discount`.
+pub fn net_minor(line: &Goods) -> Result<i64, LineError> {
+    let gross = gross_minor(line)?;
     if line.tax.as_ref().is_some_and(|tax| tax.basis_points > BASIS_POINTS_MAX) {
         return Err(LineError::Rate);
     }
-    let gross = line.price_minor.checked_mul(i64::from(line.quantity)).filter(|gross| *gross <= AMOUNT_MINOR_MAX);
-    let gross = gross.ok_or(LineError::TooLarge)?;
     let (own, share) = (line.discount_minor, line.sale_discount_minor);
     let left = gross.checked_sub(own).and_then(|left| left.checked_sub(share));
     match left {
@@ -239,8 +263,9 @@ pub fn net_minor(line: &Goods) -> Result<i64, LineError> {
 }
 
 fn goods_of(line: &Line) -> Result<Goods, LineError> {
-    let Line { name, quantity, price_minor, discount, tax } = line;
-    let mut goods = Goods { tax: tax.clone(), ..Goods::plain(name.clone(), *quantity, *price_minor) };
+    let Line { name, quantity, price_minor, weight_grams, discount, tax } = line;
+    let mut goods =
+        Goods { tax: tax.clone(), weight_grams: *weight_grams, ..Goods::plain(name.clone(), *quantity, *price_minor) };
     let gross = net_minor(&goods)?;
     goods.discount_minor = discount.map(|discount| discount.of(gross)).transpose()?.unwrap_or(0);
     Ok(goods)

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use saoma_protocol::{
-    Sequence, TenantId, TerminalId,
+    Millis, Sequence, TenantId, TerminalId,
     api::{CardDigits, CardEntry},
-    journal::{Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record, signed_bytes},
+    journal::{CoreTime, Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record, Stamp, signed_bytes},
     message::{Envelope, Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, MessageError, Presence, Push, PushAck},
 };
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,17 @@ fn journal_vector() -> JournalVector {
 fn the_hash_of_an_entry_is_what_an_independent_implementation_computed() {
     let JournalVector { entry, hash } = journal_vector();
     assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
-    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split: None, quote: None } =
-        entry.checked(GENESIS).unwrap()
+    let Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor,
+        goods,
+        cashier,
+        split: None,
+        quote: None,
+        reference: None,
+    } = entry.checked(GENESIS).unwrap()
     else {
         panic!("the vector is a cash sale")
     };
@@ -87,6 +96,18 @@ fn a_part_of_a_split_is_of_format_1_and_its_goods_come_to_the_total() {
     assert_eq!(part.reference(Some("桌 7")), "桌 7 · split 7-1");
 }
 
+/// A core that knows none takes the sale without it.
+#[test]
+fn a_sale_with_a_tables_number_is_of_format_1() {
+    let JournalVector { entry, hash } =
+        serde_json::from_str(include_str!("../vectors/journal-1-reference.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (1, entry));
+    let Record::CashSale { reference, .. } = record else { panic!("the vector is a cash sale") };
+    assert_eq!(reference.as_deref(), Some("包厢 3"));
+}
+
 #[test]
 fn a_sale_by_card_is_of_format_4() {
     let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-4.json")).unwrap();
@@ -135,6 +156,80 @@ fn a_sale_of_a_quoted_amount_is_of_format_7_and_its_goods_come_to_what_was_asked
     assert_eq!((amount.minor(), quote.asked_minor, quote.adjustments[0].minor), (800, 1_000, -200));
     assert!(saoma_protocol::pricing::check_amount(&goods, quote.asked_minor).is_ok());
     assert!(saoma_protocol::pricing::check_amount(&goods, amount.minor()).is_err());
+}
+
+/// The version is the record's own: whoever knows that reads it, as before there were stamps.
+#[test]
+fn an_entry_says_what_time_it_was_at_core_under_its_hash_and_who_does_not_know_that_reads_past_it() {
+    #[derive(Deserialize)]
+    struct OfBefore {
+        v: u16,
+        record: Record,
+    }
+    let vectors: Vec<JournalVector> = serde_json::from_str(include_str!("../vectors/journal-stamped-1.json")).unwrap();
+    let core = Millis(1_790_000_000_000);
+    let stamp = |machine, core| Stamp { machine: Millis(machine), core };
+    let stamps = [stamp(5_000, CoreTime::At(core)), stamp(6_000, CoreTime::Unknown)];
+    let mut before = GENESIS;
+    for (JournalVector { entry, hash }, expected) in vectors.iter().zip(stamps) {
+        assert_eq!(&data_encoding::HEXLOWER.encode(&entry.hash()), hash, "{}", entry.payload);
+        let record = entry.checked(before).unwrap();
+        assert_eq!(entry.stamp(), expected);
+        assert_eq!(&Entry::new(entry.sequence, expected, before, record.clone()).unwrap(), entry);
+        let old: OfBefore = serde_json::from_str(&entry.payload).unwrap();
+        assert_eq!((old.v, &old.record), (record.version(), &record));
+        let moved = Entry { payload: entry.payload.replace("1790000000000", "1790000000001"), ..entry.clone() };
+        assert_eq!(moved.hash() == entry.hash(), expected.core == CoreTime::Unknown);
+        before = entry.hash();
+    }
+    assert_eq!(journal_vector().entry.stamp(), Stamp::from(Millis(1_790_000_000_000)));
+    let unreadable = Entry { payload: "{".to_owned(), ..journal_vector().entry };
+    assert_eq!(unreadable.stamp().core, CoreTime::Unsaid);
+}
+
+#[test]
+fn a_moment_is_cores_as_soon_as_the_machines_clock_is_known_to_be_wrong() {
+    let core = Millis(1_790_000_000_000);
+    for (machine, known, at, is_wrong) in [
+        (core.plus(30_000), CoreTime::At(core), core.plus(30_000), false),
+        (core.plus(30_001), CoreTime::At(core), core, true),
+        (core.plus(-30_000), CoreTime::At(core), core.plus(-30_000), false),
+        (core.plus(-30_001), CoreTime::At(core), core, true),
+        (Millis(0), CoreTime::At(core), core, true),
+        (Millis(i64::MIN), CoreTime::At(Millis(i64::MAX)), Millis(i64::MAX), true),
+        (Millis(0), CoreTime::Unknown, Millis(0), false),
+        (Millis(0), CoreTime::Unsaid, Millis(0), false),
+    ] {
+        let stamp = Stamp { machine, core: known };
+        assert_eq!((stamp.at(), stamp.is_machine_wrong()), (at, is_wrong), "{stamp:?}");
+    }
+}
+
+#[test]
+fn goods_that_were_weighed_are_of_format_8() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-8.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (8, entry));
+    let Record::CashSale { amount, goods, .. } = &record else { panic!("the vector is a cash sale") };
+    assert_eq!(goods[0].weight_grams, Some(saoma_protocol::Grams(456)));
+    assert!(saoma_protocol::pricing::check_amount(goods, amount.minor()).is_ok());
+    // Of a split, what is sold stands in its first part.
+    let Record::CashSale { payment, counter, tendered_minor, cashier, .. } = record.clone() else { return };
+    let part = saoma_protocol::journal::SplitPart { of: counter, part: 1, total: *amount, goods: goods.clone() };
+    let (amount, goods, split) = (*amount, Vec::new(), Some(part));
+    let part = Record::CashSale {
+        payment,
+        counter,
+        amount,
+        tendered_minor,
+        goods,
+        cashier,
+        split,
+        quote: None,
+        reference: None,
+    };
+    assert_eq!(part.version(), 8);
 }
 
 #[test]
@@ -209,8 +304,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":8"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 8 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":9"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 9 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

@@ -65,7 +65,7 @@ pub use bindings::{
 };
 pub use failed::{check_fields, declined, misconfigured, no_answer, not_sent, settings};
 pub use money::{MoneyText, decimal, from_decimal};
-pub use seal::aes_gcm_open;
+pub use seal::{aes_gcm_open, envelope_open};
 pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, rsa_sign, rsa_verifies, rsa_verifies_with, to_hex};
 pub use text::{is_garbled, text};
 pub use web::{Reply, Request};

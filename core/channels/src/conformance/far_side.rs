@@ -73,6 +73,9 @@ pub(super) struct Script {
     pub code: Option<String>,
     #[serde(default)]
     pub card: Option<ScriptCard>,
+    /// Settings, each of which a schema takes and the channel cannot use.
+    #[serde(default)]
+    pub unusable: Map<String, Value>,
     pub faults: Vec<String>,
 }
 

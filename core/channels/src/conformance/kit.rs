@@ -15,7 +15,7 @@ use super::{
     coverage,
     far_side::{Command, FarSide, FarSideError},
     play::{Player, Stop},
-    report::{CaseReport, Finding, Report, Verdict},
+    report::{CaseReport, Report, Verdict},
     table::{self, Case, Verb},
     world::{KitChance, KitClock, KitKv, Lines},
 };
@@ -190,7 +190,7 @@ impl Bench {
         let stop = match timeout(CASE_MAX, playing.with_subscriber(subscriber)).await {
             Ok(Ok(())) => None,
             Ok(Err(stop)) => Some(stop),
-            Err(_) => Some(Stop::failed("the case to end", "it took longer than 300 s")),
+            Err(_) => Some(Stop::failed("the case to end", "it took longer than 300 s").aside()),
         };
         match stop {
             None => {}
@@ -252,6 +252,6 @@ impl Bench {
 
 impl From<FarSideError> for Stop {
     fn from(error: FarSideError) -> Self {
-        Self::Failed(Finding { expected: "the far side to play its part".to_owned(), came: error.to_string() })
+        Self::failed("the far side to play its part", error.to_string()).aside()
     }
 }

@@ -53,16 +53,19 @@ impl Books {
     }
 }
 
+/// By which a customer knows what they pay for, of a subject that has so many letters.
+const SUBJECT_LETTERS_MIN: usize = 8;
+
 /// What the order is for, where the scheme keeps that: our letters and digits in their order, or the first of them. A scheme may
 /// have no room for all of them, and none for some signs.
 pub(super) fn subject(asked: &str, books: Option<&Books>) -> Result<(), String> {
     let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
     let Some(kept) = books.and_then(|books| books.subject.as_deref()) else { return Ok(()) };
     let (asked_letters, kept_letters) = (letters(asked), letters(kept));
-    let has_some = asked_letters.is_empty() || !kept_letters.is_empty();
+    let has_enough = kept_letters.chars().count() >= asked_letters.chars().count().min(SUBJECT_LETTERS_MIN);
     // Of one without words the channel may say what it likes.
     let is_whole = !kept.contains(char::REPLACEMENT_CHARACTER);
-    if asked_letters.is_empty() || (is_whole && has_some && asked_letters.starts_with(&kept_letters)) {
+    if asked_letters.is_empty() || (is_whole && has_enough && asked_letters.starts_with(&kept_letters)) {
         return Ok(());
     }
     Err(format!("the order is for {asked:?}, and the scheme has it as {kept:?}"))
@@ -127,10 +130,12 @@ mod tests {
         for (subject_asked, kept, holds) in [
             ("大杯 coffee", "大杯 coffee", true),
             ("O'Brien's <b>& sons</b>", "OBriens bsonsb", true),
-            ("一二三四五", "一二三", true),
+            ("一二三四五六七八九", "一二三四五六七八", true),
             ("", "goods", true),
             ("☕ tea", "tea", true),
             ("大杯 coffee", "", false),
+            ("大杯 coffee", "大杯", false),
+            ("一二三四五六七八九", "一二三四五六七", false),
             ("大杯 coffee", "?? coffee", false),
             ("café", "cafÃ©", false),
             ("一二三四五", "一二\u{fffd}", false),

@@ -55,7 +55,15 @@ pub(super) enum Stop {
 
 impl Stop {
     pub(super) fn failed(expected: impl Into<String>, came: impl Into<String>) -> Self {
-        Self::Failed(Finding { expected: expected.into(), came: came.into() })
+        Self::Failed(Finding { expected: expected.into(), came: came.into(), aside: false })
+    }
+
+    /// The same, and it is not what the case is about.
+    pub(super) fn aside(self) -> Self {
+        match self {
+            Self::Failed(finding) => Self::Failed(Finding { aside: true, ..finding }),
+            Self::Skipped(why) => Self::Skipped(why),
+        }
     }
 }
 
@@ -256,7 +264,7 @@ impl<'a> Player<'a> {
     async fn arrange(&mut self, verb: &Verb) -> Result<(), Stop> {
         match verb {
             Verb::Next { act, fault } => played(self.far_side.next(act, fault).await?),
-            Verb::Paid => self.paid().await,
+            Verb::Paid => self.paid().await.map_err(Stop::aside),
             Verb::Pays { refund: None } => self.pays(&self.number()?).await,
             Verb::Pays { refund: Some(name) } => self.pays(&self.refund_of(name)?.refund_number.to_string()).await,
             Verb::PaysLate => self.pays_late().await,

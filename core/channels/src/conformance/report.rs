@@ -67,6 +67,9 @@ pub enum Verdict {
 pub struct Finding {
     pub expected: String,
     pub came: String,
+    /// It is not what the case is about: something that the case needs did not come about, the far side failed, or time ran out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
 }
 
 /// Longest that a body is shown for persons, in characters; the JSON report has more of it.

@@ -264,11 +264,13 @@ fn told(decided: &Decided) -> String {
 
 fn finding(first: &Decided, again: &Decided) -> Option<Finding> {
     if first.is_err() {
-        return Some(Finding { expected: "a decision that core can carry out".to_owned(), came: told(first) });
+        let expected = "a decision that core can carry out".to_owned();
+        return Some(Finding { expected, came: told(first), aside: false });
     }
     let differs = || Finding {
         expected: format!("the same decision in another instance, a year later: {}", told(first)),
         came: told(again),
+        aside: false,
     };
     (first != again).then(differs)
 }

@@ -1,4 +1,7 @@
 //! Settings that are wrong, each in one way: refused in words that name the field and say what it must be, and nothing is sent.
+//!
+//! What breaks the schema the host refuses, so that there it is the schema that is tried. What the far side's script calls unusable the
+//! schema takes, and the component has to refuse it.
 
 use serde_json::{Map, Value, json};
 
@@ -78,7 +81,16 @@ fn wrong_texts(property: &Value, good: Option<&Value>) -> Vec<Value> {
 pub(super) async fn refused(player: &mut Player<'_>) -> Result<(), Stop> {
     let schema: Value = serde_json::from_str(player.manifest.settings_schema.text())
         .map_err(|error| Stop::failed("a settings-schema", error.to_string()))?;
-    for (name, settings) in wrong_values(&schema, &player.script.settings) {
+    let mut wrong = wrong_values(&schema, &player.script.settings);
+    for (name, value) in &player.script.unusable {
+        let mut settings = player.script.settings.clone();
+        settings.insert(name.clone(), value.clone());
+        if let Err(error) = player.manifest.settings_schema.check_typed(&Value::Object(settings.clone()).to_string()) {
+            return Err(Stop::failed(format!("an unusable {name:?} that the schema takes"), error.to_string()).aside());
+        }
+        wrong.push((name.clone(), settings));
+    }
+    for (name, settings) in wrong {
         let settings_json = Value::Object(settings).to_string();
         let shown: String = settings_json.chars().take(200).collect();
         let account = Account { settings_json, ..player.account.clone() };

@@ -1,6 +1,10 @@
 //! Drafts in the contract's words, and answers held to its bounds (`sdk/wit`, interface `extension`).
 
-use saoma_protocol::{Amount, ChannelAccountId, api::stands_in_text};
+use saoma_protocol::{
+    Amount, ChannelAccountId,
+    api::{Goods, stands_in_text},
+    pricing,
+};
 
 use super::{
     ADJUSTMENT_NAME_CHARS_MAX, ADJUSTMENTS_MAX, Adjustment, Draft, DraftMethod, PRICE_TIMES_MAX, Priced,
@@ -16,15 +20,7 @@ pub(super) fn draft(draft: &Draft) -> wit::Draft {
         amount_minor: draft.amount.minor(),
         currency: currency.code().to_owned(),
         minor_digits: currency.minor_digits(),
-        goods: draft
-            .goods
-            .iter()
-            .map(|goods| wit::Goods {
-                name: goods.name.clone(),
-                quantity: goods.quantity,
-                price_minor: goods.price_minor,
-            })
-            .collect(),
+        goods: draft.goods.iter().map(goods).collect(),
         store_id: draft.store.to_string(),
         terminal_id: draft.terminal.map(|terminal| terminal.to_string()).unwrap_or_default(),
         cashier: draft.cashier.clone().unwrap_or_default(),
@@ -37,6 +33,17 @@ pub(super) fn draft(draft: &Draft) -> wit::Draft {
         at: draft.at.0,
         utc_offset_minutes: draft.utc_offset_minutes,
     }
+}
+
+/// The contract counts pieces: what was weighed is one, at what all of it costs.
+fn goods(line: &Goods) -> wit::Goods {
+    let Goods { name, quantity, price_minor, weight_grams, .. } = line;
+    let price_minor = match weight_grams {
+        // A line without a price was refused where it came in.
+        Some(_) => pricing::gross_minor(line).unwrap_or(*price_minor),
+        None => *price_minor,
+    };
+    wit::Goods { name: name.clone(), quantity: *quantity, price_minor }
 }
 
 pub(super) fn candidate(candidate: &RouteCandidate) -> wit::Candidate {

@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
-use super::{CallState, waiting::off_the_stack};
+use super::{CallState, Given, Ports, waiting::off_the_stack};
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
@@ -85,7 +85,7 @@ impl Host for CallState {
 impl CallState {
     async fn exchange(
         &mut self,
-        mut request: Request,
+        request: Request,
         query: Vec<QuerySecret>,
     ) -> wasmtime::Result<Result<Response, Error>> {
         let given = self.given_mut()?;
@@ -93,18 +93,7 @@ impl CallState {
         if given.requests > REQUESTS_MAX {
             return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
         }
-        let named = Named {
-            credentials: std::mem::take(&mut request.credentials),
-            query,
-            client_certificate: request.client_certificate.take(),
-            server_certificates: request.server_certificates.take(),
-        };
-        // Where it goes is known to be allowed before a secret is put into it.
-        let checked = match Checked::new(request, given.answer_bytes_max).and_then(|mut checked| {
-            given.reach.allows(&checked.url)?;
-            named.put_into(&mut checked, given)?;
-            Ok(checked)
-        }) {
+        let checked = match checked(request, query, given) {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::warn!(error = %said(&error), "the plugin's request was not sent");
@@ -112,39 +101,60 @@ impl CallState {
             }
         };
         given.asked = true;
-        let span = tracing::info_span!(
-            "plugin_http",
-            otel.kind = "client",
-            http.request.method = %checked.method,
-            server.address = checked.url.host_str().unwrap_or_default(),
-            server.port = checked.url.port_or_known_default(),
-            http.response.status_code = Empty,
-            outcome = Empty,
-            duration_ms = Empty,
-        );
-        let deadline = given.deadline;
-        let ports = Arc::clone(&given.ports);
-        let send = async move {
-            let began = Instant::now();
-            let outcome = ports.network.send(checked, trace_parent(), deadline).await;
-            let span = Span::current();
-            span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-            match &outcome {
-                Ok(response) => {
-                    span.record("http.response.status_code", response.status);
-                    span.record("outcome", "answered");
-                }
-                Err(error) => {
-                    span.record("outcome", word(error));
-                    tracing::warn!(error = %said(error), "no answer to the plugin's request");
-                }
-            }
-            outcome
-        };
-        let outcome = off_the_stack(send.instrument(span)).await?;
+        let (ports, deadline, span) = (Arc::clone(&given.ports), given.deadline, span_of(&checked));
+        let send = move || send(checked, ports, deadline).instrument(span);
+        let outcome = off_the_stack(send).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }
+}
+
+/// The request with its secrets. Where it goes is known to be allowed before one is put into it.
+// What it needs of the call's stack is not beneath all that comes after.
+#[inline(never)]
+fn checked(mut request: Request, query: Vec<QuerySecret>, given: &Given) -> Result<Box<Checked>, Error> {
+    let named = Named {
+        credentials: std::mem::take(&mut request.credentials),
+        query,
+        client_certificate: request.client_certificate.take(),
+        server_certificates: request.server_certificates.take(),
+    };
+    let mut checked = Box::new(Checked::new(request, given.answer_bytes_max)?);
+    given.reach.allows(&checked.url)?;
+    named.put_into(&mut checked, given)?;
+    Ok(checked)
+}
+
+fn span_of(checked: &Checked) -> Span {
+    tracing::info_span!(
+        "plugin_http",
+        otel.kind = "client",
+        http.request.method = %checked.method,
+        server.address = checked.url.host_str().unwrap_or_default(),
+        server.port = checked.url.port_or_known_default(),
+        http.response.status_code = Empty,
+        outcome = Empty,
+        duration_ms = Empty,
+    )
+}
+
+/// Within the request's span, which hears how it ended.
+async fn send(checked: Box<Checked>, ports: Arc<Ports>, deadline: Instant) -> Result<Response, Error> {
+    let began = Instant::now();
+    let outcome = ports.network.send(checked, trace_parent(), deadline).await;
+    let span = Span::current();
+    span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    match &outcome {
+        Ok(response) => {
+            span.record("http.response.status_code", response.status);
+            span.record("outcome", "answered");
+        }
+        Err(error) => {
+            span.record("outcome", word(error));
+            tracing::warn!(error = %said(error), "no answer to the plugin's request");
+        }
+    }
+    outcome
 }
 
 /// A request that is valid in itself; where it may go is another question.
@@ -258,6 +268,21 @@ fn said(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        host::tests::call_of,
+        manifest::{self, Manifest},
+        secret::Secrets,
+    };
+
+    /// It lies on the stack of the plugin's call, and in the heap for as long as the scheme takes: what does the work must be neither
+    /// in it nor in what hands it on.
+    #[test]
+    fn what_waits_leaves_little_with_the_call() {
+        let manifest = Manifest::check(manifest::tests::good()).expect("sound");
+        let mut call = call_of(manifest, Secrets::none(), None);
+        let bytes = size_of_val(&call.exchange(request(), Vec::new()));
+        assert!(bytes <= 1_536, "{bytes} bytes");
+    }
 
     fn request() -> Request {
         Request {

@@ -13,7 +13,10 @@ use super::{CallState, Given};
 use crate::{
     bindings::secrets::{Error, Host},
     manifest::SecretKind,
-    secret::key::{Key, RsaPublicKey},
+    secret::{
+        envelope::EnvelopeFault,
+        key::{Key, RsaPublicKey},
+    },
 };
 
 /// Limits of the contract (`sdk/wit`, interface `secrets`).
@@ -21,7 +24,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const GIVEN_KEY_BYTES_MAX: usize = 16 << 10;
 
 /// RSA operations in one call. A request takes two of them, to sign it and to verify its answer, and a call has 16 requests;
-/// with twice that a plugin keeps a processor busy for 64 ms (2,048 bits) to 400 ms (4,096).
+/// with twice that a plugin keeps a processor busy for 64 ms (2,048 bits) to 400 ms (4,096). An envelope
+/// counts once more for each MiB in it.
 const RSA_OPERATIONS_MAX: u32 = 64;
 
 impl Host for CallState {
@@ -55,9 +59,10 @@ impl Host for CallState {
             Err(error) => return Ok(Err(error.clone())),
         };
         // 1 ms (2,048 bits) to 6 ms (4,096), here and now: so it is the plugin's own turn that it burns.
-        let mut signature = vec![0; key.public().modulus_len()];
+        let mut signature = vec![0; key.signing.public().modulus_len()];
         // Its randomness blinds the key against timing; the signature does not depend on it.
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &message, &mut signature)
+        key.signing
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &message, &mut signature)
             .map_err(|_| wasmtime::Error::msg("the machine gives no random bytes"))?;
         Ok(Ok(signature))
     }
@@ -126,6 +131,33 @@ impl Host for CallState {
                 .map_err(|_| Error::Invalid(format!("the nonce has {} bytes; it must have 12", nonce.len())))?;
             let opened = key.open_in_place(nonce, Aad::from(associated_data), &mut sealed);
             Ok(opened.ok().map(|plain| plain.to_vec()))
+        })())
+    }
+
+    fn rsa_oaep_sha1_aes_256_gcm_open(
+        &mut self,
+        secret: String,
+        sealed_key: Vec<u8>,
+        nonce: Vec<u8>,
+        associated_data: Vec<u8>,
+        sealed: Vec<u8>,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        let given = self.given_mut()?;
+        Ok((|| {
+            let bytes_max = given.answer_bytes_max;
+            if sealed.len() > bytes_max as usize {
+                return Err(Error::Invalid(format!("what is sealed is longer than {bytes_max} bytes")));
+            }
+            bounded(&associated_data)?;
+            let key = given.secret(&secret, SecretKind::RsaPrivateKey)?;
+            let Key::RsaPrivate(key) = &*key else { return Err(Error::WrongKind(secret)) };
+            for _ in 0..=sealed.len() >> 20 {
+                given.count_rsa()?;
+            }
+            key.open_envelope(&sealed_key, &nonce, &associated_data, sealed).map_err(|fault| match fault {
+                EnvelopeFault::NotForThisKey => Error::UnknownKey(fault.to_string()),
+                EnvelopeFault::NonceLength(_) => Error::Invalid(fault.to_string()),
+            })
         })())
     }
 }
@@ -276,6 +308,47 @@ mod tests {
         assert!(matches!(open(b"fdasflkja485", b"transaction", &sealed), Ok(None)));
         assert!(matches!(open(b"fdasflkja484", b"transaction", &sealed[..9]), Ok(None)));
         assert!(matches!(open(b"fdasflkja48", b"transaction", &sealed), Err(Error::Invalid(_))));
+    }
+
+    /// What Python's `cryptography` sealed.
+    #[test]
+    fn an_envelope_is_opened_by_its_key_and_within_its_limits() {
+        let mut call = call(&[
+            ("ours", wit::SecretKind::RsaPrivateKey, include_str!("../../tests/keys/merchant-pkcs8.pem")),
+            ("theirs", wit::SecretKind::RsaPublicKeys, include_str!("../../tests/keys/scheme-certificate.pem")),
+        ]);
+        let made: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/keys/envelopes.json")).expect("JSON");
+        let made = |name: &str| made[name].as_str().expect("made");
+        let (key, sealed) = (unbase64(made("key_sha1")), hex(made("sealed_16_bare")));
+        let open = |call: &mut CallState, secret: &str, key: &[u8], nonce: &[u8], sealed: &[u8]| {
+            let (key, nonce, sealed) = (key.to_vec(), nonce.to_vec(), sealed.to_vec());
+            let opened = call.rsa_oaep_sha1_aes_256_gcm_open(secret.to_owned(), key, nonce, Vec::new(), sealed);
+            match opened.expect("no trap") {
+                Ok(Some(plain)) => String::from_utf8(plain).expect("text"),
+                Ok(None) => "none".to_owned(),
+                Err(error) => format!("{error:?}").split('(').next().unwrap_or_default().trim().to_owned(),
+            }
+        };
+        let (nonce, large) = (&b"a8607ef79034c49c"[..], vec![0; MESSAGE_BYTES_MAX + 1]);
+        for (secret, sealed_key, nonce, sealed, told) in [
+            ("ours", &key, nonce, &sealed, "记账时间,收支金额(元)"),
+            ("ours", &key, &nonce[..12], &sealed, "none"),
+            ("ours", &key, &nonce[..13], &sealed, "Error::Invalid"),
+            ("ours", &unbase64(made("key_for_another")), nonce, &sealed, "Error::UnknownKey"),
+            ("ours", &unbase64(made("key_of_16_bytes")), nonce, &sealed, "Error::UnknownKey"),
+            ("ours", &key, nonce, &large[1..].to_vec(), "none"),
+            ("ours", &key, nonce, &large, "Error::Invalid"),
+            ("theirs", &key, nonce, &sealed, "Error::WrongKind"),
+            ("unlisted", &key, nonce, &sealed, "Error::Missing"),
+        ] {
+            assert_eq!(open(&mut call, secret, sealed_key, nonce, sealed), told, "{secret}");
+        }
+        // As `fetch-bill` has it: what `http` takes can be opened.
+        call.given_mut().expect("given").answer_bytes_max = 8 << 20;
+        assert_eq!(open(&mut call, "ours", &key, nonce, &large), "none");
+        call.given_mut().expect("given").rsa_operations = RSA_OPERATIONS_MAX;
+        assert_eq!(open(&mut call, "ours", &key, nonce, &sealed), "Error::Exhausted");
     }
 
     const SEALED: &str = "0d471c96b1c113935f7c5324ea9cc4ca15bc74c237516e8241e71a1c34415354e020b6cfd5331ca21e";

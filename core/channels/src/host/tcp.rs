@@ -40,37 +40,49 @@ impl Host for CallState {
             return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
         }
         let prepared = match Prepared::new(request, given).await {
-            Ok(prepared) => prepared,
+            Ok(prepared) => Box::new(prepared),
             Err(error) => {
                 tracing::warn!(error = %said(&error), "the plugin's message was not sent");
                 return Ok(Err(error));
             }
         };
         given.asked = true;
-        let span = tracing::info_span!(
-            "plugin_tcp",
-            otel.kind = "client",
-            server.address = prepared.endpoint.host(),
-            server.port = prepared.endpoint.port,
-            outcome = Empty,
-            duration_ms = Empty,
-        );
-        let (ports, card, deadline) = (Arc::clone(&given.ports), given.card.clone(), given.deadline);
-        let exchange = async move {
-            let began = Instant::now();
-            let outcome = prepared.send(&ports, card.as_deref(), deadline).await;
-            let span = Span::current();
-            span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-            span.record("outcome", outcome.as_ref().map_or_else(word, |_| "answered"));
-            if let Err(error) = &outcome {
-                tracing::warn!(error = %said(error), "no answer to the plugin's message");
-            }
-            outcome
-        };
-        let outcome = off_the_stack(exchange.instrument(span)).await?;
+        let (ports, deadline) = (Arc::clone(&given.ports), given.deadline);
+        let (card, span) = (given.card.clone(), span_of(&prepared));
+        let exchange = move || exchanged(prepared, card, ports, deadline).instrument(span);
+        let outcome = off_the_stack(exchange).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }
+}
+
+fn span_of(prepared: &Prepared) -> Span {
+    tracing::info_span!(
+        "plugin_tcp",
+        otel.kind = "client",
+        server.address = prepared.endpoint.host(),
+        server.port = prepared.endpoint.port,
+        outcome = Empty,
+        duration_ms = Empty,
+    )
+}
+
+/// Within the message's span, which hears how it ended.
+async fn exchanged(
+    prepared: Box<Prepared>,
+    card: Option<Arc<OpenCard>>,
+    ports: Arc<Ports>,
+    deadline: Instant,
+) -> Result<Answer, Error> {
+    let began = Instant::now();
+    let outcome = prepared.send(&ports, card.as_deref(), deadline).await;
+    let span = Span::current();
+    span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    span.record("outcome", outcome.as_ref().map_or_else(word, |_| "answered"));
+    if let Err(error) = &outcome {
+        tracing::warn!(error = %said(error), "no answer to the plugin's message");
+    }
+    outcome
 }
 
 /// A message that is ready to go.

@@ -19,7 +19,10 @@ use x509_parser::{
 };
 use zeroize::Zeroizing;
 
-use super::pem::{Block, blocks};
+use super::{
+    envelope::RsaPrivateKey,
+    pem::{Block, blocks},
+};
 use crate::{
     card::cipher::{Cipher, CipherKey},
     manifest::SecretKind,
@@ -36,7 +39,7 @@ const AES_256_KEY_BYTES: usize = 32;
 pub(crate) enum Key {
     Mac(hmac::Key),
     Text(Zeroizing<String>),
-    RsaPrivate(Arc<KeyPair>),
+    RsaPrivate(Arc<RsaPrivateKey>),
     RsaPublic(Vec<RsaPublicKey>),
     Aes256(Box<LessSafeKey>),
     Client(Arc<CertifiedKey>),
@@ -172,7 +175,7 @@ fn key_encryption(text: &[u8]) -> Result<CipherKey, SecretFault> {
 
 const PRIVATE: &str = "a private key";
 
-fn rsa_private(text: &[u8]) -> Result<KeyPair, SecretFault> {
+fn rsa_private(text: &[u8]) -> Result<RsaPrivateKey, SecretFault> {
     let blocks = blocks(text)?;
     let [block] = blocks.as_slice() else { return Err(SecretFault::Count("one private key and nothing else")) };
     let key = match block.label {
@@ -187,10 +190,11 @@ fn rsa_private(text: &[u8]) -> Result<KeyPair, SecretFault> {
         }
     };
     // All that `ring` tells is a word.
-    key.map_err(|error| match error.to_string().as_str() {
+    let signing = key.map_err(|error| match error.to_string().as_str() {
         "TooSmall" | "TooLarge" => SecretFault::Strength("2,048 to 4,096"),
         _ => SecretFault::Unreadable("an RSA private key without a password"),
-    })
+    })?;
+    Ok(RsaPrivateKey::new(signing, block.der.clone()))
 }
 
 /// A key that verifies.
@@ -340,8 +344,8 @@ mod tests {
             let Ok(Key::RsaPrivate(key)) = Key::read(SecretKind::RsaPrivateKey, text.as_bytes()) else {
                 panic!("{}", &text[..30])
             };
-            let mut ours = vec![0; key.public().modulus_len()];
-            key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut ours).expect("signed");
+            let mut ours = vec![0; key.signing.public().modulus_len()];
+            key.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut ours).expect("signed");
             assert_eq!(ours, theirs);
         }
     }

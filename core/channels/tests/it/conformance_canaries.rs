@@ -55,7 +55,7 @@ const CODES: &[Canary] = canaries! {
     ],
     Says(Ask, When::Again, failed(Other)) => ["charge-repeated", "charge-unheard-repeated"],
     Says(Ask, When::Pending, failed(Declined)) => ["charge-pending-then-paid"],
-    Says(Ask, When::Unasked, Say::Pending) => ["charge-pending-then-paid", "query-left-open-busy"],
+    Says(Ask, When::Unasked, Say::Pending) => ["charge-pending-then-paid"],
     Says(Query, When::Refused, Say::Pending) => ["charge-pending-then-declined"],
     Says(Cancel, When::Unasked, Say::Closed) => [
         "charge-pending-then-cancelled", "charge-lost-answer-cancelled-cut", "cancel-paid", "cancel-lost-answer-html",
@@ -130,6 +130,7 @@ const CODES: &[Canary] = canaries! {
     Sends(Change::AsciiSubject) => ["subject-chinese", "subject-emoji"],
     Sends(Change::EscapedSubject) => ["subject-quotes"],
     Sends(Change::CutSubject) => ["subject-long"],
+    Sends(Change::LetterOfSubject) => ["subject-chinese", "subject-long"],
     Says(Ask, When::Unasked, Say::NotSent) => ["subject-empty"],
 };
 
@@ -179,6 +180,7 @@ const CARDS: &[Canary] = canaries! {
 
 /// Of pages in an app, and of a scheme that tells of refunds.
 const APPS: &[Canary] = canaries! {
+    Lie::TakesWhatItCannotUse => ["settings-refused"],
     Lie::KnowsEverybody => ["in-app-strangers"],
     Says(Open, When::Unasked, Say::Succeeded) => ["in-app-then-paid"],
     Sends(Change::OtherNumberOnRetry) => ["in-app-repeated"],
@@ -203,9 +205,6 @@ const SHOWN_AND_COUNTED: &[Canary] = canaries! {
 
 /// Rows that no lie is found by, by their first case, and why. May only shrink.
 const WITHOUT_A_LIE: &[(&str, &str)] = &[];
-
-/// What a case that never came to its own lines ends with. Of a subject the order itself is what it is about.
-const BEFORE_ITS_LINES: [&str; 2] = ["an order that is paid", "the far side to play its part"];
 
 /// Lies that are told at once: they wait for far sides to start.
 const AT_ONCE: usize = 4;
@@ -232,6 +231,22 @@ async fn each_far_side_shows_what_finds_a_lie() {
     for scheme in ["wechatpay", "pix", "lightning"] {
         are_found(SHOWN, scheme, &far_side(scheme)).await;
     }
+}
+
+/// A case that trips over a lie on the way to its own lines has not found it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_fails_before_its_own_lines_says_so() {
+    let (_dir, cache) = scratch();
+    let kit = Kit::new(component("sandbox"), wallet(), cache);
+    let cases = ["charge-succeeds", "refund-whole"];
+    let only = Only::Named(cases.map(str::to_owned).to_vec());
+    let report = Kit { only, wrap: |host| liar(host, Says(Ask, When::Any, failed(Other))), jobs: 1, ..kit };
+    let report = report.run().await.expect("it runs");
+    let aside = |case: &str| {
+        let played = report.cases.iter().find(|played| played.case == case);
+        played.and_then(|played| Some(played.finding.as_ref()?.aside))
+    };
+    assert_eq!(cases.map(aside), [Some(false), Some(true)]);
 }
 
 #[test]
@@ -267,8 +282,8 @@ async fn are_found(canaries: &'static [Canary], channel: &'static str, far_side:
                 let is_found = |case: &str| {
                     let found = report.cases.iter().find(|played| played.case == case);
                     let finding = found.filter(|played| played.verdict == Verdict::Failed)?.finding.as_ref()?;
-                    let is_own = !BEFORE_ITS_LINES.iter().any(|before| finding.expected.starts_with(before));
-                    (is_own || case.starts_with("subject-")).then_some(())
+                    // Of a subject the order itself is what the case is about.
+                    (!finding.aside || case.starts_with("subject-")).then_some(())
                 };
                 let passed = cases.iter().filter(|case| is_found(case).is_none());
                 unfound.extend(passed.map(|case| {

@@ -201,78 +201,108 @@ fn day_of(at: Millis) -> String {
     Offset::constant(8).to_datetime(at).date().to_string()
 }
 
-async fn wechat_shop() -> (Shop, String) {
-    let shop = Shop::open("wechatpay", &["wechatpay", "--withdraws"], "CNY").await;
-    let paid = shop.host.charge(&shop.account, &shop.fresh(1), &shop.code).await.expect("an answer");
-    assert_eq!(paid.status, PaymentStatus::Succeeded);
-    let day = day_of(paid.paid_at.expect("a moment"));
-    shop.ahead(2 * DAY_MS).await;
-    (shop, day)
+/// In both modes, with the accounts that its fund bills are of.
+async fn wechat_shops() -> Vec<(Shop, String, &'static [&'static str])> {
+    let mut shops = Vec::new();
+    for (args, accounts) in [
+        (&["wechatpay", "--withdraws"][..], &["BASIC", "OPERATION", "FEES"][..]),
+        (&["wechatpay", "--withdraws", "--partner"], &["BASIC", "OPERATION", "FEES", "DEPOSIT"]),
+    ] {
+        let shop = Shop::open("wechatpay", args, "CNY").await;
+        let paid = shop.host.charge(&shop.account, &shop.fresh(1), &shop.code).await.expect("an answer");
+        assert_eq!(paid.status, PaymentStatus::Succeeded);
+        let day = day_of(paid.paid_at.expect("a moment"));
+        shop.ahead(2 * DAY_MS).await;
+        shops.push((shop, day, accounts));
+    }
+    shops
 }
 
 #[tokio::test]
 async fn fund_bills_follow_the_trade_bill() {
-    let (shop, day) = wechat_shop().await;
     let next = |account: &str| Some(format!("funds:{account}"));
-    assert_eq!(shop.bill(&day, None).await, Ok((1, Vec::new(), next("BASIC"))));
-    let withdrawn = format!(
-        "fund bill 资金账单 BASIC: 充值/提现 提现, out 支出 12.42 CNY, rows: 1, last {day} 23:59:59 withdrawal{day}"
-    );
-    for _ in 0..2 {
-        let basic = shop.bill(&day, Some("funds:BASIC")).await;
-        assert_eq!(basic, Ok((0, vec![withdrawn.clone()], next("OPERATION"))));
+    for (shop, day, accounts) in wechat_shops().await {
+        assert_eq!(shop.bill(&day, None).await, Ok((1, Vec::new(), next("BASIC"))));
+        let withdrawn = format!(
+            "fund bill 资金账单 BASIC: 充值/提现 提现, out 支出 12.42 CNY, rows: 1, last {day} 23:59:59 withdrawal{day}"
+        );
+        for _ in 0..2 {
+            let basic = shop.bill(&day, Some("funds:BASIC")).await;
+            assert_eq!(basic, Ok((0, vec![withdrawn.clone()], next("OPERATION"))));
+        }
+        for (idx, account) in accounts.iter().enumerate().skip(1) {
+            let following = accounts.get(idx + 1).and_then(|account| next(account));
+            assert_eq!(shop.bill(&day, next(account).as_deref()).await, Ok((0, Vec::new(), following)));
+        }
+
+        shop.next("bill", "wrong-amount").await;
+        let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        let fee = format!("0.09 CNY were taken as the fee of {}, the trade bill says 0.08", number(1));
+        assert!(words.iter().any(|line| line.ends_with(&fee)), "{words:?}");
+        shop.next("bill", "garbled-row").await;
+        let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        assert!(words.len() == 2 && words[1].contains("`交易"), "{words:?}");
+        // Longer than what is handed over in any other call.
+        shop.next("bill", "extra-row").await;
+        let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        assert!(words.iter().any(|line| line.contains("分账 分账, out 支出 300.00 CNY, rows: 30000")), "{words:?}");
+
+        // A day without trade has a fund bill all the same.
+        let before = day_of(shop.clock.now().plus(-3 * DAY_MS));
+        assert_eq!(shop.bill(&before, None).await, Ok((0, Vec::new(), next("BASIC"))));
+        assert_eq!(shop.bill(&before, Some("funds:BASIC")).await, Ok((0, Vec::new(), next("OPERATION"))));
+        let today = day_of(shop.clock.now());
+        let early = shop.bill(&today, Some("funds:BASIC")).await;
+        assert!(matches!(early, Err(Failure::NotSent { .. })), "{early:?}");
+        // Who did not ask for fund bills hears of none.
+        let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
+        settings["fund_bills"] = false.into();
+        let plain = Account { settings_json: settings.to_string(), ..shop.account.clone() };
+        let page = shop.host.fetch_bill(&plain, &day, None).await.expect("a page");
+        assert_eq!((page.lines.len(), page.next_cursor), (1, None));
     }
-    assert_eq!(shop.bill(&day, Some("funds:OPERATION")).await, Ok((0, Vec::new(), next("FEES"))));
-    assert_eq!(shop.bill(&day, Some("funds:FEES")).await, Ok((0, Vec::new(), None)));
-
-    shop.next("bill", "wrong-amount").await;
-    let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
-    let fee = format!("0.09 CNY were taken as the fee of {}, the trade bill says 0.08", number(1));
-    assert!(words.iter().any(|line| line.ends_with(&fee)), "{words:?}");
-    shop.next("bill", "garbled-row").await;
-    let (_, words, _) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
-    assert!(words.len() == 2 && words[1].contains("`交易"), "{words:?}");
-
-    // A day without trade has a fund bill all the same.
-    let before = day_of(shop.clock.now().plus(-3 * DAY_MS));
-    assert_eq!(shop.bill(&before, None).await, Ok((0, Vec::new(), next("BASIC"))));
-    assert_eq!(shop.bill(&before, Some("funds:BASIC")).await, Ok((0, Vec::new(), next("OPERATION"))));
-    let today = day_of(shop.clock.now());
-    let early = shop.bill(&today, Some("funds:BASIC")).await;
-    assert!(matches!(early, Err(Failure::NotSent { .. })), "{early:?}");
-    // Who did not ask for fund bills hears of none.
-    let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
-    settings["fund_bills"] = false.into();
-    let plain = Account { settings_json: settings.to_string(), ..shop.account.clone() };
-    let page = shop.host.fetch_bill(&plain, &day, None).await.expect("a page");
-    assert_eq!((page.lines.len(), page.next_cursor), (1, None));
 }
 
 #[tokio::test]
 async fn a_fund_bill_that_is_not_whole_or_not_the_schemes_is_no_bill() {
-    let (shop, day) = wechat_shop().await;
-    let whole = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
-    for (act, faults) in [
-        ("bill", &["unheard", "cut", "html", "empty", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
-        // The file.
-        ("other", &["unheard", "cut", "html", "empty", "wrong-amount"]),
-    ] {
-        for fault in faults {
-            shop.next(act, fault).await;
-            let failed = shop.bill(&day, Some("funds:BASIC")).await;
-            assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
-            assert_eq!(shop.bill(&day, Some("funds:BASIC")).await.as_ref(), Ok(&whole), "{act} {fault}");
+    for (shop, day, accounts) in wechat_shops().await {
+        let whole = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        // Of what is sealed, what came whole and does not open or read is told: it would be the same on every day.
+        let is_sealed = accounts.contains(&"DEPOSIT");
+        let told_if_sealed = ["strange-state", "empty", "wrong-amount"];
+        for (act, faults) in [
+            ("bill", &["unheard", "cut", "html", "empty", "huge", "unsigned", "forged", "busy", "strange-state"][..]),
+            // The file.
+            ("other", &["unheard", "cut", "html", "empty", "wrong-amount"]),
+        ] {
+            for fault in faults.iter().filter(|fault| !(is_sealed && told_if_sealed.contains(fault))) {
+                shop.next(act, fault).await;
+                let failed = shop.bill(&day, Some("funds:BASIC")).await;
+                assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
+                assert_eq!(shop.bill(&day, Some("funds:BASIC")).await.as_ref(), Ok(&whole), "{act} {fault}");
+            }
         }
-    }
-    // What would fail on every day is one line, and keeps no trade bill from being compared.
-    for (act, fault, why) in [
-        ("bill", "strange-error", "BASIC: MOON_PHASE_ERROR: "),
-        ("other", "huge", "is larger than 8388608 bytes: see "),
-    ] {
-        shop.next(act, fault).await;
-        let (rows, words, next) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
-        assert_eq!((rows, words.len(), next.as_deref()), (0, 1, Some("funds:OPERATION")), "{act} {fault}");
-        assert!(words[0].contains(why), "{words:?}");
+        // What would fail on every day is one line, and keeps no trade bill from being compared.
+        let sealed_for_another =
+            ("bill", "wrong-number", "\"merchant-key\" does not open what was sealed for it: see ");
+        let sealed = [
+            sealed_for_another,
+            ("bill", "strange-state", "BASIC: "),
+            ("other", "empty", "BASIC: a piece of it does not open: see "),
+            ("other", "wrong-amount", "BASIC: a piece of it does not open: see "),
+        ];
+        for (act, fault, why) in [
+            ("bill", "strange-error", "BASIC: MOON_PHASE_ERROR: "),
+            ("other", "huge", "is larger than 8388608 bytes: see "),
+        ]
+        .into_iter()
+        .chain(sealed.into_iter().filter(|_| is_sealed))
+        {
+            shop.next(act, fault).await;
+            let (rows, words, next) = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+            assert_eq!((rows, words.len(), next.as_deref()), (0, 1, Some("funds:OPERATION")), "{act} {fault}");
+            assert!(words[0].contains(why), "{words:?}");
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Lie {
     NamesNoFix,
     /// Or what to do, and not where.
     NamesNoField,
+    /// What no schema can say of a setting, it does not look at.
+    TakesWhatItCannotUse,
     ClaimsNoCodes,
     ListsNoSecrets,
 }
@@ -78,6 +80,8 @@ pub enum Change {
     EscapedSubject,
     /// 64 bytes of it, whatever they are.
     CutSubject,
+    /// Its first letter.
+    LetterOfSubject,
 }
 
 pub struct Liar {
@@ -163,6 +167,7 @@ impl Liar {
                 let bytes = &order.subject.as_bytes()[..order.subject.len().min(64)];
                 sent.subject = String::from_utf8_lossy(bytes).into_owned();
             }
+            Change::LetterOfSubject => sent.subject = order.subject.chars().take(1).collect(),
             Change::OtherNumberOnRetry | Change::LargerAmount => {}
         }
         (sent, is_again)
@@ -430,6 +435,9 @@ impl ChannelCaller for Liar {
             }
             (Lie::NamesNoField, Err(Failure::Misconfigured { .. })) => {
                 Err(Failure::Misconfigured { why: "a setting must be mended".to_owned() })
+            }
+            (Lie::TakesWhatItCannotUse, Err(Failure::Misconfigured { why })) if !why.contains("do not fit") => {
+                Ok("settings are fine".to_owned())
             }
             (_, outcome) => self.told(Act::SelfTest, &About::nothing(), false, outcome),
         }

@@ -3,11 +3,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
 };
 
 use saoma_channels::{
-    ChannelCaller as _, Host,
+    ChannelCaller as _, Failure, Host,
     extension::{Draft, DraftMethod},
 };
 use saoma_protocol::{Millis, StoreId, TenantId};
@@ -25,9 +26,12 @@ use super::guests::{cny, component, config, hostile_account, order};
 const LINES: usize = 50;
 const CHARS: usize = 1_000;
 
+/// Long enough for any machine, for what comes at once.
+const SOON: Duration = Duration::from_secs(20);
+
 /// What plugins have logged, and what the spans of calls say of the rest.
 #[derive(Clone, Default)]
-struct Ears(Arc<Mutex<Heard>>);
+struct Ears(Arc<(Mutex<Heard>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct Heard {
@@ -43,19 +47,27 @@ impl Ears {
     }
 
     fn take(&self) -> Heard {
-        std::mem::take(&mut self.0.lock().expect("no panic"))
+        std::mem::take(&mut self.0.0.lock().expect("no panic"))
+    }
+
+    /// Once a call has said how much it dropped. It does so as it ends, which whoever gave it up need not wait for.
+    fn take_dropped(&self) -> Heard {
+        let heard = self.0.0.lock().expect("no panic");
+        let ends = self.0.1.wait_timeout_while(heard, SOON, |heard| heard.dropped.is_empty());
+        std::mem::take(&mut *ends.expect("no panic").0)
     }
 }
 
 impl<S: Subscriber> Layer<S> for Ears {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "saoma_channels::plugin" {
-            event.record(&mut *self.0.lock().expect("no panic"));
+            event.record(&mut *self.0.0.lock().expect("no panic"));
         }
     }
 
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        values.record(&mut *self.0.lock().expect("no panic"));
+        values.record(&mut *self.0.0.lock().expect("no panic"));
+        self.0.1.notify_all();
     }
 }
 
@@ -87,6 +99,16 @@ async fn a_channels_flood_ends_after_so_many_lines_of_so_many_characters() {
     host.charge(&hostile_account("honest"), &order(1, 1_000), "770000000000000000").await.expect("answered");
     let Heard { lines, dropped } = ears.take();
     assert_eq!((lines.len(), dropped.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_says_what_it_dropped() {
+    let host = super::guests::host(config()).await;
+    let (ears, _listening) = Ears::listening();
+    let outcome = host.charge(&hostile_account("logs-and-sleeps"), &order(1, 1_000), "770000000000000000").await;
+    assert_eq!(outcome, Err(Failure::TimedOut { after_ms: 1_000 }));
+    let Heard { lines, dropped } = ears.take_dropped();
+    assert!(lines.len() == LINES && matches!(dropped[..], [more] if more > 0), "{} and {dropped:?}", lines.len());
 }
 
 #[tokio::test]

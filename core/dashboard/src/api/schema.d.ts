@@ -997,7 +997,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One payment. */
+        /**
+         * One payment.
+         * @description A terminal sees what the terminals of its store took.
+         */
         get: operations["payments_show"];
         put?: never;
         post?: never;
@@ -1116,7 +1119,9 @@ export interface paths {
         put?: never;
         /**
          * Gives back a part or all of a payment.
-         * @description The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
+         * @description A terminal gives back what the terminals of its store took, but no cash of another's.
+         *
+         *     The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
          *     instead of 201); another request with this key is refused.
          */
         post: operations["refunds_create"];
@@ -1683,7 +1688,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes where payments through the code are announced. */
+        patch: operations["static-codes_change"];
         trace?: never;
     };
     "/v1/static-codes/{static_code}/picture": {
@@ -3140,7 +3146,7 @@ export interface components {
             barcodes: string[];
             id: components["schemas"]["GoodsId"];
             name: string;
-            /** @description Of one; 0 or more. */
+            /** @description Of one, or of a kilogram of what is weighed; 0 or more. */
             price: components["schemas"]["Money"];
             tax_rate?: components["schemas"]["TaxRateId"] | null;
         };
@@ -3197,6 +3203,8 @@ export interface components {
             /** @description Those that are not are not sold, and their barcodes are free. */
             active: boolean;
             barcodes?: string[];
+            /** @description Without it as before: whoever knows no weights does not turn the price of a kilogram into that of a piece. */
+            by_weight?: boolean | null;
             name: string;
             price: components["schemas"]["Money"];
             stores?: components["schemas"]["StoreId"][];
@@ -3228,6 +3236,9 @@ export interface components {
             current_password: string;
             /** @description At least 12 characters, at most 256 bytes. */
             new_password: string;
+        };
+        ChangeStaticCode: {
+            announce_at: components["schemas"]["TerminalId"] | null;
         };
         ChangeStore: {
             /** @description A closed one takes no new payments. */
@@ -3413,9 +3424,11 @@ export interface components {
              *     characters (which is not of 8, 12 or 13 digits). Each is of one of the goods that are active.
              */
             barcodes?: string[];
+            /** @description It is weighed when it is sold. */
+            by_weight?: boolean;
             /** @description 1 to 128 characters; stands on receipts. */
             name: string;
-            /** @description Of one, in the merchant's currency; 0 to 999,999,999,999 minor units. */
+            /** @description Of one, or of a kilogram, in the merchant's currency; 0 to 999,999,999,999 minor units. */
             price: components["schemas"]["Money"];
             /** @description At most 100; without any, it is sold in all stores. */
             stores?: components["schemas"]["StoreId"][];
@@ -3457,6 +3470,7 @@ export interface components {
             refund?: components["schemas"]["RefundId"] | null;
         };
         CreateStaticCode: {
+            announce_at?: components["schemas"]["TerminalId"] | null;
             /** @description 1 to 128 characters, for the shop's own people: where it lies. */
             label: string;
             /**
@@ -3793,7 +3807,7 @@ export interface components {
         };
         /** @description One line of the journal. */
         Entry: {
-            /** @description The terminal's clock when the entry was made; for people to read, never for order. */
+            /** @description The terminal's clock when the entry was made; for people to read, never for order. What core's was stands in the payload. */
             at: components["schemas"]["Millis"];
             /** @description A [`Versioned`] record as JSON text, at most [`PAYLOAD_LEN_MAX`] bytes. */
             payload: string;
@@ -3873,7 +3887,8 @@ export interface components {
         /**
          * @description One line of what is sold.
          *
-         *     What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`; see [`crate::pricing`] for the tax on it.
+         *     What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`, and of what was weighed the weight in kilograms stands
+         *     in the place of the quantity; see [`crate::pricing`] for rounding and for the tax on it.
          *     The fields after the price came later and are left out where they say nothing: a core that does not know them takes every
          *     line that has none. Lines with a discount or a tax are made from a catalogue alone, which only a core that knows them gives.
          */
@@ -3887,7 +3902,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Price of one, in minor units of the order's currency; 0 or more.
+             * @description Price of one, or of a kilogram of what was weighed, in minor units of the order's currency; 0 or more.
              */
             price_minor: number;
             /**
@@ -3901,6 +3916,7 @@ export interface components {
              */
             sale_discount_minor?: number;
             tax?: components["schemas"]["GoodsTax"] | null;
+            weight_grams?: components["schemas"]["Grams"] | null;
         };
         /** @description `GET /v1/terminal/goods?since=N`: what changed in the catalogue, for one terminal's store. */
         GoodsChanges: {
@@ -3910,12 +3926,17 @@ export interface components {
             goods: components["schemas"]["CatalogueGoods"][];
             /** @description Whether there is more now. */
             more: boolean;
-            /** @description Not sold here any more; some may never have been held. */
+            /** @description Not sold here any more; some may never have been held. What is told beside it comes after it. */
             removed: components["schemas"]["GoodsId"][];
             /** @description All of the merchant's, in the place of those held. */
             tax_rates: components["schemas"]["CatalogueRate"][];
             /** @description The version up to which this page goes: the `since` of the next request. */
             through: components["schemas"]["Sequence"];
+            /**
+             * @description The same of what is sold by weight, at the price of a kilogram. A terminal that knows no weights passes over it; all of these are in
+             *     `removed` as well, so that it sells none of them by the piece.
+             */
+            weighed?: components["schemas"]["CatalogueGoods"][];
         };
         GoodsId: string;
         /** @description The tax on a line, as it was when it was sold. */
@@ -3935,10 +3956,12 @@ export interface components {
             active: boolean;
             /** @description A UPC-A as the EAN-13 that it is. */
             barcodes: string[];
+            /** @description It is weighed when it is sold. */
+            by_weight: boolean;
             created_at: components["schemas"]["Millis"];
             id: components["schemas"]["GoodsId"];
             name: string;
-            /** @description Of one. */
+            /** @description Of one, or of a kilogram of what is sold by weight. */
             price: components["schemas"]["Money"];
             /** @description Where it is sold; empty: in all stores. */
             stores: components["schemas"]["StoreId"][];
@@ -3950,11 +3973,21 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * Format: int32
+         * @description A weight: whole grams.
+         */
+        Grams: number;
         /** @enum {string} */
         HandOutcome: "paid" | "not_paid";
         HandSettlementId: string;
         /** @description How a terminal does, sent when it changes and every minute. */
         Health: {
+            /**
+             * @description It announces what is paid through printed codes (the push `static_code_paid`). An agent from before there was that does not
+             *     say so, and is told nothing of them: it would leave each with core, in the way of what it reads.
+             */
+            announces?: boolean;
             at: components["schemas"]["Millis"];
             peripherals: components["schemas"]["PeripheralHealth"][];
             unsent: components["schemas"]["Unsent"];
@@ -4554,10 +4587,12 @@ export interface components {
                 active: boolean;
                 /** @description A UPC-A as the EAN-13 that it is. */
                 barcodes: string[];
+                /** @description It is weighed when it is sold. */
+                by_weight: boolean;
                 created_at: components["schemas"]["Millis"];
                 id: components["schemas"]["GoodsId"];
                 name: string;
-                /** @description Of one. */
+                /** @description Of one, or of a kilogram of what is sold by weight. */
                 price: components["schemas"]["Money"];
                 /** @description Where it is sold; empty: in all stores. */
                 stores: components["schemas"]["StoreId"][];
@@ -4893,6 +4928,7 @@ export interface components {
         /** @description A page of a list, newest first. */
         Page_StaticCodeView: {
             items: {
+                announce_at?: components["schemas"]["TerminalId"] | null;
                 created_at: components["schemas"]["Millis"];
                 /** @description The merchant's. */
                 currency: string;
@@ -5474,6 +5510,13 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "goods_changed";
+        } | {
+            amount: components["schemas"]["Amount"];
+            /** @enum {string} */
+            kind: "static_code_paid";
+            label: string;
+            paid_at: components["schemas"]["Millis"];
+            payment: components["schemas"]["PaymentId"];
         };
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
         Pushes: {
@@ -5960,6 +6003,7 @@ export interface components {
         StaticCodeId: string;
         /** @description A printed code, the same for every customer and every app. */
         StaticCodeView: {
+            announce_at?: components["schemas"]["TerminalId"] | null;
             created_at: components["schemas"]["Millis"];
             /** @description The merchant's. */
             currency: string;
@@ -6447,7 +6491,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "settlement_batch.needs_attention" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "settlement_batch.needs_attention" | "settlement_close.needs_attention" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_DisputeView: {
             /** @description A dispute as everyone with the right to it sees it. */
@@ -6630,6 +6674,23 @@ export interface components {
                 version: number;
                 /** @description What keeps it from its end, or what the scheme said of it. */
                 why?: string | null;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_SettlementCloseView: {
+            /** @description A close that waits for what is under way. */
+            data: {
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /**
+                 * Format: int64
+                 * @description Payments and refunds of the account without an end.
+                 */
+                under_way: number;
+                /** @description When it was asked for, by a person or the account's time of the day. */
+                wanted_at: components["schemas"]["Millis"];
             };
             /** @description When it happened (RFC 3339, UTC), not when it is sent. */
             timestamp: string;
@@ -10345,6 +10406,40 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                static_code: components["schemas"]["StaticCodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStaticCode"];
+            };
+        };
         responses: {
             200: {
                 headers: {

@@ -129,9 +129,11 @@ function Goods({ payment }: { payment: Payment }) {
   // Two lines may be the same, and none moves.
   return payment.goods.map((goods, line) => {
     const off = (goods.discount_minor ?? 0) + (goods.sale_discount_minor ?? 0);
+    const pieces = `${t.payment.quantity}${goods.quantity} · ${show(goods.price_minor)}`;
+    const much = goods.weight_grams == null ? pieces : `${(goods.weight_grams / 1_000).toFixed(3)} kg × ${show(goods.price_minor)}/kg`;
     return (
       <div key={line}>
-        {goods.name} {t.payment.quantity}{goods.quantity} · {show(goods.price_minor)}
+        {goods.name} {much}
         {off > 0 && ` · −${show(off)}`}
         {goods.tax != null && ` · ${goods.tax.name} ${goods.tax.basis_points / 100}%`}
       </div>

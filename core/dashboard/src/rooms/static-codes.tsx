@@ -24,6 +24,7 @@ export function StaticCodesRoom({ role, currency }: { role: Role; currency: stri
   const [making, setMaking] = useState<{ again: Intent<NewStaticCode> | null } | null>(null);
   const [shown, setShown] = useState<StaticCode | null>(null);
   const [ending, setEnding] = useState<StaticCode | null>(null);
+  const [placing, setPlacing] = useState<StaticCode | null>(null);
   const manages = may(role, 'manage_stores');
   const list = useQuery({ queryKey: STATIC_CODES, queryFn: async () => (await got(api.GET('/v1/static-codes'))).items });
   return (
@@ -40,17 +41,18 @@ export function StaticCodesRoom({ role, currency }: { role: Role; currency: stri
       {list.data?.length === 0 && <Text c="dimmed" data-empty>{t.staticCodes.none}</Text>}
       <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
         {inOrder(list.data ?? []).map((code) => (
-          <CodeCard key={code.id} code={code} manages={manages} onShow={() => setShown(code)} onEnd={() => setEnding(code)} />
+          <CodeCard key={code.id} code={code} manages={manages} onShow={() => setShown(code)} onPlace={() => setPlacing(code)} onEnd={() => setEnding(code)} />
         ))}
       </SimpleGrid>
       {making !== null && <MakeCode currency={currency} first={making.again} onClose={() => setMaking(null)} />}
       {shown !== null && <Picture code={shown} onClose={() => setShown(null)} />}
+      {placing !== null && <AnnounceAt code={placing} onClose={() => setPlacing(null)} />}
       {ending !== null && <EndCode code={ending} onClose={() => setEnding(null)} />}
     </Stack>
   );
 }
 
-function CodeCard({ code, manages, onShow, onEnd }: { code: StaticCode; manages: boolean; onShow: () => void; onEnd: () => void }) {
+function CodeCard({ code, manages, onShow, onPlace, onEnd }: { code: StaticCode; manages: boolean; onShow: () => void; onPlace: () => void; onEnd: () => void }) {
   const { t } = useText();
   const names = useNames();
   const isOver = code.revoked_at != null;
@@ -61,11 +63,13 @@ function CodeCard({ code, manages, onShow, onEnd }: { code: StaticCode; manages:
         <Badge color={isOver ? 'gray' : 'green'} variant="light" tt="none" miw="max-content">{isOver ? t.staticCodes.revoked : t.staticCodes.inForce}</Badge>
       </Group>
       <Text size="sm">{names.store(code.store)}{code.terminal == null ? '' : ` · ${names.terminal(code.terminal)}`}</Text>
+      {code.announce_at != null && <Text size="sm" data-announced>{t.staticCodes.announcedAt}: {names.terminal(code.announce_at)}</Text>}
       <Text size="sm" c="dimmed">{t.staticCodes.bounds}: {boundsOf(code)}</Text>
       <Text size="sm" c="dimmed">{t.staticCodes.made}: <When at={code.created_at} /></Text>
       {!isOver && (
         <Group mt="sm" gap="xs">
           <Button size="compact-sm" variant="default" data-action="show-code" onClick={onShow}>{t.staticCodes.show}</Button>
+          {manages && <Button size="compact-sm" variant="default" data-action="announce-code" onClick={onPlace}>{t.staticCodes.announce}</Button>}
           {manages && <Button size="compact-sm" variant="default" color="red" data-action="revoke-code" onClick={onEnd}>{t.staticCodes.revoke}</Button>}
         </Group>
       )}
@@ -80,12 +84,13 @@ function MakeCode({ currency, first, onClose }: { currency: string; first: Inten
   const terminals = useTerminals();
   const [store, setStore] = useState<string | null>(first?.said.store ?? null);
   const [terminal, setTerminal] = useState<string | null>(first?.said.terminal ?? null);
+  const [announceAt, setAnnounceAt] = useState<string | null>(first?.said.announce_at ?? null);
   const [label, setLabel] = useState(first?.said.label ?? '');
   const [min, setMin] = useState('');
   const [max, setMax] = useState('');
   const intent = useIntent(MADE, first);
   const others = useUnanswered(MADE).length;
-  const said = readCode({ store, terminal, label, min, max }, currency) ?? first?.said ?? null;
+  const said = readCode({ store, terminal, announceAt, label, min, max }, currency) ?? first?.said ?? null;
   const make = useMutation({
     mutationFn: (body: NewStaticCode) =>
       intent.send(body, (asked, key) => got(api.POST('/v1/static-codes', { params: { header: { 'Idempotency-Key': key } }, body: asked }))),
@@ -113,9 +118,12 @@ function MakeCode({ currency, first, onClose }: { currency: string; first: Inten
           onChange={(value) => {
             setStore(value);
             setTerminal(null);
+            setAnnounceAt(null);
           }} />
         <Select disabled={isFixed} label={t.staticCodes.terminal} name="terminal" clearable placeholder={t.staticCodes.noTerminal} value={terminal}
           data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setTerminal} />
+        <Select disabled={isFixed} label={t.staticCodes.announcedAt} description={t.staticCodes.announceHint} name="announce_at" clearable placeholder={t.staticCodes.nowhere}
+          value={announceAt} data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setAnnounceAt} />
         <TextInput disabled={isFixed} label={`${t.staticCodes.max} (${currency})`} name="max" required={!intent.isInDoubt} inputMode="decimal" value={max}
           error={isAmount(max) ? null : t.staticCodes.badAmount} onChange={(event) => setMax(event.currentTarget.value)} />
         <TextInput disabled={isFixed} label={`${t.staticCodes.min} (${currency})`} description={t.staticCodes.minHint} name="min" inputMode="decimal" value={min}
@@ -168,6 +176,36 @@ function Picture({ code, onClose }: { code: StaticCode; onClose: () => void }) {
               {t.staticCodes.save} {format.toUpperCase()}
             </Button>
           ))}
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+/** Where what is paid through the code is said and shown. */
+function AnnounceAt({ code, onClose }: { code: StaticCode; onClose: () => void }) {
+  const { t } = useText();
+  const queryClient = useQueryClient();
+  const terminals = useTerminals();
+  const [terminal, setTerminal] = useState<string | null>(code.announce_at ?? null);
+  const tills = (terminals.data ?? []).filter((till) => till.store === code.store && till.revoked_at == null);
+  const place = useMutation({
+    mutationFn: () => got(api.PATCH('/v1/static-codes/{static_code}', { params: { path: { static_code: code.id } }, body: { announce_at: terminal } })),
+    onSuccess: onClose,
+    onSettled: () => queryClient.invalidateQueries({ queryKey: STATIC_CODES }),
+  });
+  return (
+    <Modal opened onClose={onClose} title={`${t.staticCodes.announce} · ${code.label}`} closeButtonProps={{ 'aria-label': t.common.close }}>
+      <Stack component="form" data-form="announce-code" onSubmit={(event) => {
+        event.preventDefault();
+        if (!place.isPending) place.mutate();
+      }}>
+        <Select label={t.staticCodes.announcedAt} description={t.staticCodes.announceHint} name="announce_at" clearable placeholder={t.staticCodes.nowhere} value={terminal}
+          data={tills.map(({ id, name }) => ({ value: id, label: name }))} onChange={setTerminal} />
+        <ProblemNote error={place.error ?? terminals.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>{t.common.close}</Button>
+          <Button type="submit" loading={place.isPending} disabled={terminals.data === undefined} data-action="yes">{t.staticCodes.announce}</Button>
         </Group>
       </Stack>
     </Modal>

@@ -16,7 +16,7 @@ const EVENT_TYPES = [
   'payment.created', 'payment.presenting', 'payment.pending', 'payment.unknown', 'payment.succeeded', 'payment.failed',
   'payment.reversed', 'payment.expired', 'payment.cancelled', 'refund.created', 'refund.pending', 'refund.unknown',
   'refund.succeeded', 'refund.failed', 'dispute.opened', 'dispute.updated', 'dispute.closed',
-  'settlement_batch.needs_attention',
+  'settlement_batch.needs_attention', 'settlement_close.needs_attention',
   'stored_value.double_spent',
 ] as const satisfies readonly WebhookEventType[];
 

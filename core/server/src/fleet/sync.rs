@@ -187,7 +187,7 @@ fn take(
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
         let (mut doubted, mut stored) = (None, None);
-        let quote = not_quoted(&taken.record, book::believed(taken.entry.at, source.now), (key, quoted_to));
+        let quote = not_quoted(&taken.record, book::believed(taken.stamp, source.now), (key, quoted_to));
         let source = Source { quoted: quote != Some(NotQuoted::Other), ..source };
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
             (Some(Booking::Hold(why)), _) => Some(why),
@@ -285,16 +285,16 @@ fn book_entry(
     store: StoreId,
     taken: &Taken<'_>,
 ) -> Result<Option<Booking>, StoreError> {
-    let at = taken.entry.at;
+    let at = book::believed(taken.stamp, source.now);
     match &taken.record {
-        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote } => {
+        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split, quote, reference } => {
             let sale =
                 CashSale { payment: *payment, counter: *counter, amount: *amount, tendered_minor: *tendered_minor, at };
             let existing = found(payments::load(tx, scope, *payment))?;
             let booking = book::cash_sale(source, sale, existing.as_ref().map(|stored| &stored.payment));
             if let Booking::Book { after, postings, .. } = &booking {
                 let of = (sale.payment, sale.counter, sale.amount, sale.at);
-                let order = order_of(source, store, of, (goods, cashier, split.as_ref()));
+                let order = order_of(source, store, of, (goods, cashier, (reference.as_deref(), split.as_ref())));
                 let sold = Sold {
                     channel: CASH.to_owned(),
                     channel_account: None,
@@ -323,16 +323,30 @@ fn book_entry(
             }
             Ok(Some(booking))
         }
-        Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote } => {
+        Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference } => {
+            // By core's clock in any case, as the code was judged by it.
+            let at = taken.entry.at;
             let (payment, counter, amount, quote) = (*payment, *counter, *amount, quote.as_ref());
-            let sale = OfflineSale { payment, counter, amount, code, goods, cashier, quote, at };
+            let reference = reference.as_deref();
+            let sale = OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference, at };
             offline::take(tx, scope, source, store, &sale).map(Some)
         }
-        Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier, quote } => {
+        Record::StoredCardSale {
+            payment,
+            counter,
+            amount,
+            channel_account,
+            card,
+            digits,
+            goods,
+            cashier,
+            quote,
+            reference,
+        } => {
             let of = (*payment, *counter, *amount);
             let entry = taken.entry.hash();
-            let (account, quote) = (*channel_account, quote.as_ref());
-            let sale = stored::Sale { entry, of, account, card, digits, goods, cashier, quote, at };
+            let (account, quote, reference) = (*channel_account, quote.as_ref(), reference.as_deref());
+            let sale = stored::Sale { entry, of, account, card, digits, goods, cashier, quote, reference, at };
             stored::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
@@ -368,7 +382,7 @@ fn order_of(
     source: Source,
     store: StoreId,
     (payment, counter, amount, at): (PaymentId, Sequence, Amount, Millis),
-    (goods, cashier, split): (&[Goods], &str, Option<&SplitPart>),
+    (goods, cashier, (reference, split)): (&[Goods], &str, (Option<&str>, Option<&SplitPart>)),
 ) -> Order {
     Order {
         id: OrderId::from_bytes(*payment.as_bytes()),
@@ -378,7 +392,11 @@ fn order_of(
         counter: Some(counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         // As the payments of the other parts have it.
-        reference: split.map(|part| part.reference(None)),
+        reference: split
+            .map(|part| part.reference(reference))
+            .or_else(|| reference.map(str::to_owned))
+            .map(|text| readable(&text))
+            .filter(|text| !text.is_empty()),
         // Lines that cannot be added up would be added up by whoever reads the order: the entry alone has them.
         goods: if pricing::totals(goods).is_ok() { goods.iter().map(readable_line).collect() } else { Vec::new() },
         created_at: book::believed(at, source.now),

@@ -16,7 +16,7 @@ use utoipa::{
 use super::v1;
 use crate::{
     payments::DisputeView,
-    settlement::SettlementBatchView,
+    settlement::{SettlementBatchView, SettlementCloseView},
     webhooks::{DoubleSpendView, WebhookEvent, WebhookTrial},
 };
 
@@ -37,6 +37,7 @@ use crate::{
         WebhookEvent<DisputeView>,
         WebhookEvent<DoubleSpendView>,
         WebhookEvent<SettlementBatchView>,
+        WebhookEvent<SettlementCloseView>,
         WebhookEvent<WebhookTrial>,
     )),
     paths(
@@ -156,6 +157,7 @@ use crate::{
         v1::settlements::create,
         v1::settlements::list,
         v1::settlements::withdraw,
+        v1::static_codes::change,
         v1::static_codes::create,
         v1::static_codes::list,
         v1::static_codes::picture,

@@ -161,7 +161,8 @@ fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {
     let amount = sale.payment.payment.amount;
     let mut goods = String::new();
     for line in &sale.order.goods {
-        goods.push_str(&format!("<li><span>{}</span><span>× {}</span></li>", escaped(&line.name), line.quantity));
+        let much = line.weight_grams.map_or_else(|| format!("× {}", line.quantity), |weight| weight.to_string());
+        goods.push_str(&format!("<li><span>{}</span><span>{much}</span></li>", escaped(&line.name)));
     }
     let reference = sale.order.reference.as_deref().map(escaped).unwrap_or_default();
     format!(

@@ -31,10 +31,12 @@ use super::{
     call::{Channel, not_sent, order_of, ready},
     cards,
     close::answered,
-    kind, quoted,
+    kind,
+    push::push,
+    quoted,
     routing::{Route, route},
     rules::{Rules, Wish, ground},
-    settle::{push, record, settle},
+    settle::{record, settle},
 };
 use crate::{
     app::App,

@@ -25,9 +25,10 @@ use super::{
     call::{Channel, channel_of},
     collect::pace,
     fees, in_doubt, kind, payment_view,
+    push::send,
     refund_calls::ask,
     refund_view,
-    settle::{book, decided, record, send},
+    settle::{book, decided, record},
 };
 use crate::{app::App, day::day_of, settlement::check_not_held, webhooks::tell_refund};
 

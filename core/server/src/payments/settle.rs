@@ -13,13 +13,12 @@ use saoma_domain::{
         State, decide,
     },
 };
-use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
+use saoma_protocol::{Millis, Money, PaymentId, RefundId};
 use saoma_store::{
     StoreError, TenantScope, Tx,
     events::{self, NewEvent},
     ledger::{self, Booking, Subject},
     orders,
-    outbox::{self, Kind, NewMessage},
     pay_codes::{self, PayCode},
     payments::{self, Sale, StoredPayment},
     stored_cards,
@@ -30,7 +29,9 @@ use super::{
     PaymentError,
     by_hand::Confirmed,
     doubt::{Wait, has_to_wait, is_nowhere, may_be_undone, may_end, waited},
-    fees, in_doubt, kind, payment_view, refund, stored as stored_sale,
+    fees, in_doubt, kind,
+    push::{announce, push},
+    refund, stored as stored_sale,
 };
 use crate::{app::App, webhooks::tell_payment};
 
@@ -376,6 +377,9 @@ fn settle_in(
     if is_news {
         push(app, tx, scope, &sale, now)?;
     }
+    if booking.captured && !booking.is_part_gone && !gives_back {
+        announce(tx, scope, &sale, now)?;
+    }
     let wishes = [Effect::AskClose, Effect::AskAgain];
     let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();
     Ok(Settled { sale, follow_ups, refused, moved: changes_state, is_news, gives_back, surplus })
@@ -578,23 +582,4 @@ fn booking_of(stored: &StoredPayment, refund: Option<RefundId>, kind: Movement, 
         None => Subject::Payment(payment),
     };
     Booking { subject, kind, channel_account: stored.channel_account, at, booked_at: at }
-}
-
-/// Puts the news into the outbox of the terminal that keyed the sale.
-pub(super) fn push(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Millis) -> Result<(), StoreError> {
-    let Some(terminal) = sale.payment.terminal else { return Ok(()) };
-    let body = PushBody::Payment { payment: payment_view(app, sale) };
-    send(tx, scope, terminal, &body, at)
-}
-
-pub(super) fn send(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    terminal: saoma_protocol::TerminalId,
-    body: &PushBody,
-    at: Millis,
-) -> Result<(), StoreError> {
-    let payload = serde_json::to_string(body).map_err(|error| StoreError::Internal { why: error.to_string() })?;
-    let message = NewMessage { kind: Kind::Push, terminal: Some(terminal), payload, created_at: at };
-    outbox::append(tx, scope, &message).map(drop)
 }

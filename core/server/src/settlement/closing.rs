@@ -15,8 +15,8 @@ use saoma_store::{
     tenants,
 };
 
-use super::{SettlementError, terms};
-use crate::{app::App, day::day_of, payments::PaymentError};
+use super::{SettlementCloseView, SettlementError, terms};
+use crate::{app::App, day::day_of, payments::PaymentError, webhooks::tell_waiting_close};
 
 /// A close that somebody wants, to be carried out in a transaction.
 #[derive(Clone, Debug)]
@@ -111,25 +111,26 @@ impl Prepared {
                 Ok(held(Some(drain.held_at.plus(HOLD_MS))))
             }
             Turn::Wait(drain) => {
-                self.call_if_long(tx, scope, drain, settling.is_some_and(|settling| settling.attention_at.is_some()))?;
+                if settling.is_none_or(|settling| settling.attention_at.is_none()) && drain.needs_person(at) {
+                    self.call_person(tx, scope, drain, under_way.sent)?;
+                }
                 Ok(held(drain.holds_at(at).then(|| drain.held_at.plus(HOLD_MS))))
             }
         }
     }
 
-    fn call_if_long(
+    fn call_person(
         &self,
         tx: &mut Tx<'_>,
         scope: &TenantScope,
         drain: Drain,
-        is_called: bool,
+        under_way: u64,
     ) -> Result<(), StoreError> {
-        if is_called || !drain.needs_person(self.at) {
-            return Ok(());
-        }
         batches::call_person(tx, scope, self.account, self.at)?;
         let about = serde_json::json!({ "wanted_at": drain.wanted_at });
-        self.audit(tx, scope, "settlement_batch.needs_attention", &self.account.to_string(), &about)
+        self.audit(tx, scope, "settlement_batch.needs_attention", &self.account.to_string(), &about)?;
+        let close = SettlementCloseView { channel_account: self.account, wanted_at: drain.wanted_at, under_way };
+        tell_waiting_close(tx, scope, close, self.at)
     }
 
     fn audit(

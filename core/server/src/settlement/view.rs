@@ -40,6 +40,16 @@ pub struct SettlementBatchView {
     version: u64,
 }
 
+/// A close that waits for what is under way.
+#[derive(Serialize, ToSchema)]
+pub struct SettlementCloseView {
+    pub channel_account: ChannelAccountId,
+    /// When it was asked for, by a person or the account's time of the day.
+    pub wanted_at: Millis,
+    /// Payments and refunds of the account without an end.
+    pub under_way: u64,
+}
+
 /// What a batch comes to in one currency.
 #[derive(Serialize, ToSchema)]
 pub struct SettlementTotal {

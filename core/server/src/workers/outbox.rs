@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use saoma_protocol::message::{Push, PushBody};
+use saoma_protocol::{
+    Millis,
+    message::{Push, PushBody},
+};
 use saoma_store::{
     StoreError, access,
     outbox::{self, Due, Kind},
@@ -17,6 +20,9 @@ const BATCH_MAX: u32 = 64;
 /// How long nobody else takes a message that was just sent; then it is due again. Doubled with each attempt.
 const RESEND_MS: i64 = 5_000;
 const RESEND_MS_MAX: i64 = 300_000;
+/// How long a payment through a printed code is of use at a till: its list is of the day. One that is switched off must not come back to
+/// thousands, before what it needs.
+const ANNOUNCED_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
@@ -63,6 +69,10 @@ async fn send(app: &App, due: Due) -> Result<(), StoreError> {
         return Err(StoreError::Corrupt { why: format!("push {id} in the outbox is for no terminal") });
     };
     match serde_json::from_str::<PushBody>(&message.message.payload) {
+        Ok(body) if is_over(&body, message.message.created_at, app.now()) => {
+            let now = app.now();
+            return app.store().write(move |tx| outbox::settle(tx, &scope, id, now)).await;
+        }
         Ok(body) => {
             let push = Push { id, at: message.message.created_at, body };
             if let Err(error) = app.fleet().push(scope.tenant(), terminal, &push).await {
@@ -79,4 +89,9 @@ async fn send(app: &App, due: Due) -> Result<(), StoreError> {
         app.store().write(move |tx| outbox::resend_at(tx, &scope, id, next_at)).await?;
     }
     Ok(())
+}
+
+/// Whether nobody has any use for it.
+fn is_over(body: &PushBody, created_at: Millis, now: Millis) -> bool {
+    matches!(body, PushBody::StaticCodePaid { .. }) && now.since(created_at) > ANNOUNCED_MS_MAX
 }

@@ -220,6 +220,7 @@ async fn signed_on(merchant: &Merchant, till: &Till) -> String {
         cashier: format!("{OURS} cashier"),
         split: None,
         quote: None,
+        reference: None,
     };
     let opened = Record::ShiftOpened {
         batch: Sequence(1),

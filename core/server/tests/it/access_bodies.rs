@@ -66,6 +66,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeCashier" => json!({ "version": 9_999_999, "name": "asked for" }),
         "SetPin" => json!({ "pin": "739182" }),
         "CashierRules" => json!({ "supervisor_for": "none" }),
+        "ChangeStaticCode" => json!({ "announce_at": null }),
         "CreateStore" => json!({ "name": "asked for" }),
         "ChangeStore" => json!({ "name": "asked for" }),
         "CreateTaxRate" => json!({ "name": "asked for", "basis_points": 600, "included": true }),

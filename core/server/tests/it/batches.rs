@@ -3,7 +3,7 @@
 use saoma_protocol::{
     Amount, BatchId, Currency, Millis, Money, PaymentId, RefundId, Sequence,
     api::PaymentState,
-    journal::{Entry, GENESIS, Method, Record},
+    journal::{CoreTime, Entry, GENESIS, Method, Record, Stamp},
 };
 use saoma_server::batches::Compared;
 use saoma_store::{StoreError, access, batches};
@@ -26,6 +26,8 @@ pub struct Desk {
     entries: Vec<Entry>,
     counter: u64,
     pub at: Millis,
+    /// What the terminal knows of core's time.
+    pub core_time: CoreTime,
 }
 
 impl Desk {
@@ -33,13 +35,14 @@ impl Desk {
         let till = town.till(merchant).await;
         // A moment ago: what happens at core meanwhile is within the batch.
         let at = town.running().app().now().plus(-1_000);
-        Self { till, merchant: merchant.id.clone(), entries: Vec::new(), counter: 0, at }
+        Self { till, merchant: merchant.id.clone(), entries: Vec::new(), counter: 0, at, core_time: CoreTime::Unsaid }
     }
 
     pub fn write(&mut self, record: Record) {
         let prev = self.entries.last().map_or(GENESIS, Entry::hash);
         let sequence = Sequence(self.entries.len() as u64 + 1);
-        self.entries.push(Entry::new(sequence, self.at, prev, record).unwrap());
+        let at = Stamp { machine: self.at, core: self.core_time };
+        self.entries.push(Entry::new(sequence, at, prev, record).unwrap());
     }
 
     pub fn next_sale(&mut self) -> PaymentId {
@@ -67,6 +70,7 @@ impl Desk {
             cashier: "李雷".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         });
         payment
     }
@@ -169,6 +173,38 @@ pub fn differences(shown: &Value) -> Vec<String> {
         if difference["closed_at"].is_null() { words } else { format!("({words})") }
     };
     shown["differences"].as_array().unwrap().iter().map(told).collect()
+}
+
+/// The battery is dead and the machine stands in 1970. What its terminal had heard of core's time is what is booked, whenever it comes in.
+#[actix_web::test]
+async fn a_shift_by_a_clock_in_1970_is_of_the_day_that_its_terminal_had_from_core() {
+    const HOUR_MS: i64 = 3_600_000;
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let mut desk = Desk::open(&town, &jade).await;
+    let opened_at = desk.at.plus(-30 * HOUR_MS);
+    let hours = |hours: i64| CoreTime::At(opened_at.plus(hours * HOUR_MS));
+    (desk.at, desk.core_time) = (Millis(5_000), hours(0));
+    desk.sign_on(1, cash(0));
+    desk.core_time = hours(1);
+    let sold = desk.cash_sale(1_250);
+    // Set right by a person in the middle of the shift, and a year too far.
+    (desk.at, desk.core_time) = (opened_at.plus(366 * 24 * HOUR_MS), hours(2));
+    desk.cash_back(sold, 1, 250, false);
+    desk.core_time = hours(8);
+    desk.close(1, cash(1_000), cash(1_000));
+    assert_eq!(desk.send().await, []);
+    let batch = shown(&jade, &desk.batch(1)).await["batch"].clone();
+    let closed_at = opened_at.plus(8 * HOUR_MS).0;
+    assert_eq!((&batch["opened_at"], &batch["closed"]["at"]), (&json!(opened_at), &json!(closed_at)), "{batch}");
+    let sale: Value = jade.owner.get(&format!("/v1/payments/{sold}")).await.json(200);
+    assert_eq!(sale["created_at"], json!(opened_at.plus(HOUR_MS)), "{sale}");
+    let refunds: Value = jade.owner.get(&format!("/v1/payments/{sold}/refunds")).await.json(200);
+    assert_eq!(refunds["items"][0]["created_at"], json!(opened_at.plus(2 * HOUR_MS)), "{refunds}");
+    // The day of the books.
+    let on = |from: i64, to: i64| format!("/v1/payments?from={}&to={}", opened_at.plus(from).0, opened_at.plus(to).0);
+    let that_hour: Value = jade.owner.get(&on(HOUR_MS, HOUR_MS + 1)).await.json(200);
+    assert_eq!(that_hour["items"].as_array().map(Vec::len), Some(1), "{that_hour}");
 }
 
 pub const DRAWER: [&str; 3] = ["cash_in_drawer", "cash_in_safe", "cash_over_short"];

@@ -177,6 +177,7 @@ async fn presence_and_health_are_shown() {
         at: world.now(),
         peripherals: Vec::new(),
         unsent: Unsent { count: 2, oldest_at: Some(world.now()), at_risk: Vec::new() },
+        announces: true,
     };
     let message = Envelope::new(health.clone(), None).encode().unwrap();
     client.publish(&format!("{}/up/health", till.prefix()), message).await;

@@ -2,7 +2,7 @@
 
 use saoma_protocol::{
     Amount, CashierId, Currency, Millis, PaymentId, RefundId, Sequence,
-    api::{Goods, PaymentState, TerminalBooks},
+    api::{Goods, PaymentState, PaymentView, TerminalBooks},
     journal::{Approver, Entry, GENESIS, Method, Record, SplitPart},
     message::{Envelope, JournalAck, Verdict},
 };
@@ -47,6 +47,7 @@ impl Journal {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         });
         payment
     }
@@ -241,6 +242,7 @@ async fn what_does_not_fit_is_held_and_books_nothing() {
         cashier: "Li".to_owned(),
         split: None,
         quote: None,
+        reference: None,
     });
     journal.refund(sale, 4, 400);
 
@@ -282,6 +284,7 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         });
     }
     let ack = over_https(&till, &journal.all()).await;
@@ -300,6 +303,41 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
     world.books_hold().await;
 }
 
+/// What a waiter wrote is found at core as of any sale; what cannot stand there holds up no cash.
+#[actix_web::test]
+async fn a_tables_number_comes_in_with_its_cash() {
+    let world = World::start().await;
+    let till = world.till("Till 1").await;
+    let mut journal = Journal::new(world.now());
+    let long = "7".repeat(200);
+    let tables = [
+        (Some("包厢 3 🍜"), Some("包厢 3 🍜")),
+        (None, None),
+        (Some(""), None),
+        (Some("a\0b"), Some("a\u{fffd}b")),
+        (Some(long.as_str()), Some(&long[..128])),
+    ];
+    for (number, (reference, _)) in (1_u64..).zip(tables) {
+        journal.write(Record::CashSale {
+            payment: PaymentId::for_sale(till.tenant, till.terminal, Sequence(number)),
+            counter: Sequence(number),
+            amount: cny(100),
+            tendered_minor: 100,
+            goods: Vec::new(),
+            cashier: "Li".to_owned(),
+            split: None,
+            quote: None,
+            reference: reference.map(str::to_owned),
+        });
+    }
+    assert_eq!(over_https(&till, &journal.all()).await, clean(5));
+    for (number, (_, reference)) in (1_u64..).zip(tables) {
+        let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
+        let shown: PaymentView = till.get(&format!("/v1/payments/{payment}")).await.json(200);
+        assert_eq!(shown.reference.as_deref(), reference, "{number}");
+    }
+}
+
 /// Several tenders for one total: each part is booked by itself, and is found by the same words as those that go through core.
 #[actix_web::test]
 async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_total() {
@@ -316,7 +354,8 @@ async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_tota
         // What is sold does not come to this total.
         split(3, 1, 11_999, vec![line]),
     ];
-    for (number, split) in (1_u64..).zip(parts) {
+    let tables = [Some("桌 7"), None, Some("桌 8")];
+    for (number, (split, reference)) in (1_u64..).zip(parts.into_iter().zip(tables)) {
         journal.write(Record::CashSale {
             payment: PaymentId::for_sale(till.tenant, till.terminal, Sequence(number)),
             counter: Sequence(number),
@@ -326,13 +365,14 @@ async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_tota
             cashier: "Li".to_owned(),
             split,
             quote: None,
+            reference: reference.map(str::to_owned),
         });
     }
     let ack = over_https(&till, &journal.all()).await;
     let told: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
     assert_eq!((ack.through, told), (Sequence(3), vec![(3, Verdict::Held)]));
     assert_eq!(books(&till).await, (3, 12_000, 0, 0));
-    for (number, reference) in [(1, "split 1-1"), (2, "split 1-2"), (3, "split 3-1")] {
+    for (number, reference) in [(1, "桌 7 · split 1-1"), (2, "split 1-2"), (3, "桌 8 · split 3-1")] {
         let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
         let (scope, _) = world.merchant();
         let sale = world.read(move |tx| saoma_store::payments::load_sale(tx, &scope, payment)).await;
@@ -385,6 +425,7 @@ async fn a_text_that_cannot_be_kept_holds_up_no_cash() {
         cashier: format!("Li\0\u{202e}{}", "x".repeat(400)),
         split: None,
         quote: None,
+        reference: None,
     });
     assert_eq!(over_https(&till, &journal.all()).await, clean(1));
     assert_eq!(books(&till).await.0, 1);

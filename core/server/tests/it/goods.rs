@@ -175,6 +175,67 @@ async fn what_cannot_be_sold_is_refused_where_it_is_wrong() {
     assert_eq!(refused.problem()["pointer"], "/basis_points");
 }
 
+#[actix_web::test]
+async fn goods_by_weight_are_told_apart_and_are_no_pieces() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let till = town.till(&jade).await;
+    let apples =
+        adds(&jade.owner, "apples", json!({ "price": yuan(1_280), "by_weight": true, "barcodes": ["A-1"] })).await;
+    let tea = adds(&jade.owner, "tea", json!({})).await;
+    assert_eq!((&apples["by_weight"], &tea["by_weight"]), (&json!(true), &json!(false)));
+    let whole: Value = till.door.get("/v1/terminal/goods").await.json(200);
+    // A terminal that knows no weights takes the pieces, and what is gone.
+    assert_eq!((whole["goods"].as_array().unwrap().len(), &whole["goods"][0]["id"]), (1, &tea["id"]));
+    assert_eq!(whole["removed"], json!([apples["id"]]));
+    let weighed = &whole["weighed"][0];
+    assert_eq!(
+        (&weighed["id"], &weighed["price"], &weighed["barcodes"]),
+        (&apples["id"], &yuan(1_280), &json!(["A-1"]))
+    );
+    let gone = || vec![text(&apples, "/id").to_owned()];
+    // Whoever knows no weights changes the price of a kilogram, and nothing of what it is of.
+    let mut unknowing = same(&apples);
+    unknowing.as_object_mut().unwrap().remove("by_weight");
+    unknowing["price"] = yuan(1_390);
+    let path = format!("{GOODS}/{}", text(&apples, "/id"));
+    let dearer: Value = jade.owner.ask("PUT", &path).json(&unknowing).await.json(200);
+    assert_eq!((&dearer["by_weight"], &dearer["price"]), (&json!(true), &yuan(1_390)));
+    assert_eq!(told(&till, 2).await, (3, vec![], gone()));
+    // Sold by the piece from now on, as the merchant says.
+    let pieces = changes(&jade.owner, &dearer, json!({ "by_weight": false, "price": yuan(300) })).await;
+    assert_eq!(told(&till, 3).await, (4, vec!["apples 300".to_owned()], vec![]));
+    changes(&jade.owner, &pieces, json!({ "by_weight": true })).await;
+    assert_eq!(told(&till, 4).await, (5, vec![], gone()));
+}
+
+#[actix_web::test]
+async fn a_line_that_was_weighed_costs_its_weight() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    // 5.8368.
+    let line = json!({ "name": "apples", "quantity": 1, "price_minor": 1_280, "weight_grams": 456 });
+    let sale = |line: &Value, minor: i64| {
+        let mut sale = crate::town::present(minor);
+        sale["goods"] = json!([line]);
+        sale
+    };
+    let made: Value = jade.owner.post("/v1/payments").key("one").json(&sale(&line, 584)).await.json(201);
+    assert_eq!(made["goods"], json!([line]));
+    for minor in [583, 1_280] {
+        let refused = jade.owner.post("/v1/payments").key("two").json(&sale(&line, minor)).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods")), "{}", refused.text);
+        assert!(refused.text.contains("584"), "{}", refused.text);
+    }
+    for (field, value) in [("weight_grams", json!(0)), ("weight_grams", json!(1_000_000)), ("quantity", json!(2))] {
+        let mut wrong = line.clone();
+        wrong[field] = value;
+        let refused = jade.owner.post("/v1/payments").key("two").json(&sale(&wrong, 584)).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods/0")), "{}", refused.text);
+        assert!(refused.text.contains("1 to 999999 grams"), "{}", refused.text);
+    }
+}
+
 /// A line of a sale with discount and tax is taken as it is; one that costs less than nothing is not.
 #[actix_web::test]
 async fn lines_with_discounts_and_taxes_are_taken() {

@@ -179,6 +179,8 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     const PHONE: &str = "PUT /v1/phone-codes/policy";
     let phone = crate::phone_codes::policy("", true);
     let printed = json!({ "store": rust.store, "label": "gate", "max_minor": 100 });
+    let code: Value = rust.owner.post("/v1/static-codes").json(&printed).await.json(201);
+    let change_code = format!("PATCH /v1/static-codes/{}", text(&code, "/id"));
     let till = json!({ "name": "till", "store": jade.store });
     let till: Value = jade.owner.post("/v1/terminals").json(&till).await.json(201);
     let account = jade.account.as_str();
@@ -211,7 +213,9 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
         ("stored-cards_put_policy", "/channel_account", CARDS, cards, account, "404 not_found"),
         ("phone-codes_put_policy", "/channel_account", PHONE, phone, account, "404 not_found"),
         ("static-codes_create", "/store", "/v1/static-codes", printed.clone(), store, "422 invalid"),
-        ("static-codes_create", "/terminal", "/v1/static-codes", printed, text(&till, "/id"), "422 invalid"),
+        ("static-codes_create", "/terminal", "/v1/static-codes", printed.clone(), text(&till, "/id"), "422 invalid"),
+        ("static-codes_create", "/announce_at", "/v1/static-codes", printed, text(&till, "/id"), "422 invalid"),
+        ("static-codes_change", "/announce_at", &change_code, json!({}), text(&till, "/id"), "422 invalid"),
         ("terminals_create", "/store", "/v1/terminals", json!({ "name": "x" }), store, "404 not_found"),
     ];
     let mut tried: BTreeSet<String> =

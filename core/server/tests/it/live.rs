@@ -72,7 +72,12 @@ async fn a_terminal_sees_its_own_payments_alone() {
     // Not even by asking for them.
     assert_eq!(pages(&till.door, &format!("terminal={}", other.id)).await.0, [number.as_str()]);
     assert!(pages(&other.door, "limit=10").await.0.is_empty());
-    for (door, id) in [(&till.door, text(&office, "/id")), (&other.door, &number)] {
+    // One beside it sees single payments of its, and gives them back; one of another store does neither.
+    let second: Value = jade.owner.post("/v1/stores").json(&json!({ "name": "Second" })).await.json(201);
+    let far = town.till_in(&jade, text(&second, "/id")).await;
+    assert!(pages(&far.door, "limit=10").await.0.is_empty());
+    assert_eq!(other.door.get(&format!("/v1/payments/{number}/timeline")).await.status, 404);
+    for (door, id) in [(&till.door, text(&office, "/id")), (&far.door, &number)] {
         for path in ["", "/timeline", "/refunds"] {
             let refused = door.get(&format!("/v1/payments/{id}{path}")).await;
             assert_eq!(refused.refusal(), (404, "not_found".to_owned()), "{path}");

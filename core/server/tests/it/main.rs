@@ -44,6 +44,7 @@ mod offline_codes;
 mod offline_losses;
 mod offline_policy;
 mod offline_world;
+mod other_counter;
 mod own_keys;
 mod packages;
 mod packages_author;

@@ -83,6 +83,7 @@ async fn the_same_code_at_two_terminals_is_found_and_the_shop_is_paid() {
     assert_eq!(there.syncs().await, [""; 0]);
     let shown: Value = owner.get(&format!("/v1/payments/{twice}")).await.json(200);
     assert_eq!(shown["state"], "succeeded", "the goods are gone");
+    assert_eq!(shown["reference"], "桌 7", "as the cashier wrote it");
     assert_eq!(canteen.shown().await, ("frozen".to_owned(), 7_000));
     assert_eq!(canteen.books().await, [-7_000, -5_000, 2_000]);
     assert_eq!(canteen.list(&one).await.denied, std::slice::from_ref(&phone.token));

@@ -86,6 +86,7 @@ impl<'a> Journal<'a> {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             quote: None,
+            reference: Some("桌 7".to_owned()),
         };
         let before = self.entries.last().map_or(GENESIS, Entry::hash);
         self.entries.push(Entry::new(Sequence(counter), now().plus(self.ahead_ms), before, record).unwrap());

@@ -212,6 +212,7 @@ async fn cash_at_a_quoted_price_comes_with_the_journal() {
             cashier: "Li".to_owned(),
             split: None,
             quote: Some(quote),
+            reference: None,
         };
         assert_eq!(record.version(), 7);
         let before = entries.last().map_or(GENESIS, Entry::hash);

@@ -6,7 +6,7 @@ use saoma_domain::{
     payment::State as PaymentStanding,
     settlement::{Settled, State},
 };
-use saoma_protocol::{Millis, PaymentId, api::RefundKind};
+use saoma_protocol::{Millis, PaymentId, WebhookEndpointId, api::RefundKind};
 use saoma_server::{
     app::App,
     payments::{PaymentError, cancel, give_back},
@@ -14,9 +14,11 @@ use saoma_server::{
     workers::resolver,
 };
 use saoma_store::{
-    access, audit, payments,
+    Opaque, access, audit, payments,
     settlement_batches::{self as batches, Settling},
+    webhooks::{self, Endpoint, Filter},
 };
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -66,6 +68,38 @@ impl Counter {
         log.iter().filter(|stored| stored.entry.action == action).count()
     }
 
+    /// The merchant's own systems hear of all from here on.
+    async fn hears_all(&self) -> WebhookEndpointId {
+        let (scope, now, id) = (self.scope, self.app.now(), WebhookEndpointId::from_bytes([7; 16]));
+        let endpoint = Endpoint {
+            id,
+            url: "https://shop.example/hooks".to_owned(),
+            description: String::new(),
+            event_types: Vec::new(),
+            ordered: false,
+            previous_until: None,
+            disabled: None,
+            last_success_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let create = move |tx: &mut saoma_store::Tx<'_>| webhooks::create(tx, &scope, &endpoint, &Opaque(vec![7]), 16);
+        self.app.store().write(create).await.unwrap();
+        id
+    }
+
+    /// The data of such events, oldest first.
+    async fn told(&self, endpoint: WebhookEndpointId, of: &str) -> Vec<Value> {
+        let (scope, now) = (self.scope, self.app.now());
+        let fan_out = move |tx: &mut saoma_store::Tx<'_>| webhooks::fan_out(tx, &access::process(), now, 100);
+        self.app.store().write(fan_out).await.unwrap();
+        let filter = Filter { state: None, before: None };
+        let list = move |tx: &mut saoma_store::Tx<'_>| webhooks::list_deliveries(tx, &scope, endpoint, filter, 100);
+        let deliveries = self.app.store().read(list).await.unwrap();
+        let events = deliveries.iter().rev().filter(|delivery| delivery.event_type == of);
+        events.map(|delivery| serde_json::from_str::<Value>(&delivery.payload).unwrap()["data"].clone()).collect()
+    }
+
     /// A person is called about it.
     async fn calls_for(&self, sale: &payments::Sale) {
         let (scope, now, id) = (self.scope, self.app.now(), sale.payment.payment.id);
@@ -112,6 +146,7 @@ async fn what_does_not_end_holds_a_shop_for_two_minutes_and_a_person_sees_it() {
         counter.scheme.next("charge", no_answer());
         counter.sells(PaymentStatus::Succeeded).await;
         counter.sells(PaymentStatus::Succeeded).await;
+        let endpoint = counter.hears_all().await;
         // It is a day later, and core wants to close.
         counter.later(5 * HOUR_MS);
         closes_due(&counter.app).await;
@@ -134,6 +169,13 @@ async fn what_does_not_end_holds_a_shop_for_two_minutes_and_a_person_sees_it() {
         }
         assert!(counter.settling().await.attention_at.is_some());
         assert_eq!(counter.audited("settlement_batch.needs_attention").await, 1);
+        let told = counter.told(endpoint, "settlement_close.needs_attention").await;
+        let drain = counter.settling().await.drain.unwrap();
+        assert_eq!(
+            told,
+            [json!({ "channel_account": counter.accounts[0], "wanted_at": drain.wanted_at, "under_way": 1 })],
+            "once, and what the audit log says"
+        );
         let now = counter.app.now();
         let count = move |tx: &mut saoma_store::Tx<'_>| batches::waiting_count(tx, &access::process(), now);
         assert_eq!(counter.app.store().read(count).await.unwrap(), 1);

@@ -1,6 +1,8 @@
 //! A stall's printed code, scanned by customers with all kinds of apps: core, the real channels and their schemes, and a browser that
 //! does what the page's script would do.
 
+mod announced;
+
 use std::{fs, sync::Mutex};
 
 use saoma_schemes::{alipay, stage, wechatpay};

@@ -33,6 +33,7 @@ async fn sold_without_a_network_and_forwarded() {
     assert_eq!((&shown["method"], &shown["channel_account"]), (&json!("card"), &json!(shop.account)));
     assert_eq!(shown["stored_at"].as_i64(), journal.entries[0].at.0.into());
     assert!(shown["paid_at"].is_i64(), "{shown}");
+    assert_eq!(shown["reference"], "桌 7", "as the cashier wrote it");
     let listed = shop.stored("").await;
     assert_eq!((listed.len(), &listed[0]["state"], &listed[0]["card"]["last_4"]), (1, &json!("paid"), &json!("8909")));
     // What only the sale needed is gone, from the journal too.

@@ -114,6 +114,7 @@ impl<'a> Journal<'a> {
             goods: Vec::new(),
             cashier: "Li".to_owned(),
             quote: None,
+            reference: Some("桌 7".to_owned()),
         });
         payment
     }

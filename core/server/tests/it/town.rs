@@ -259,7 +259,11 @@ impl Town {
     }
 
     pub async fn till(&self, merchant: &Merchant) -> Till {
-        let body = json!({ "name": format!("{} till", merchant.name), "store": merchant.store });
+        self.till_in(merchant, &merchant.store).await
+    }
+
+    pub async fn till_in(&self, merchant: &Merchant, store: &str) -> Till {
+        let body = json!({ "name": format!("{} till", merchant.name), "store": store });
         let made: Value = merchant.owner.post("/v1/terminals").json(&body).await.json(201);
         let id = text(&made, "/id").to_owned();
         let offer: Value = merchant.owner.post(&format!("/v1/terminals/{id}/claim-code")).await.json(201);

@@ -27,6 +27,7 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        by_weight -> Bool,
     }
 }
 

@@ -11,6 +11,7 @@ diesel::table! {
         max_minor -> BigInt,
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        announce_at -> Nullable<Text>,
     }
 }
 

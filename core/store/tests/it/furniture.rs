@@ -72,7 +72,7 @@ pub fn certificate(house: &House) -> terminals::Certificate {
 
 pub fn health() -> Health {
     let unsent = Unsent { count: 0, oldest_at: None, at_risk: Vec::new() };
-    Health { version: "0.1.0".to_owned(), at: NOW, peripherals: Vec::new(), unsent }
+    Health { version: "0.1.0".to_owned(), at: NOW, peripherals: Vec::new(), unsent, announces: false }
 }
 
 pub fn code(house: &House) -> pay_codes::PayCode {

@@ -26,6 +26,7 @@ fn item(house: &House, number: u8, barcodes: &[&str]) -> Item {
         id: GoodsId::from_bytes(bytes(house.letter, number)),
         name: format!("goods {number}"),
         barcodes: barcodes.iter().map(|code| code.parse().expect("a barcode")).collect(),
+        by_weight: number == 2,
         price: Money::new(500 + i64::from(number), Currency::CNY),
         tax_rate: None,
         stores: Vec::new(),

@@ -334,6 +334,7 @@ fn nothing_of_another_tenant_is_changed() {
             ),
             ("cashiers::update", Box::new(|tx| crate::cashiers::update(tx, &scope, &tea))),
             ("cashiers::set_pin", Box::new(|tx| crate::cashiers::set_pin(tx, &scope, &tea))),
+            ("static_codes::announce_at", Box::new(|tx| crate::static_codes::announce_at(tx, &scope, &tea))),
             ("static_codes::revoke", Box::new(|tx| crate::static_codes::revoke(tx, &scope, &tea))),
             ("batches::open", Box::new(|tx| batches::open(tx, &scope, &crate::batches::batch(&tea, 7)))),
             (

@@ -209,7 +209,8 @@ fn a_grant_that_is_over_is_free_once_every_terminal_has_told() {
         };
         let says = |unsent: u64, when: Millis, received: Millis| {
             let unsent = Unsent { count: unsent, oldest_at: None, at_risk: Vec::new() };
-            let health = Health { version: "0".to_owned(), at: when, peripherals: Vec::new(), unsent };
+            let health =
+                Health { version: "0".to_owned(), at: when, peripherals: Vec::new(), unsent, announces: false };
             base.write(|tx| terminals::set_health(tx, scope, tea.terminal, &health, received));
         };
         assert_eq!(reserved(minutes(14)), 300);

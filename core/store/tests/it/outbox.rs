@@ -230,3 +230,15 @@ fn what_a_terminal_will_never_fetch_is_not_sent_again() {
         assert_eq!(ids(&claim(base, Kind::Push, 1, 50, 10)), [others]);
     });
 }
+
+#[test]
+fn of_what_is_of_use_for_a_while_the_newest_wait() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        let (first, others) = (push(base, &tea, "told 1"), push(base, &milk, "told 1"));
+        let [refund, second, third] = ["refund", "told 2", "told 3"].map(|payload| push(base, &tea, payload));
+        let keep = |keep| base.write(|tx| outbox::keep_newest(tx, &tea.scope, tea.terminal, "told", keep, at(1)));
+        assert_eq!([keep(3), keep(2), keep(2)], [0, 1, 0], "{first:?}");
+        assert_eq!(ids(&claim(base, Kind::Push, 1, 50, 10)), [others, refund, second, third]);
+    });
+}

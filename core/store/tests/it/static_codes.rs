@@ -17,6 +17,7 @@ fn code(house: &House, number: u8) -> StaticCode {
         id: StaticCodeId::from_bytes(crate::house::bytes(house.letter, number)),
         store: house.store,
         terminal: Some(house.terminal),
+        announce_at: None,
         label: "counter".to_owned(),
         min_minor: 1,
         max_minor: 50_000,
@@ -34,6 +35,10 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
     static_codes::note_payment(tx, &house.scope, house.payment_id(1), &origin(house))
 }
 
+pub fn announce_at(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House) -> Result<(), StoreError> {
+    static_codes::announce_at(tx, scope, code(theirs, 1).id, Some(theirs.terminal))
+}
+
 pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House) -> Result<(), StoreError> {
     static_codes::revoke(tx, scope, code(theirs, 1).id, NOW)
 }
@@ -44,6 +49,21 @@ pub fn of_others_is_nothing(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Re
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
     assert_eq!(static_codes::list(tx, &ours.scope)?, [code(ours, 1)]);
     Ok(())
+}
+
+#[test]
+fn where_a_code_is_announced_is_changed_and_taken_back() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        base.write(|tx| static_codes::create(tx, &tea.scope, &code(&tea, 1)));
+        for terminal in [Some(tea.terminal), None] {
+            base.write(|tx| static_codes::announce_at(tx, &tea.scope, code(&tea, 1).id, terminal));
+            let announced = StaticCode { announce_at: terminal, ..code(&tea, 1) };
+            assert_eq!(base.read(|tx| static_codes::load(tx, &tea.scope, announced.id)), announced);
+        }
+        let missing = base.try_write(|tx| static_codes::announce_at(tx, &tea.scope, code(&tea, 2).id, None));
+        assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+    });
 }
 
 #[test]

@@ -13,7 +13,7 @@ use saoma_protocol::{
     Amount, Millis, Sequence,
     api::{CardEntry, OfflineList, PresentedCard},
     code::offline::SignedGrant,
-    journal::Record,
+    journal::{CoreTime, Record},
 };
 
 use super::{
@@ -83,6 +83,13 @@ fn card(sale: usize) -> CardTender {
 }
 
 impl Terminal {
+    /// What it knows of core's time.
+    pub(super) fn core_time(&mut self) -> Done<CoreTime> {
+        let (moment, machine) = (self.moment(), self.now());
+        let clock = self.run()?.alone.as_ref().and_then(|alone| alone.codes.clock());
+        Ok(clock.and_then(|clock| clock.stamped(&moment, machine)).into())
+    }
+
     /// How long the machine has been running: its process ends, and it does not.
     fn moment(&self) -> Moment {
         Moment { boot: "one".to_owned(), up_ms: self.wires.lock().now_ms }

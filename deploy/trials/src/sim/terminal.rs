@@ -169,8 +169,8 @@ impl Terminal {
 
     pub(super) fn commit(&mut self, commit: &Commit) -> Done<Sequence> {
         self.crash("a terminal dies before a commit")?;
-        let now = self.now();
-        let head = self.run()?.journal.commit(commit, now)?;
+        let (now, core_time) = (self.now(), self.core_time()?);
+        let head = self.run()?.journal.commit(&Commit { core_time, ..commit.clone() }, now)?;
         self.crash("a terminal dies right after a commit")?;
         Ok(head)
     }
@@ -448,6 +448,11 @@ impl Terminal {
             PushBody::SyncNow => {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
+            }
+            // Nobody listens to it here.
+            PushBody::StaticCodePaid { .. } => {
+                self.commit(&seen)?;
+                return Ok(());
             }
             // Nothing is scanned here, and nobody signs on.
             PushBody::GoodsChanged | PushBody::CashiersChanged | PushBody::OfflineListChanged => {

@@ -2,7 +2,10 @@
 //!
 //! It has letters only: names are shown without what it lacks, and codes to scan are on the second screen or on paper.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use saoma_protocol::Currency;
 
@@ -13,7 +16,7 @@ use crate::peripherals::{
 
 pub const DRIVER: &str = "serial-vfd";
 
-const COLUMNS: usize = 20;
+pub(super) const COLUMNS: usize = 20;
 /// Two lines at 9600 baud take 50 ms; a display is never worth waiting for.
 const WRITE_WAIT: Duration = Duration::from_secs(1);
 
@@ -24,37 +27,85 @@ const CLEAR: u8 = 0x0c;
 /// US $ 1 2: the beginning of the lower line.
 const LOWER_LINE: [u8; 4] = [0x1f, b'$', 1, 2];
 
-pub struct Vfd {
+/// The way to a display's bytes.
+pub trait Wire: Send {
+    /// The driver's name as configured.
+    fn driver(&self) -> &'static str;
+
+    /// What an error calls it: "the customer display at /dev/ttyS0".
+    fn device(&self) -> String;
+
+    /// Makes sure that bytes can be written.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open(&mut self) -> io::Result<()>;
+
+    /// Returns when the device has taken every byte.
+    ///
+    /// # Errors
+    /// The system's; `TimedOut` if it does not take them in time.
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<()>;
+}
+
+pub struct SerialWire {
     path: String,
     baud: u32,
     line: Option<Line>,
 }
 
-impl Vfd {
+pub struct Vfd<W> {
+    wire: W,
+    /// It was told how it is to show things, and nothing has failed since.
+    has_begun: bool,
+}
+
+impl Vfd<SerialWire> {
     #[must_use]
     pub fn new(path: &str, baud: u32) -> Self {
-        Self { path: path.to_owned(), baud, line: None }
+        Self::over(SerialWire { path: path.to_owned(), baud, line: None })
+    }
+}
+
+impl Wire for SerialWire {
+    fn driver(&self) -> &'static str {
+        DRIVER
     }
 
     fn device(&self) -> String {
         format!("the customer display at {}", self.path)
     }
 
+    fn open(&mut self) -> io::Result<()> {
+        self.line = Some(Line::open_serial(&self.path, self.baud)?);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<()> {
+        let written = self.line.as_mut().ok_or(io::ErrorKind::NotConnected)?.write_all(bytes, deadline);
+        if written.is_err() {
+            // One that is put in again gets its name back once nobody holds it.
+            self.line = None;
+        }
+        written
+    }
+}
+
+impl<W: Wire> Vfd<W> {
+    pub(super) const fn over(wire: W) -> Self {
+        Self { wire, has_begun: false }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), PeripheralError> {
         let deadline = Instant::now() + WRITE_WAIT;
-        let result = match &mut self.line {
-            Some(line) => line.write_all(bytes, deadline),
-            None => Line::open_serial(&self.path, self.baud).and_then(|mut line| {
-                line.write_all(&INITIALIZE, deadline)?;
-                line.write_all(bytes, deadline)?;
-                self.line = Some(line);
-                Ok(())
-            }),
+        let begun = if self.has_begun {
+            Ok(())
+        } else {
+            self.wire.open().and_then(|()| self.wire.write(&INITIALIZE, deadline))
         };
-        result.map_err(|error| {
-            self.line = None;
-            failure(&self.device(), &error)
-        })
+        let written = begun.and_then(|()| self.wire.write(bytes, deadline));
+        self.has_begun = written.is_ok();
+        written.map_err(|error| failure(&self.wire.device(), &error))
     }
 
     fn show_lines(&mut self, [upper, lower]: &[String; 2]) -> Result<(), PeripheralError> {
@@ -66,9 +117,9 @@ impl Vfd {
     }
 }
 
-impl CustomerDisplay for Vfd {
+impl<W: Wire> CustomerDisplay for Vfd<W> {
     fn driver(&self) -> &'static str {
-        DRIVER
+        self.wire.driver()
     }
 
     fn show(&mut self, display: &Display) -> Result<(), PeripheralError> {
@@ -78,8 +129,8 @@ impl CustomerDisplay for Vfd {
     fn health(&mut self) -> PeripheralHealth {
         // Writing nothing opens the line, and finds one that is gone.
         match self.write(&[]) {
-            Ok(()) => health("display", DRIVER, PeripheralState::Ok, ""),
-            Err(error) => health("display", DRIVER, PeripheralState::Failed, error.to_string()),
+            Ok(()) => health("display", self.wire.driver(), PeripheralState::Ok, ""),
+            Err(error) => health("display", self.wire.driver(), PeripheralState::Failed, error.to_string()),
         }
     }
 
@@ -103,6 +154,9 @@ fn lines(display: &Display) -> [String; 2] {
                 (Some(amount), None) => [words.to_owned(), money(amount, *currency)],
                 (None, _) => [words.to_owned(), String::new()],
             }
+        }
+        Display::Basket { name, weight_grams: Some(weight), line, total, .. } => {
+            [both_ends(&format!("{weight} {}", fitted(name)), line), both_ends("TOTAL", total)]
         }
         Display::Basket { name, quantity, line, total, .. } => {
             let name = fitted(name);
@@ -182,11 +236,21 @@ mod tests {
         let basket = |name: &str, quantity| Display::Basket {
             name: name.to_owned(),
             quantity,
+            weight_grams: None,
             line: "25.00".to_owned(),
             total: "38.00".to_owned(),
             currency: Currency::CNY,
         };
+        let weighed = Display::Basket {
+            name: "苹果 Apples".to_owned(),
+            quantity: 1,
+            weight_grams: Some(saoma_protocol::Grams(456)),
+            line: "5.84".to_owned(),
+            total: "38.00".to_owned(),
+            currency: Currency::CNY,
+        };
         let table = [
+            (weighed, ["0.456 kg Apples 5.84", "TOTAL          38.00"]),
             (idle("扫码茶饮 Saoma Tea"), ["Saoma Tea", ""]),
             (idle("扫码茶饮"), ["WELCOME", ""]),
             (idle("\u{1b}@The longest name of all shops"), ["@The longest name of", ""]),

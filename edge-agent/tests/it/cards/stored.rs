@@ -106,7 +106,7 @@ impl Shop {
 }
 
 fn card_of(minor: i64) -> Value {
-    json!({"amount_minor": minor, "method": "card"})
+    json!({"amount_minor": minor, "method": "card", "reference": "桌 7"})
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,6 +165,9 @@ async fn a_card_is_sold_to_without_core_and_is_paid_once_the_bank_says_so() {
     assert_eq!(shop.core.look(|known| known.created.clone()), [""; 0], "nothing was charged online");
     let refused = shop.till.press(payment, "void", nothing()).await;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("stored_not_final")));
+
+    let table = shop.core.look(|known| known.payments[&payment].reference.clone());
+    assert_eq!(table.as_deref(), Some("桌 7"));
 
     shop.core.bank_says(payment, true);
     let paid = shop.till.sees(payment, "state", "succeeded").await;

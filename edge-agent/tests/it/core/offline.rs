@@ -36,8 +36,17 @@ impl Known {
 
     /// Makes the payment of a card that was sold to without a network, once; it waits for the acquirer. Without a policy it is held.
     fn book_stored(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, goods, cashier, .. }) =
-            entry.record()
+        let Ok(Record::StoredCardSale {
+            payment,
+            counter,
+            amount,
+            channel_account,
+            card,
+            goods,
+            cashier,
+            reference,
+            ..
+        }) = entry.record()
         else {
             return Ok(());
         };
@@ -51,7 +60,7 @@ impl Known {
             channel_account: Some(channel_account),
             store: None,
             goods,
-            reference: None,
+            reference,
             cashier: Some(cashier),
             counter: Some(counter),
             quote: None,
@@ -64,7 +73,9 @@ impl Known {
 
     /// Books what an offline code paid, once, if the code is good at the moment of its entry.
     fn book_offline(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote }) = entry.record() else {
+        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier, quote, reference }) =
+            entry.record()
+        else {
             return Ok(());
         };
         let code = Code::parse(&code).map_err(|error| error.to_string())?;
@@ -77,7 +88,7 @@ impl Known {
             channel_account: None,
             store: None,
             goods,
-            reference: None,
+            reference,
             cashier: Some(cashier),
             counter: Some(counter),
             quote,
@@ -118,11 +129,14 @@ pub(super) async fn silence(known: &Shared) {
     }
 }
 
+pub(super) fn clock(ahead_ms: i64) -> Millis {
+    Millis(i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() + ahead_ms)
+}
+
 pub(super) async fn list(known: Shared) -> HttpResponse {
     let mut known = known.lock().unwrap();
     known.offline_asked += 1;
-    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let issued_at = Millis(i64::try_from(since_1970.as_millis()).unwrap() + known.ahead_ms);
+    let issued_at = clock(known.ahead_ms);
     match &known.offline {
         Some(list) => HttpResponse::Ok().json(OfflineList { issued_at, ..list.clone() }),
         None => problem(404, "not_found"),

@@ -70,6 +70,7 @@ impl FarSide for Acquirer {
             secrets,
             code: None,
             card: Some(card()),
+            unusable: json!({}),
             faults: Fault::all_but(&UNPLAYED).into_iter().chain(Fault::OVER_TCP).chain(Fault::OF_BATCHES).collect(),
         }
     }

@@ -41,6 +41,7 @@ impl FarSide for Node {
             }),
             code: None,
             card: None,
+            unusable: json!({}),
             faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
         }
     }

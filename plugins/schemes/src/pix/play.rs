@@ -33,6 +33,7 @@ impl FarSide for Bank {
             }),
             code: None,
             card: None,
+            unusable: json!({}),
             faults: [Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS), vec![Fault::SignOn]].concat(),
         }
     }

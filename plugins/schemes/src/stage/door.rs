@@ -108,6 +108,8 @@ pub struct Script {
     pub code: Option<String>,
     /// A card of a customer's, as `STAGE.md` says it; none if the scheme takes no cards.
     pub card: Option<Value>,
+    /// Settings, each of which no schema refuses and no channel can use.
+    pub unusable: Value,
     /// What can go wrong here, beside the plain thing.
     pub faults: Vec<Fault>,
 }

@@ -66,6 +66,7 @@ impl FarSide for UnionPay {
             secrets: json!({ "signing-key": MERCHANT_KEY, "unionpay-certificates": SCHEME_CERTIFICATE }),
             code: Some(CODE.to_owned()),
             card: None,
+            unusable: json!({ "certificate_id": "10025A3F" }),
             faults: Fault::all_but(&[]),
         }
     }

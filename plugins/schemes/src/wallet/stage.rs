@@ -46,6 +46,7 @@ impl FarSide for StagedWallet {
             secrets: json!({ "merchant-key": key }),
             code: shown.is_ok().then_some(code),
             card: None,
+            unusable: json!({}),
             faults: Fault::all_but(&[]),
         }
     }

@@ -72,8 +72,8 @@ pub(super) struct RefundOrder {
 #[derive(Default)]
 pub(super) struct Book {
     orders: BTreeMap<String, Order>,
-    /// The bill that was asked for last, by its hash, until it is fetched.
-    pub(super) bill: Option<(String, Vec<u8>)>,
+    /// The files of the bill that was asked for last, by their tokens.
+    pub(super) files: Vec<(String, Vec<u8>)>,
     /// The codes that were charged: each is good for one order.
     codes: BTreeSet<String>,
     n_numbers: u64,

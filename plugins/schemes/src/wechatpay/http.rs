@@ -12,7 +12,9 @@ use super::{
     Config, MCHID, SUB_MCHID, WechatPay, bill,
     book::{self, Book, Kind, Order, RefundOrder},
     form::{self, Pay, Refund, Who},
-    funds, gate, moment,
+    funds, gate,
+    keys::Keys,
+    moment,
     refusal::Refusal,
     visitors::{self, OPENID},
 };
@@ -31,6 +33,7 @@ pub(super) fn routes(to: &mut web::ServiceConfig) {
         .route("/v3/refund/domestic/refunds/{number}", web::get().to(query_refund))
         .route("/v3/bill/tradebill", web::get().to(trade_bill))
         .route("/v3/bill/fundflowbill", web::get().to(fund_bill))
+        .route("/v3/bill/sub-merchant-fundflowbill", web::get().to(sealed_fund_bill))
         .route("/v3/billdownload/file", web::get().to(bill_file))
         .route("/v3/certificates", web::get().to(certificates))
         .route("/connect/oauth2/authorize", web::get().to(visitors::authorize))
@@ -237,34 +240,106 @@ async fn trade_bill(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRe
 async fn fund_bill(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpResponse {
     let config = scheme.config;
     answer(&scheme, Act::Bill, &request, &body, |book, now, fault| {
-        let (day, account) = funds_asked(request.query_string())?;
-        let file = funds::file(config, book, &day, &account, now, fault)?;
+        let asked = FundsAsked::of(request.query_string(), &["BASIC", "OPERATION", "FEES"])?;
+        if asked.sub_mchid.is_some() || asked.algorithm.is_some() {
+            return Err(Refusal::parameter("sub_mchid", "参数中含有非法的额外参数"));
+        }
+        let is_of_sales = asked.account == "BASIC" && !config.is_partner;
+        let file = funds::file(book, asked.day, is_of_sales, config.withdraws, now, fault)?;
         Ok(Some(offered(book, &request, file)))
+    })
+    .await
+}
+
+/// The bill of a service provider's merchant. The scheme makes pieces of files of 16 GB; here there are always two, so that they are put
+/// together again.
+async fn sealed_fund_bill(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let (config, keys) = (scheme.config, &scheme.keys);
+    answer(&scheme, Act::Bill, &request, &body, |book, now, fault| {
+        let asked = FundsAsked::of(request.query_string(), &["BASIC", "OPERATION", "FEES", "DEPOSIT"])?;
+        if asked.sub_mchid != Some(SUB_MCHID) || !config.is_partner {
+            return Err(Refusal::no_permission("权限异常(无该子商户账单的权限)"));
+        }
+        // SM4 is not played.
+        if asked.algorithm != Some("AEAD_AES_256_GCM") {
+            return Err(Refusal::parameter("algorithm", "仅支持AEAD_AES_256_GCM"));
+        }
+        let file = funds::file(book, asked.day, asked.account == "BASIC", config.withdraws, now, fault)?;
+        let sealed = offered_sealed(book, keys, &request, &file, fault == Some(Fault::WrongNumber));
+        sealed.map(Some).map_err(|why| {
+            tracing::error!(%why, "the fund bill cannot be sealed");
+            Refusal::system()
+        })
     })
     .await
 }
 
 /// Where a file is, and its hash.
 fn offered(book: &mut Book, request: &HttpRequest, file: Vec<u8>) -> Value {
-    let base = request.connection_info();
-    let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &file));
-    let url = format!("{}://{}/v3/billdownload/file?token={hash}", base.scheme(), base.host());
-    book.bill = Some((hash.clone(), file));
-    json!({ "hash_type": "SHA1", "hash_value": hash, "download_url": url })
+    let hash = sha1(&file);
+    let told = json!({ "hash_type": "SHA1", "hash_value": hash, "download_url": file_url(request, &hash) });
+    book.files = vec![(hash, file)];
+    told
 }
 
-/// The day and the account.
-fn funds_asked(query: &str) -> Result<(String, String), Refusal> {
-    let (mut day, mut account) = (None, "BASIC");
-    for pair in query.split('&') {
-        match pair.split_once('=') {
-            Some(("bill_date", value)) => day = Some(value.to_owned()),
-            Some(("account_type", value @ ("BASIC" | "OPERATION" | "FEES"))) => account = value,
-            _ => return Err(Refusal::parameter(pair, "参数中含有非法的额外参数")),
-        }
+/// Where its pieces are, and what opens them. The documents say of the hash that it is of the bill, and that it is of the file; here it is
+/// of the piece before it was sealed. `is_strangers`: they are sealed for another certificate.
+fn offered_sealed(
+    book: &mut Book,
+    keys: &Keys,
+    request: &HttpRequest,
+    file: &[u8],
+    is_strangers: bool,
+) -> anyhow::Result<Value> {
+    book.files.clear();
+    let mut list = Vec::new();
+    // The second is the larger by far, so that one piece can be as long as a bill.
+    let (first, second) = file.split_at(file.len() / 8);
+    for (piece, place) in [first, second].into_iter().zip(1..) {
+        let (sealed, encrypt_key, nonce) = keys.seal_envelope(piece, is_strangers)?;
+        let token = sha1(&sealed);
+        list.push(json!({
+            "bill_sequence": place, "hash_type": "SHA1", "hash_value": sha1(piece), "download_url": file_url(request, &token),
+            "encrypt_key": encrypt_key, "nonce": nonce,
+        }));
+        book.files.push((token, sealed));
     }
-    let day = day.ok_or_else(|| Refusal::parameter("bill_date", "必填"))?;
-    Ok((day, account.to_owned()))
+    // Their order is not promised.
+    list.reverse();
+    Ok(json!({ "download_bill_count": list.len(), "download_bill_list": list }))
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes))
+}
+
+fn file_url(request: &HttpRequest, token: &str) -> String {
+    let base = request.connection_info();
+    format!("{}://{}/v3/billdownload/file?token={token}", base.scheme(), base.host())
+}
+
+struct FundsAsked<'a> {
+    day: &'a str,
+    account: &'a str,
+    sub_mchid: Option<&'a str>,
+    algorithm: Option<&'a str>,
+}
+
+impl<'a> FundsAsked<'a> {
+    fn of(query: &'a str, accounts: &[&str]) -> Result<Self, Refusal> {
+        let (mut day, mut account, mut sub_mchid, mut algorithm) = (None, "BASIC", None, None);
+        for pair in query.split('&') {
+            match pair.split_once('=') {
+                Some(("bill_date", value)) => day = Some(value),
+                Some(("account_type", value)) if accounts.contains(&value) => account = value,
+                Some(("sub_mchid", value)) => sub_mchid = Some(value),
+                Some(("algorithm", value)) => algorithm = Some(value),
+                _ => return Err(Refusal::parameter(pair, "参数中含有非法的额外参数")),
+            }
+        }
+        let day = day.ok_or_else(|| Refusal::parameter("bill_date", "必填"))?;
+        Ok(Self { day, account, sub_mchid, algorithm })
+    }
 }
 
 /// The day.
@@ -292,7 +367,7 @@ async fn bill_file(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRes
         return leave(fault, told(&scheme, &request, now, fault, Err(refusal))).await;
     }
     let token = request.query_string().strip_prefix("token=").unwrap_or_default();
-    let file = scheme.book().bill.clone().filter(|(hash, _)| hash == token);
+    let file = scheme.book().files.iter().find(|(known, _)| known == token).cloned();
     let honest = match file {
         Some((_, mut file)) => {
             if fault == Some(Fault::WrongAmount) {

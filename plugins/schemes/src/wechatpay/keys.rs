@@ -13,6 +13,8 @@ use ring::{
 };
 use serde_json::{Value, json};
 
+use super::envelope::{self, Chance};
+
 pub(super) const MERCHANT_KEY: &str = include_str!("keys/merchant.key");
 pub(super) const MERCHANT_SERIAL: &str = "3775B6A45ACD588826D15E583A95F5DD4A000001";
 pub(super) const PUBLIC_KEY_ID: &str = "PUB_KEY_ID_0119000000012026010100000001";
@@ -121,6 +123,15 @@ impl Keys {
         }))
     }
 
+    /// Seals for the private key of the merchant's certificate: what is sealed, the sealed key, the nonce. `is_strangers`: for that of
+    /// another certificate.
+    pub(super) fn seal_envelope(&self, plain: &[u8], is_strangers: bool) -> anyhow::Result<(Vec<u8>, String, String)> {
+        let chance = Chance { key: self.nonce(16)?, nonce: self.nonce(8)? };
+        let opens = if is_strangers { include_str!("keys/platform.key") } else { MERCHANT_KEY };
+        let (sealed, sealed_key) = envelope::seal(&der(opens)?, &chance, plain)?;
+        Ok((sealed, sealed_key, chance.nonce))
+    }
+
     /// What `GET /v3/certificates` hands out; none if merchants have the public key.
     pub(super) fn certificates(&self) -> anyhow::Result<Option<Value>> {
         if self.signing == Signing::PublicKey {
@@ -147,7 +158,10 @@ impl Keys {
 }
 
 fn key_pair(pem: &str) -> anyhow::Result<RsaKeyPair> {
+    RsaKeyPair::from_pkcs8(&der(pem)?).map_err(|why| anyhow!("the key cannot be read: {why}"))
+}
+
+fn der(pem: &str) -> anyhow::Result<Vec<u8>> {
     let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let der = STANDARD.decode(base64).context("the key is no PEM")?;
-    RsaKeyPair::from_pkcs8(&der).map_err(|why| anyhow!("the key cannot be read: {why}"))
+    STANDARD.decode(base64).context("the key is no PEM")
 }

@@ -37,16 +37,24 @@ pub struct BillFile {
 /// # Errors
 /// `not-sent` for a day that the scheme refuses or has no bill of yet, else `no-answer`.
 pub fn read_bill(status: u16, body: &[u8]) -> Result<Option<BillFile>, Error> {
-    if status == 200 {
-        let BillMessage { hash_type, hash_value: hash, download_url: url } = parsed(body)?;
-        return match hash_type.as_str() {
-            "SHA1" => Ok(Some(BillFile { hash, url })),
-            other => Err(no_answer(format!("the bill's hash is a {other:?}, which is not known here"))),
-        };
+    if status != 200 {
+        return no_trade(status, body).map(|()| None);
     }
+    let BillMessage { hash_type, hash_value: hash, download_url: url } = parsed(body)?;
+    match hash_type.as_str() {
+        "SHA1" => Ok(Some(BillFile { hash, url })),
+        other => Err(no_answer(format!("the bill's hash is a {other:?}, which is not known here"))),
+    }
+}
+
+/// Whether there was nothing on that day for a bill to tell.
+///
+/// # Errors
+/// As [`read_bill`].
+pub(super) fn no_trade(status: u16, body: &[u8]) -> Result<(), Error> {
     let refusal = refusal(status, body)?;
     match (status, refusal.code.as_str()) {
-        (400 | 404, "NOSTATEMENTEXIST") => Ok(None),
+        (400 | 404, "NOSTATEMENTEXIST") => Ok(()),
         (400, "STATEMENTCREATING" | "INVALIDREQUEST") => Err(not_sent(refusal.words)),
         _ => Err(refusal.into_error()),
     }
@@ -82,15 +90,21 @@ pub fn read_fees(file: &BillFile, status: u16, bytes: &[u8]) -> Result<BTreeMap<
 }
 
 /// The text of a file, if it is the one that was named.
+fn opened<'a>(file: &BillFile, status: u16, bytes: &'a [u8]) -> Result<Cow<'a, str>, Error> {
+    check_file(file, status, bytes)?;
+    text(bytes, "")
+}
+
+/// Whether a file is the one that was named.
 ///
 /// # Errors
 /// `no-answer`.
-pub(super) fn opened<'a>(file: &BillFile, status: u16, bytes: &'a [u8]) -> Result<Cow<'a, str>, Error> {
+pub fn check_file(file: &BillFile, status: u16, bytes: &[u8]) -> Result<(), Error> {
     let hash = sha1_smol::Sha1::from(bytes).digest().to_string();
     if status != 200 || !hash.eq_ignore_ascii_case(&file.hash) {
         return Err(no_answer(format!("status {status}: the bill's file does not hash to what was signed")));
     }
-    text(bytes, "")
+    Ok(())
 }
 
 fn rows<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
@@ -272,11 +286,22 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_the_one_named_is_none() {
-        let file = BillFile { hash: "79bb0f45fc4c42234a918000b2668d689e2bde04".to_owned(), url: String::new() };
-        assert!(read_bill_file(&file, 200, HEADER.as_bytes(), None).is_err());
-        // The hash of a file without a byte is right here, and the status is not.
+        let whole = paid("pay_1");
+        let hash = sha1_smol::Sha1::from(&whole).digest().to_string();
+        let file = BillFile { hash: hash.to_ascii_uppercase(), url: String::new() };
+        assert_eq!(check_file(&file, 200, whole.as_bytes()), Ok(()));
+        for (name, status, other) in [
+            ("another sum", 200, whole.replace("12.50", "12.51")),
+            ("cut off", 200, whole[..whole.len() - 1].to_owned()),
+            ("a page of HTML", 200, "<html>502</html>".to_owned()),
+            ("nothing", 200, String::new()),
+            ("another status", 500, whole.clone()),
+        ] {
+            let told = check_file(&file, status, other.as_bytes()).map_err(|error| kind(&error));
+            assert_eq!(told, Err("no-answer"), "{name}");
+            assert!(read_bill_file(&file, status, other.as_bytes(), None).is_err(), "{name}");
+        }
         let empty = BillFile { hash: "da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned(), url: String::new() };
-        assert!(read_bill_file(&empty, 500, b"", None).is_err_and(|error| format!("{error:?}").contains("hash")));
         assert!(read_bill_file(&empty, 200, b"", None).is_err_and(|error| format!("{error:?}").contains("column")));
     }
 

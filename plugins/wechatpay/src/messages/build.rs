@@ -166,11 +166,19 @@ pub fn bill(settings: &Settings, day: &str) -> Call {
     })
 }
 
-/// `GET /v3/bill/fundflowbill`: where the bill of a day is of one of the merchant's accounts, in direct mode alone: a service provider gets
-/// its own by this. Not compressed either. Source: `doc/v3/merchant/4012556742`.
+/// Where the bill of a day is of one of the merchant's accounts: `GET /v3/bill/fundflowbill`, of a service provider's merchant
+/// `GET /v3/bill/sub-merchant-fundflowbill`, since the other one would be of the provider's own. Not compressed either. Sources:
+/// `doc/v3/merchant/4012556742`, `docs/partner/apis/partner-mini-program-payment/get-sub-mch-fund-flow-bill`.
 #[must_use]
-pub fn fund_bill(day: &str, account: FundAccount) -> Call {
-    Call::get(format!("/v3/bill/fundflowbill?bill_date={}&account_type={}", escaped(day), account.word()))
+pub fn fund_bill(settings: &Settings, day: &str, account: FundAccount) -> Call {
+    let of = format!("bill_date={}&account_type={}", escaped(day), account.word());
+    Call::get(match settings.mode {
+        Mode::Direct => format!("/v3/bill/fundflowbill?{of}"),
+        Mode::Partner => format!(
+            "/v3/bill/sub-merchant-fundflowbill?sub_mchid={}&{of}&algorithm=AEAD_AES_256_GCM",
+            settings.sub_mchid
+        ),
+    })
 }
 
 /// The URL of a bill's file, and what is signed of it.

@@ -9,10 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use saoma_channel_sdk::{BillLine, Error, is_garbled};
+use saoma_channel_sdk::{BillLine, Error, is_garbled, text};
 
 use super::{
-    bill::{BillFile, PAGE_LINES_MAX, fen, opened},
+    Mode,
+    bill::{PAGE_LINES_MAX, fen},
     refusal::refusal,
 };
 
@@ -30,10 +31,12 @@ pub enum FundAccount {
     Operation,
     /// Of merchants who pay fees from money of their own.
     Fees,
+    /// What a service provider's merchant has pledged.
+    Deposit,
 }
 
 impl FundAccount {
-    const ALL: [Self; 3] = [Self::Basic, Self::Operation, Self::Fees];
+    const ALL: [Self; 4] = [Self::Basic, Self::Operation, Self::Fees, Self::Deposit];
 
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -41,6 +44,7 @@ impl FundAccount {
             Self::Basic => "BASIC",
             Self::Operation => "OPERATION",
             Self::Fees => "FEES",
+            Self::Deposit => "DEPOSIT",
         }
     }
 
@@ -57,11 +61,12 @@ impl FundAccount {
     }
 
     #[must_use]
-    pub const fn next(self) -> Option<Self> {
-        match self {
-            Self::Basic => Some(Self::Operation),
-            Self::Operation => Some(Self::Fees),
-            Self::Fees => None,
+    pub const fn next(self, mode: Mode) -> Option<Self> {
+        match (self, mode) {
+            (Self::Basic, _) => Some(Self::Operation),
+            (Self::Operation, _) => Some(Self::Fees),
+            (Self::Fees, Mode::Partner) => Some(Self::Deposit),
+            (Self::Fees, Mode::Direct) | (Self::Deposit, _) => None,
         }
     }
 }
@@ -103,12 +108,19 @@ pub fn read_refused(status: u16, body: &[u8]) -> Option<String> {
     (!matches!(refused.code.as_str(), "NOSTATEMENTEXIST" | "STATEMENTCREATING")).then_some(refused.words)
 }
 
+/// Whether a refusal says that there is no such account: the pages do not agree on which a sub-merchant may ask for, and a line for it on
+/// every day would help nobody.
+#[must_use]
+pub fn is_no_account(account: FundAccount, why: &str) -> bool {
+    account != FundAccount::Basic && why.starts_with("PARAM_ERROR")
+}
+
 /// A file without the columns is one row that cannot be read: fetched again it is the same.
 ///
 /// # Errors
-/// `no-answer` if the file is not the one that was named.
-pub fn read_funds(file: &BillFile, status: u16, bytes: &[u8]) -> Result<Funds, Error> {
-    let text = opened(file, status, bytes)?;
+/// As [`text`].
+pub fn read_funds(file: &[u8]) -> Result<Funds, Error> {
+    let text = text(file, "")?;
     let mut lines = text.lines();
     let mut funds = Funds::default();
     let columns = match Columns::of(lines.next().unwrap_or_default()) {
@@ -225,10 +237,7 @@ fn yuan(fen: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::refusal::samples::{kind, refused},
-        *,
-    };
+    use super::{super::refusal::samples::refused, *};
 
     const HEADER: &str = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号";
 
@@ -236,19 +245,16 @@ mod tests {
         format!("`2018-02-01 04:21:23,`5000,`1900,`{name},`{kind},`{way},`{amount},`0.17,`system,`缺货, 退,`{voucher}")
     }
 
-    fn file(header: &str, rows: &[String]) -> (BillFile, String) {
-        let text = format!(
+    fn file(header: &str, rows: &[String]) -> String {
+        format!(
             "\u{feff}{header}\r\n{}\r\n{SUMS},收入笔数,收入金额,支出笔数,支出金额\r\n`20.0,`17.0,`0.35,`3.0,`0.18\r\n",
             rows.join("\r\n")
-        );
-        let hash = sha1_smol::Sha1::from(&text).digest().to_string();
-        (BillFile { hash, url: String::new() }, text)
+        )
     }
 
     fn told(rows: &[String], fees: &[(&str, i64)]) -> Vec<String> {
-        let (file, text) = file(HEADER, rows);
         let fees = fees.iter().map(|(number, fee)| ((*number).to_owned(), *fee)).collect();
-        let lines = read_funds(&file, 200, text.as_bytes()).unwrap().told(FundAccount::Basic, &fees);
+        let lines = read_funds(file(HEADER, rows).as_bytes()).unwrap().told(FundAccount::Basic, &fees);
         let words = |line| match line {
             BillLine::Unreadable(words) => words,
             BillLine::Row(row) => panic!("{row:?}"),
@@ -312,23 +318,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_the_one_named_is_none() {
-        let (file, text) = file(HEADER, &[moved("充值/提现", "提现", "支出", "1.00", "w1")]);
-        let read =
-            |status, text: &str| read_funds(&file, status, text.as_bytes()).map(|_| ()).map_err(|error| kind(&error));
-        assert_eq!(read(200, &text), Ok(()));
-        for (name, status, other) in [
-            ("another sum", 200, text.replace("1.00", "1.01")),
-            ("cut off", 200, text[..text.len() - 3].to_owned()),
-            ("a page of HTML", 200, "<html>502</html>".to_owned()),
-            ("nothing", 200, String::new()),
-            ("another status", 500, text.clone()),
-        ] {
-            assert_eq!(read(status, &other), Err("no-answer"), "{name}");
-        }
-    }
-
-    #[test]
     fn what_is_refused_for_good_is_told_and_all_else_is_asked_for_again() {
         for (status, code) in
             [(403, "NO_AUTH"), (400, "INVALID_REQUEST"), (400, "PARAM_ERROR"), (404, "RESOURCE_NOT_EXISTS")]
@@ -346,6 +335,9 @@ mod tests {
         ] {
             assert_eq!(read_refused(status, &body), None, "{status}");
         }
+        let parameter = read_refused(400, &refused("PARAM_ERROR")).unwrap_or_default();
+        assert!(is_no_account(FundAccount::Deposit, &parameter) && !is_no_account(FundAccount::Basic, &parameter));
+        assert!(!is_no_account(FundAccount::Deposit, "NO_AUTH: no"));
         match untold(FundAccount::Fees, "NO_AUTH: no") {
             BillLine::Unreadable(words) => assert!(words.contains("FEES: NO_AUTH: no: see the merchant"), "{words}"),
             BillLine::Row(row) => panic!("{row:?}"),
@@ -355,10 +347,7 @@ mod tests {
     #[test]
     fn columns_are_found_by_name() {
         let rows = [moved("充值/提现", "提现", "支出", "1.00", "w1")];
-        let read = |header: &str| {
-            let (file, text) = file(header, &rows);
-            read_funds(&file, 200, text.as_bytes()).unwrap()
-        };
+        let read = |header: &str| read_funds(file(header, &rows).as_bytes()).unwrap();
         assert_eq!(read(&HEADER.replace("(元)", "（元）")).others.len(), 1);
         let unknown = read(&HEADER.replace("收支金额", "金额"));
         assert_eq!((unknown.others.len(), unknown.garbled), (0, vec!["it has no column \"收支金额\"".to_owned()]));
@@ -366,13 +355,18 @@ mod tests {
 
     #[test]
     fn an_account_after_the_other() {
-        let (mut account, mut cursors) = (Some(FundAccount::Basic), Vec::new());
-        while let Some(one) = account {
-            assert_eq!(FundAccount::of_cursor(&one.cursor()), Some(one));
-            cursors.push(one.cursor());
-            account = one.next();
+        for (mode, expected) in [
+            (Mode::Direct, &["funds:BASIC", "funds:OPERATION", "funds:FEES"][..]),
+            (Mode::Partner, &["funds:BASIC", "funds:OPERATION", "funds:FEES", "funds:DEPOSIT"]),
+        ] {
+            let (mut account, mut cursors) = (Some(FundAccount::Basic), Vec::new());
+            while let Some(one) = account {
+                assert_eq!(FundAccount::of_cursor(&one.cursor()), Some(one));
+                cursors.push(one.cursor());
+                account = one.next(mode);
+            }
+            assert_eq!(cursors, expected);
         }
-        assert_eq!(cursors, ["funds:BASIC", "funds:OPERATION", "funds:FEES"]);
         for other in ["", "funds:", "funds:basic", "5000:79bb"] {
             assert_eq!(FundAccount::of_cursor(other), None, "{other}");
         }

@@ -97,18 +97,6 @@ impl Settings {
         ])
     }
 
-    /// Apart from the others, since it costs no sale.
-    ///
-    /// # Errors
-    /// As [`Self::of`].
-    pub fn check_bills(&self) -> Result<(), Error> {
-        check_fields([(
-            self.mode != Mode::Partner || !self.fund_bills,
-            "fund_bills",
-            "false in partner mode: WeChat Pay seals a sub-merchant's fund bill for software that holds the key itself",
-        )])
-    }
-
     /// Where orders live: the paths of both modes differ in this alone.
     pub(super) fn orders(&self) -> &'static str {
         match self.mode {
@@ -178,10 +166,10 @@ mod tests {
     fn each_field_that_is_wrong_is_named_with_its_fix() {
         let fault = |field: &str, value: &str, mode: &str| {
             let mut settings: Value = serde_json::from_str(&account(mode).settings_json).unwrap();
-            settings[field] = if field == "fund_bills" { (value == "true").into() } else { value.into() };
+            settings[field] = value.into();
             let told = Settings::of(&Account { settings_json: settings.to_string(), ..account(mode) });
-            match told.and_then(|settings| settings.check_bills()) {
-                Ok(()) => String::new(),
+            match told {
+                Ok(_) => String::new(),
                 Err(Error::Misconfigured(why)) => why,
                 Err(other) => format!("{other:?}"),
             }
@@ -206,9 +194,6 @@ mod tests {
             ("sub_mchid", "1900000001", "partner", "\"sub_mchid\" must be another number"),
             ("sub_appid", "", "partner", ""),
             ("sub_appid", "wx-1", "partner", "\"sub_appid\""),
-            ("fund_bills", "true", "direct", ""),
-            ("fund_bills", "false", "partner", ""),
-            ("fund_bills", "true", "partner", "\"fund_bills\" must be false in partner mode"),
         ] {
             let told = fault(field, value, mode);
             assert_eq!(told.is_empty(), named.is_empty(), "{field} {value}: {told}");

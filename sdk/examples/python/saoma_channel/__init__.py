@@ -14,6 +14,7 @@ from saoma_channel.json import Fields, parsed, settings
 from saoma_channel.money import MoneyText, decimal, from_decimal
 from saoma_channel.sign import (
     aes_gcm_open,
+    envelope_open,
     from_hex,
     hmac_hex,
     hmac_verifies,
@@ -33,6 +34,7 @@ __all__ = [
     "basic",
     "decimal",
     "declined",
+    "envelope_open",
     "from_decimal",
     "from_hex",
     "hmac_hex",

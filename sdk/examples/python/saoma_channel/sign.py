@@ -77,6 +77,25 @@ def aes_gcm_open(secret: str, nonce: bytes, associated_data: bytes, sealed_base6
     return _asked(lambda: secrets.aes_256_gcm_open(secret, nonce, associated_data, sealed))
 
 
+def envelope_open(secret: str, sealed_key_base64: str, nonce: bytes, associated_data: bytes, sealed: bytes) -> bytes | None:
+    """What was sealed by AES-256-GCM under a key of its own, which the scheme sealed for the account's private key of that name by
+    RSAES-OAEP with SHA-1: a digital envelope. `None` if it was not sealed so under that key, this nonce and associated data, or if the
+    key is no Base64. In `fetch-bill` it may have 8 MiB.
+
+    Raises `misconfigured` if the account has no such key, or if the sealed key is not for it; `no-answer` if the nonce has neither 12
+    nor 16 bytes, or what is sealed too many.
+    """
+    key = _from_base64(sealed_key_base64)
+    if key is None:
+        return None
+    try:
+        return secrets.rsa_oaep_sha1_aes_256_gcm_open(secret, key, nonce, associated_data, sealed)
+    except Err as refused:
+        if isinstance(refused.value, secrets.Error_UnknownKey):
+            raise misconfigured(f"the secret {secret!r} does not open what was sealed for it") from None
+        raise _refused(refused.value) from None
+
+
 def random_hex(size: int) -> str:
     """`size` unpredictable bytes (at most 1,024) in lower-case hex: nonces."""
     return bytes(random.bytes(size)).hex()
@@ -95,18 +114,22 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _asked(work: Callable[[], _T]) -> _T:
-    """What the host would not do, in the words of a call's answer. In doubt `no-answer`: it may be that a request went before."""
     try:
         return work()
     except Err as refused:
-        match refused.value:
-            case secrets.Error_Missing(name):
-                raise misconfigured(f"the secret {name!r} is missing") from None
-            case secrets.Error_WrongKind(name):
-                raise misconfigured(f"the secret {name!r} is of another kind") from None
-            case secrets.Error_UnknownKey(key_id):
-                raise no_answer(f"there is no key {key_id!r} to check the signature with") from None
-            case secrets.Error_Invalid(why):
-                raise no_answer(why) from None
-            case _:
-                raise no_answer("too many signatures in one call") from None
+        raise _refused(refused.value) from None
+
+
+def _refused(error: object) -> Err[types.Error]:
+    """What the host would not do, in the words of a call's answer. In doubt `no-answer`: it may be that a request went before."""
+    match error:
+        case secrets.Error_Missing(name):
+            return misconfigured(f"the secret {name!r} is missing")
+        case secrets.Error_WrongKind(name):
+            return misconfigured(f"the secret {name!r} is of another kind")
+        case secrets.Error_UnknownKey(key_id):
+            return no_answer(f"there is no key {key_id!r} to check the signature with")
+        case secrets.Error_Invalid(why):
+            return no_answer(why)
+        case _:
+            return no_answer("too many signatures in one call")

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GoodsId, Money, Sequence, TaxRateId};
+use crate::{GoodsId, Grams, Money, Sequence, TaxRateId};
 
 /// One line of what is sold.
 ///
-/// What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`; see [`crate::pricing`] for the tax on it.
+/// What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`, and of what was weighed the weight in kilograms stands
+/// in the place of the quantity; see [`crate::pricing`] for rounding and for the tax on it.
 /// The fields after the price came later and are left out where they say nothing: a core that does not know them takes every
 /// line that has none. Lines with a discount or a tax are made from a catalogue alone, which only a core that knows them gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Goods {
     pub name: String,
     /// 1 to 9,999.
     pub quantity: u32,
-    /// Price of one, in minor units of the order's currency; 0 or more.
+    /// Price of one, or of a kilogram of what was weighed, in minor units of the order's currency; 0 or more.
     pub price_minor: i64,
     /// Taken off this line by itself, 0 to what it costs.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -27,6 +28,9 @@ pub struct Goods {
     pub sale_discount_minor: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<GoodsTax>,
+    /// It was weighed: 1 to [`crate::pricing::WEIGHT_MAX`] grams, without the tare. The quantity is 1 then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_grams: Option<Grams>,
 }
 
 /// The tax on a line, as it was when it was sold.
@@ -48,16 +52,16 @@ const fn is_zero(minor: &i64) -> bool {
 }
 
 impl Goods {
-    /// A line without discount and tax.
+    /// A line of pieces without discount and tax.
     #[must_use]
     pub const fn plain(name: String, quantity: u32, price_minor: i64) -> Self {
-        Self { name, quantity, price_minor, discount_minor: 0, sale_discount_minor: 0, tax: None }
+        Self { name, quantity, price_minor, discount_minor: 0, sale_discount_minor: 0, tax: None, weight_grams: None }
     }
 
-    /// Whether a reader that knows neither discounts nor taxes can read it.
+    /// Whether a reader that knows neither discounts, taxes nor weights can read it.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.discount_minor == 0 && self.sale_discount_minor == 0 && self.tax.is_none()
+        self.discount_minor == 0 && self.sale_discount_minor == 0 && self.tax.is_none() && self.weight_grams.is_none()
     }
 }
 
@@ -73,7 +77,11 @@ pub struct GoodsChanges {
     pub afresh: bool,
     /// New, or in the place of what was held of them.
     pub goods: Vec<CatalogueGoods>,
-    /// Not sold here any more; some may never have been held.
+    /// The same of what is sold by weight, at the price of a kilogram. A terminal that knows no weights passes over it; all of these are in
+    /// `removed` as well, so that it sells none of them by the piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weighed: Vec<CatalogueGoods>,
+    /// Not sold here any more; some may never have been held. What is told beside it comes after it.
     pub removed: Vec<GoodsId>,
     /// All of the merchant's, in the place of those held.
     pub tax_rates: Vec<CatalogueRate>,
@@ -87,7 +95,7 @@ pub struct CatalogueGoods {
     pub name: String,
     /// As [`crate::barcode::Barcode`] holds them.
     pub barcodes: Vec<String>,
-    /// Of one; 0 or more.
+    /// Of one, or of a kilogram of what is weighed; 0 or more.
     pub price: Money,
     /// None: it is not taxed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,6 +124,7 @@ mod tests {
             Goods { discount_minor: 1, ..plain.clone() },
             Goods { sale_discount_minor: 1, ..plain.clone() },
             Goods { tax, ..plain.clone() },
+            Goods { weight_grams: Some(Grams(456)), ..plain.clone() },
         ] {
             assert!(!more.is_plain());
             let text = serde_json::to_string(&more).expect("JSON");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Millis, Sequence,
+    Amount, Millis, PaymentId, Sequence,
     api::{PaymentView, RefundView},
 };
 
@@ -37,6 +37,10 @@ pub enum PushBody {
     /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
     /// at most one waits for each terminal.
     GoodsChanged,
+    /// A customer has paid through a printed code of the shop, which nobody keyed here: to be said and shown. Sent to terminals that say
+    /// of themselves that they do that (`announces` in their health), and kept for a day; a terminal says it once for each payment.
+    /// `label`: the shop's own name for the code. `paid_at`: when the channel took the money, by the channel's clock.
+    StaticCodePaid { payment: PaymentId, amount: Amount, paid_at: Millis, label: String },
 }
 
 /// The pushes that the terminal has on its disk; core need not send them again.

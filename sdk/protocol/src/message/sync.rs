@@ -74,6 +74,10 @@ pub struct Health {
     pub at: Millis,
     pub peripherals: Vec<PeripheralHealth>,
     pub unsent: Unsent,
+    /// It announces what is paid through printed codes (the push `static_code_paid`). An agent from before there was that does not
+    /// say so, and is told nothing of them: it would leave each with core, in the way of what it reads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announces: bool,
 }
 
 /// What the terminal has taken and core does not know yet.

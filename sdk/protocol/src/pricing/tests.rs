@@ -17,14 +17,16 @@ fn discount(text: &str) -> Option<Discount> {
     })
 }
 
-/// `2x1250 -10% in13`: quantity, price, its discount, and a tax that prices contain (`in`) or not (`on`), in percent.
+/// `2x1250 -10% in13`: quantity (or `456g`, a weight), price, its discount, and a tax that prices contain (`in`) or not (`on`), in percent.
 fn line(text: &str) -> Line {
     let mut words = text.split_whitespace();
     let (quantity, price) = words.next().and_then(|word| word.split_once('x')).expect("quantity x price");
+    let weight = quantity.strip_suffix('g').map(|grams| Grams(grams.parse().expect("grams")));
     let mut line = Line {
         name: "goods".to_owned(),
-        quantity: quantity.parse().expect("a quantity"),
+        quantity: weight.map_or_else(|| quantity.parse().expect("a quantity"), |_| 1),
         price_minor: price.parse().expect("a price"),
+        weight_grams: weight,
         discount: None,
         tax: None,
     };
@@ -130,20 +132,49 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
     // Few prices and quantities often cost the same, and the ties are what the order must not decide.
     let prices = prop_oneof![select(vec![100_i64, 333, 1_000]), 0_i64..2_000, 0_i64..5_000_000_000];
     let quantities = prop_oneof![1_u32..=2, 1_u32..=20];
-    let line = (quantities, prices, discounts(), taxes).prop_map(|(quantity, price_minor, discount, tax)| {
-        let gross = price_minor * i64::from(quantity);
-        let discount = match discount {
-            Some(Discount::Minor(minor)) => Some(minor.min(gross)).filter(|minor| *minor > 0).map(Discount::Minor),
-            other => other,
-        };
-        Line { name: format!("{quantity}-{price_minor}"), quantity, price_minor, discount, tax }
-    });
+    let weights = prop_oneof![3 => Just(None), 1 => (1_u32..30_000).prop_map(|grams| Some(Grams(grams)))];
+    let line = (quantities, weights, prices, discounts(), taxes).prop_map(
+        |(quantity, weight_grams, price_minor, discount, tax)| {
+            let quantity = if weight_grams.is_some() { 1 } else { quantity };
+            let gross = weight_grams.map_or(price_minor * i64::from(quantity), |Grams(grams)| {
+                (price_minor * i64::from(grams) + 500) / 1_000
+            });
+            let discount = match discount {
+                Some(Discount::Minor(minor)) => Some(minor.min(gross)).filter(|minor| *minor > 0).map(Discount::Minor),
+                other => other,
+            };
+            Line { name: format!("{quantity}-{price_minor}"), quantity, price_minor, weight_grams, discount, tax }
+        },
+    );
     prop::collection::vec(line, 1..12)
 }
 
 /// A basket with a price. One without is no case: if there are too many of those, the test fails.
 fn priced(lines: &[Line], discount: Option<Discount>) -> Result<Priced, TestCaseError> {
     price(lines, discount).map_err(|error| TestCaseError::reject(error.to_string()))
+}
+
+#[test]
+fn what_is_weighed_costs_its_weight_rounded_half_up() {
+    for (basket, expected) in [
+        // 5.8368 and 6.4575.
+        ("456gx1280", "584 = 584 - 0 - 0"),
+        ("315gx2050", "646 = 646 - 0 - 0"),
+        ("1000gx1280, 1x1280", "2560 = 2560 - 0 - 0"),
+        ("5gx100", "1 = 1 - 0 - 0"),
+        ("4gx100", "0 = 0 - 0 - 0"),
+        // The discount is of the rounded line, and the tax of what is left.
+        ("456gx1280 -10% in13 / -26", "500 = 584 - 58 - 26; in13 500 58; 26"),
+        ("999999gx1000", "999999 = 999999 - 0 - 0"),
+        ("0gx1000", "line 1: a weight must be 1 to 999999 grams, of a quantity of one"),
+        ("1000000gx1", "line 1: a weight must be 1 to 999999 grams, of a quantity of one"),
+        ("999999gx999999999999", "line 1: a line may cost at most 999999999999 minor units"),
+    ] {
+        assert_eq!(told(basket), expected, "{basket}");
+    }
+    let mut two = price(&[line("456gx1280")], None).expect("a price").goods;
+    two[0].quantity = 2;
+    assert_eq!(net_minor(&two[0]), Err(LineError::Weight));
 }
 
 #[test]
@@ -157,6 +188,8 @@ fn what_was_paid_is_what_the_lines_come_to() {
         ("1x1000 on8", 1_080, Ok(())),
         ("1x1000 on8", 1_000, Err(NotTheAmount::Other { lines_minor: 1_080, amount_minor: 1_000 })),
         ("1x1000 -100, 1x5", 1_005, Err(NotTheAmount::Other { lines_minor: 905, amount_minor: 1_005 })),
+        ("456gx1280", 584, Ok(())),
+        ("456gx1280", 1_280, Err(NotTheAmount::Other { lines_minor: 584, amount_minor: 1_280 })),
         // Plain lines may stand beside any amount, as they always could.
         ("1x1000", 1, Ok(())),
     ] {
@@ -203,7 +236,7 @@ proptest! {
     fn no_discount_is_more_than_its_line(lines in lines(), discount in discounts()) {
         let Priced { goods, .. } = priced(&lines, discount)?;
         for line in goods {
-            let gross = line.price_minor * i64::from(line.quantity);
+            let gross = gross_minor(&line).expect("priced");
             prop_assert!(line.discount_minor >= 0 && line.sale_discount_minor >= 0);
             prop_assert!(line.discount_minor + line.sale_discount_minor <= gross);
         }
@@ -224,7 +257,7 @@ proptest! {
         let Priced { goods, totals } = priced(&lines, discount)?;
         let whole = i128::from(totals.gross_minor - totals.discount_minor);
         for line in goods {
-            let before = i128::from(line.price_minor * i64::from(line.quantity) - line.discount_minor);
+            let before = i128::from(gross_minor(&line).expect("priced") - line.discount_minor);
             let exact = i128::from(totals.sale_discount_minor) * before;
             let share = i128::from(line.sale_discount_minor) * whole;
             prop_assert!((exact - share).abs() < whole.max(1), "{share} for {exact}");

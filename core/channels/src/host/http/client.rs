@@ -90,31 +90,38 @@ impl Network {
 
     pub(super) async fn send(
         &self,
-        mut request: Checked,
+        request: Box<Checked>,
         trace_parent: Option<String>,
         deadline: Instant,
     ) -> Result<Response, Error> {
         let until = deadline.min(Instant::now() + request.timeout);
-        let (answer_bytes_max, sent) = (request.answer_bytes_max, std::mem::take(&mut request.sent));
-        timeout_at(until, async { read(self.begin(request, trace_parent).await?, answer_bytes_max).await })
+        let answer_bytes_max = request.answer_bytes_max;
+        let (begun, sent) = {
+            // Its box is gone with this block, and not kept for as long as the scheme takes.
+            let mut request = request;
+            let sent = std::mem::take(&mut request.sent);
+            (self.begin(*request, trace_parent)?, sent)
+        };
+        timeout_at(until, async { read(begun.await?, answer_bytes_max).await })
             .await
             .unwrap_or(Err(Error::TimedOut))
             .and_then(|response| sent.not_repeated_in(response))
     }
 
-    /// Sends the request; the answer's body is still to be read. The caller watches the time.
-    pub(super) async fn begin(
+    /// Sends the request when it is waited for; the answer's body is still to be read. The caller watches the time.
+    pub(super) fn begin(
         &self,
         request: Checked,
         trace_parent: Option<String>,
-    ) -> Result<reqwest::Response, Error> {
+    ) -> Result<impl Future<Output = Result<reqwest::Response, Error>> + use<>, Error> {
         self.grant.allows(&request.url)?;
         let client = self.client_for(&request.url, request.identity)?;
         let mut builder = client.request(request.method, request.url).headers(request.headers).body(request.body);
         if let Some(trace_parent) = trace_parent {
             builder = builder.header("traceparent", trace_parent);
         }
-        builder.send().await.map_err(|error| not_answered(&error))
+        let sent = builder.send();
+        Ok(async move { sent.await.map_err(|error| not_answered(&error)) })
     }
 
     /// The client for this URL's scheme. An address written into the URL never reaches the resolver, so it is checked here.

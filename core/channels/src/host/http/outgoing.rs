@@ -72,7 +72,10 @@ impl Outgoing {
             sent: Sent::default(),
             identity: None,
         };
-        let begun = timeout_at(until, self.0.begin(request, None)).await.unwrap_or(Err(Error::TimedOut));
+        let begun = match self.0.begin(request, None) {
+            Ok(begun) => timeout_at(until, begun).await.unwrap_or(Err(Error::TimedOut)),
+            Err(error) => Err(error),
+        };
         let mut response = begun.map_err(|error| match error {
             Error::Forbidden(why) | Error::Invalid(why) | Error::NoSecret(why) => NotAnswered::Forbidden(why),
             Error::Unreachable(why) => NotAnswered::Unreachable(why),

@@ -7,7 +7,10 @@ use saoma_domain::{
     ledger::{PostingSet, rules},
     payment::{Amounts, Answer, AnswerStatus, Event, Method, Payment, Source as AnswerSource, State, decide},
 };
-use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
+use saoma_protocol::{
+    Amount, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId,
+    journal::{MACHINE_OFF_MS_MAX, Stamp},
+};
 
 use crate::day::day_of;
 
@@ -45,7 +48,7 @@ pub struct CashSale {
     pub counter: Sequence,
     pub amount: Amount,
     pub tendered_minor: i64,
-    /// The terminal's clock.
+    /// As [`believed`].
     pub at: Millis,
 }
 
@@ -60,10 +63,14 @@ pub struct CashRefund {
     pub at: Millis,
 }
 
-/// When it happened: the terminal's time, unless that cannot be.
+/// When it happened: what the terminal knew of core's time where its machine's clock was wrong, else that clock's; and when core took it
+/// where neither can be. The books' day, the drawer's batch and what is printed go by the same moment.
 #[must_use]
-pub fn believed(at: Millis, now: Millis) -> Millis {
-    if at > now || now.since(at) > OFFLINE_MAX_MS { now } else { at }
+pub fn believed(at: impl Into<Stamp>, now: Millis) -> Millis {
+    let stamp = at.into();
+    // A terminal knows core's clock to some seconds: what is just ahead is now, and no reason to believe a clock that is wrong.
+    let can_be = |at: &Millis| at.since(now) <= MACHINE_OFF_MS_MAX && now.since(*at) <= OFFLINE_MAX_MS;
+    [stamp.at(), stamp.machine].into_iter().find(can_be).map_or(now, |at| at.min(now))
 }
 
 /// `existing`: the payment that core has under this id.
@@ -203,8 +210,9 @@ pub const fn no_fee(amount: Amount) -> Money {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use saoma_domain::payment::Capture;
-    use saoma_protocol::Currency;
+    use saoma_protocol::{Currency, journal::CoreTime};
 
     use super::*;
 
@@ -359,6 +367,53 @@ mod tests {
                 .sum()
         };
         assert_eq!((sum("refunds_in_transit"), sum("cash_in_drawer"), sum("merchant_payable")), (0, -100, 100));
+    }
+
+    #[test]
+    fn where_the_machines_clock_is_wrong_what_the_terminal_knew_of_cores_counts() {
+        const HOUR_MS: i64 = 3_600_000;
+        const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
+        let known = |ms| CoreTime::At(NOW.plus(ms));
+        for (what, machine, core, expected) in [
+            ("1970", Millis(0), known(-HOUR_MS), NOW.plus(-HOUR_MS)),
+            ("a year ahead", NOW.plus(YEAR_MS), known(-HOUR_MS), NOW.plus(-HOUR_MS)),
+            ("a day behind", NOW.plus(-25 * HOUR_MS), known(-HOUR_MS), NOW.plus(-HOUR_MS)),
+            ("30 s off are the machine's", NOW.plus(-HOUR_MS - 30_000), known(-HOUR_MS), NOW.plus(-HOUR_MS - 30_000)),
+            ("more are not", NOW.plus(-HOUR_MS - 30_001), known(-HOUR_MS), NOW.plus(-HOUR_MS)),
+            ("core is just ahead", NOW.plus(-9 * HOUR_MS), known(4_000), NOW),
+            ("core's cannot be", NOW.plus(-HOUR_MS), known(YEAR_MS), NOW.plus(-HOUR_MS)),
+            ("core's is too old", NOW.plus(-HOUR_MS), known(-YEAR_MS), NOW.plus(-HOUR_MS)),
+            ("neither can be", Millis(0), known(YEAR_MS), NOW),
+            ("the ends of time", Millis(i64::MIN), CoreTime::At(Millis(i64::MAX)), NOW),
+            ("the other ends", Millis(i64::MAX), CoreTime::At(Millis(i64::MIN)), NOW),
+            ("not known", Millis(0), CoreTime::Unknown, NOW),
+            ("not known, and a good clock", NOW.plus(-HOUR_MS), CoreTime::Unknown, NOW.plus(-HOUR_MS)),
+            ("an agent of before", Millis(0), CoreTime::Unsaid, NOW),
+        ] {
+            assert_eq!(believed(Stamp { machine, core }, NOW), expected, "{what}");
+        }
+    }
+
+    proptest! {
+        /// Nothing is booked later than now or longer ago than a terminal may be away; and what is believed is believed again.
+        #[test]
+        fn what_is_believed_can_be(machine: i64, core in proptest::option::of(any::<i64>())) {
+            let core = core.map_or(CoreTime::Unsaid, |core| CoreTime::At(Millis(core)));
+            let at = believed(Stamp { machine: Millis(machine), core }, NOW);
+            prop_assert!(at <= NOW && NOW.since(at) <= OFFLINE_MAX_MS);
+            prop_assert_eq!(believed(at, NOW), at);
+        }
+
+        /// A clock that is set anywhere changes nothing by more than what a clock may be off, once core's time is known.
+        #[test]
+        fn with_cores_time_no_clock_moves_a_sale(
+            off_ms in prop_oneof![any::<i64>(), -60_000_i64..60_000],
+            ago_ms in 0..OFFLINE_MAX_MS - MACHINE_OFF_MS_MAX,
+        ) {
+            let core = NOW.plus(-ago_ms);
+            let at = believed(Stamp { machine: core.plus(off_ms), core: CoreTime::At(core) }, NOW);
+            prop_assert!(at.since(core).abs() <= MACHINE_OFF_MS_MAX, "{at:?} {core:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use saoma_protocol::{
     Sequence,
-    journal::{Entry, EntryError, GENESIS, Record},
+    journal::{Entry, EntryError, GENESIS, Record, Stamp},
     message::{JournalVerdict, Verdict},
 };
 
@@ -44,6 +44,8 @@ pub struct Taken<'a> {
     pub entry: &'a Entry,
     pub hash: [u8; 32],
     pub record: Record,
+    /// When it was made, by the terminal's clock and as it knew core's.
+    pub stamp: Stamp,
 }
 
 /// What to do with a batch.
@@ -94,7 +96,7 @@ pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a Read
         match entry.checked(plan.head.hash) {
             Ok(record) => {
                 plan.head = Head { through: entry.sequence, hash, is_signed };
-                plan.taken.push(Taken { entry, hash, record });
+                plan.taken.push(Taken { entry, hash, record, stamp: entry.stamp() });
             }
             Err(error) => {
                 plan.reject(entry.sequence, explain(&error));
@@ -287,6 +289,7 @@ mod tests {
             cashier: "Li".to_owned(),
             split: None,
             quote: None,
+            reference: None,
         };
         let good = Entry::new(Sequence(1), Millis(1), GENESIS, sale).unwrap();
         let mut cheaper = good.clone();

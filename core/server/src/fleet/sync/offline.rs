@@ -32,6 +32,7 @@ pub(super) struct OfflineSale<'a> {
     pub(super) goods: &'a [Goods],
     pub(super) cashier: &'a str,
     pub(super) quote: Option<&'a Quoted>,
+    pub(super) reference: Option<&'a str>,
     pub(super) at: saoma_protocol::Millis,
 }
 
@@ -62,7 +63,8 @@ pub(super) fn take(
     let existing: Option<&Payment> = existing.as_ref().map(|stored| &stored.payment);
     let booking = book::offline_sale(source, (*payment, *counter, *amount), account.fee.fee(*amount), existing);
     let Booking::Book { after, postings } = &booking else { return Ok(booking) };
-    let order = order_of(source, store, (*payment, *counter, *amount, at), (sale.goods, sale.cashier, None));
+    let order =
+        order_of(source, store, (*payment, *counter, *amount, at), (sale.goods, sale.cashier, (sale.reference, None)));
     let sold = Sold {
         channel: account.plugin.clone(),
         channel_account: Some(account.id),

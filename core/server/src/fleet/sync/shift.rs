@@ -60,7 +60,7 @@ impl Shifts {
         taken: &Taken<'_>,
         stored: Option<PaymentId>,
     ) -> Result<Held, StoreError> {
-        let keyed_at = book::believed(taken.entry.at, self.source.now);
+        let keyed_at = book::believed(taken.stamp, self.source.now);
         let (terminal, batch) = (self.source.terminal, self.open().map(|batch| batch.id));
         match &taken.record {
             Record::ShiftOpened { batch, cashier, cashier_number, float } => {
@@ -137,7 +137,7 @@ impl Shifts {
         if !(0..=AMOUNT_MINOR_MAX).contains(&float.minor()) {
             return Ok(Some(format!("{float} cannot be the float of a drawer")));
         }
-        let at = book::believed(taken.entry.at, self.source.now);
+        let at = book::believed(taken.stamp, self.source.now);
         let batch = Batch {
             id: BatchId::of(self.source.tenant, self.source.terminal, number),
             store: self.store,
@@ -188,7 +188,7 @@ impl Shifts {
         if amount.currency() != batch.float.currency() {
             return Ok(Some(other_currency(amount.money(), batch)));
         }
-        let (at, sequence) = (book::believed(taken.entry.at, self.source.now), taken.entry.sequence);
+        let (at, sequence) = (book::believed(taken.stamp, self.source.now), taken.entry.sequence);
         let movement = DrawerMovement {
             batch: batch.id,
             sequence,
@@ -222,7 +222,7 @@ impl Shifts {
             counted,
             told: Some(told),
             by: readable(cashier),
-            at: book::believed(taken.entry.at, self.source.now),
+            at: book::believed(taken.stamp, self.source.now),
             sequence: taken.entry.sequence,
         };
         match end(tx, scope, self.source, batch, close)? {

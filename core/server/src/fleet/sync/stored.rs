@@ -50,6 +50,7 @@ pub(super) struct Sale<'a> {
     pub(super) goods: &'a [Goods],
     pub(super) cashier: &'a str,
     pub(super) quote: Option<&'a Quoted>,
+    pub(super) reference: Option<&'a str>,
     pub(super) at: Millis,
 }
 
@@ -107,7 +108,12 @@ pub(super) fn take(
     let doubt = words(&held, &doubts);
     let booking = book::stored_sale(source, payment, amount, doubt.clone());
     let Booking::Stored { after, .. } = &booking else { return Ok(booking) };
-    let order = order_of(source, store, (payment, counter, amount, sale.at), (sale.goods, sale.cashier, None));
+    let order = order_of(
+        source,
+        store,
+        (payment, counter, amount, sale.at),
+        (sale.goods, sale.cashier, (sale.reference, None)),
+    );
     let order = orders::Order { paid_by: None, ..order };
     let collected = Collected {
         channel: account.plugin,

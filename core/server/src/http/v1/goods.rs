@@ -54,8 +54,10 @@ pub struct GoodsView {
     name: String,
     /// A UPC-A as the EAN-13 that it is.
     barcodes: Vec<String>,
-    /// Of one.
+    /// Of one, or of a kilogram of what is sold by weight.
     price: Money,
+    /// It is weighed when it is sold.
+    by_weight: bool,
     /// Without it, it is not taxed.
     #[serde(skip_serializing_if = "Option::is_none")]
     tax_rate: Option<TaxRateId>,
@@ -75,6 +77,7 @@ impl From<Item> for GoodsView {
             name: item.name,
             barcodes: item.barcodes.iter().map(ToString::to_string).collect(),
             price: item.price,
+            by_weight: item.by_weight,
             tax_rate: item.tax_rate,
             stores: item.stores,
             active: item.active,
@@ -94,8 +97,11 @@ pub struct CreateGoods {
     /// characters (which is not of 8, 12 or 13 digits). Each is of one of the goods that are active.
     #[serde(default)]
     barcodes: Vec<String>,
-    /// Of one, in the merchant's currency; 0 to 999,999,999,999 minor units.
+    /// Of one, or of a kilogram, in the merchant's currency; 0 to 999,999,999,999 minor units.
     price: Money,
+    /// It is weighed when it is sold.
+    #[serde(default)]
+    by_weight: bool,
     #[serde(default)]
     tax_rate: Option<TaxRateId>,
     /// At most 100; without any, it is sold in all stores.
@@ -113,6 +119,9 @@ pub struct ChangeGoods {
     #[serde(default)]
     barcodes: Vec<String>,
     price: Money,
+    /// Without it as before: whoever knows no weights does not turn the price of a kilogram into that of a piece.
+    #[serde(default)]
+    by_weight: Option<bool>,
     #[serde(default)]
     tax_rate: Option<TaxRateId>,
     #[serde(default)]
@@ -168,12 +177,13 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let wish = Wish::of(&app, "POST /v1/goods", &caller, &key, &*body)?;
     let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
-    let CreateGoods { name, barcodes, price, tax_rate, stores } = body.into_inner();
+    let CreateGoods { name, barcodes, price, by_weight, tax_rate, stores } = body.into_inner();
     let item = Item {
         id: GoodsId::from_bytes(app.random_16()?),
         name: text::name(&name, "/name")?,
         barcodes: all_barcodes(&barcodes)?,
         price,
+        by_weight,
         tax_rate,
         stores,
         active: true,
@@ -181,8 +191,8 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let detail = json!({ "name": item.name, "price": item.price, "barcodes": item.barcodes, "tax_rate": item.tax_rate,
-        "stores": item.stores });
+    let detail = json!({ "name": item.name, "price": item.price, "by_weight": item.by_weight, "barcodes": item.barcodes,
+        "tax_rate": item.tax_rate, "stores": item.stores });
     let add = move |tx: &mut Tx<'_>| {
         goods::take_turn(tx, &scope)?;
         check(tx, &scope, &item, None)?;
@@ -218,13 +228,14 @@ pub async fn change(
     body: web::Json<ChangeGoods>,
 ) -> Result<web::Json<GoodsView>, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), item.into_inner(), app.now());
-    let ChangeGoods { version, name, barcodes, price, tax_rate, stores, active } = body.into_inner();
+    let ChangeGoods { version, name, barcodes, price, by_weight, tax_rate, stores, active } = body.into_inner();
     let (name, barcodes) = (text::name(&name, "/name")?, all_barcodes(&barcodes)?);
     let changed = app.store().write(move |tx| {
-        let detail = json!({ "name": name, "price": price, "barcodes": barcodes, "tax_rate": tax_rate, "stores": stores,
-            "active": active });
         goods::take_turn(tx, &scope)?;
         let before = goods::load(tx, &scope, id)?;
+        let by_weight = by_weight.unwrap_or(before.by_weight);
+        let detail = json!({ "name": name, "price": price, "by_weight": by_weight, "barcodes": barcodes, "tax_rate": tax_rate,
+            "stores": stores, "active": active });
         if before.version != version {
             let detail = format!("It has version {} by now; load it and look again.", before.version);
             return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
@@ -233,6 +244,7 @@ pub async fn change(
             name: name.clone(),
             barcodes: barcodes.clone(),
             price,
+            by_weight,
             tax_rate,
             stores: stores.clone(),
             active,

@@ -290,30 +290,52 @@ pub(super) fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The payment if the caller may see it: a terminal sees its own alone.
+/// Whose payments a terminal reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Own,
+    /// Those of the terminals of its store: a customer brings goods back to another counter.
+    Store,
+}
+
+/// The payment if the caller may reach it.
 ///
 /// # Errors
 /// `NOT_FOUND`.
-pub(super) fn visible(principal: &Principal, sale: Sale) -> Result<Sale, Problem> {
-    match principal {
-        Principal::Terminal { terminal, .. } if sale.payment.terminal != Some(*terminal) => {
-            Err(StoreError::NotFound { what: "the payment" }.into())
-        }
-        _ => Ok(sale),
+fn visible(principal: &Principal, sale: Sale, reach: Reach) -> Result<Sale, Problem> {
+    let Principal::Terminal { terminal, store, .. } = principal else { return Ok(sale) };
+    let is_own = sale.payment.terminal == Some(*terminal);
+    let is_of_store = sale.payment.terminal.is_some() && sale.payment.store == *store;
+    if is_own || reach == Reach::Store && is_of_store {
+        return Ok(sale);
     }
+    Err(StoreError::NotFound { what: "the payment" }.into())
 }
 
+/// The payment if it is the caller's own.
 pub(super) async fn load(
     app: &App,
     principal: &Principal,
     scope: TenantScope,
     payment: PaymentId,
 ) -> Result<Sale, Problem> {
+    load_within(app, principal, scope, payment, Reach::Own).await
+}
+
+pub(super) async fn load_within(
+    app: &App,
+    principal: &Principal,
+    scope: TenantScope,
+    payment: PaymentId,
+    reach: Reach,
+) -> Result<Sale, Problem> {
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
-    visible(principal, sale)
+    visible(principal, sale, reach)
 }
 
 /// One payment.
+///
+/// A terminal sees what the terminals of its store took.
 #[utoipa::path(get, path = "/v1/payments/{payment}", tag = "payments", params(("payment" = PaymentId, Path)),
     responses((status = 200, body = PaymentView)))]
 pub async fn show(
@@ -321,7 +343,8 @@ pub async fn show(
     caller: Caller<ReadPayments>,
     payment: web::Path<PaymentId>,
 ) -> Result<web::Json<PaymentView>, Problem> {
-    let sale = load(&app, caller.principal(), caller.scope()?, payment.into_inner()).await?;
+    let (principal, scope) = (caller.principal(), caller.scope()?);
+    let sale = load_within(&app, principal, scope, payment.into_inner(), Reach::Store).await?;
     Ok(web::Json(payment_view(&app, &sale)))
 }
 

@@ -1,15 +1,16 @@
 //! `/v1/payments/{payment}/refunds` and `/void`: giving money back.
 
 use actix_web::{HttpResponse, web};
+use saoma_domain::payment::Method;
 use saoma_protocol::{
     Amount, PaymentId, RefundId,
     api::{CreateRefund, Page, RefundKind, RefundView},
 };
-use saoma_store::{Principal, idempotency::Fingerprint, refunds};
+use saoma_store::{Principal, idempotency::Fingerprint, payments::Sale, refunds};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::payments::load;
+use super::payments::{Reach, load_within};
 use crate::{
     app::App,
     http::{
@@ -18,7 +19,7 @@ use crate::{
             rights::{GiveRefunds, ReadPayments},
         },
         idempotency::{IdempotencyKey, fingerprint},
-        problem::Problem,
+        problem::{NOT_IN_STATE, Problem},
         router::other_method,
         text,
     },
@@ -49,6 +50,8 @@ pub struct CreateVoid {
 }
 
 /// Gives back a part or all of a payment.
+///
+/// A terminal gives back what the terminals of its store took, but no cash of another's.
 ///
 /// The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
 /// instead of 201); another request with this key is refused.
@@ -98,7 +101,10 @@ struct What {
 async fn carry_out(app: &App, caller: &Caller<GiveRefunds>, key: &str, what: What) -> Result<HttpResponse, Problem> {
     let What { payment, kind, amount, reason, fingerprint } = what;
     let scope = caller.scope()?;
-    load(app, caller.principal(), scope, payment).await?;
+    // A void is of the batch and the day of whoever sold it.
+    let reach = if kind == RefundKind::Refund { Reach::Store } else { Reach::Own };
+    let sale = load_within(app, caller.principal(), scope, payment, reach).await?;
+    check_cash(caller.principal(), &sale)?;
     let id = match caller.principal() {
         Principal::Terminal { .. } => key.parse().ok(),
         _ => None,
@@ -111,6 +117,19 @@ async fn carry_out(app: &App, caller: &Caller<GiveRefunds>, key: &str, what: Wha
     Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
 }
 
+/// What is in another terminal's drawer that terminal gives back, perhaps without a network at this moment; or a person, out of the safe.
+fn check_cash(principal: &Principal, sale: &Sale) -> Result<(), Problem> {
+    let stored = &sale.payment;
+    let is_anothers = match principal {
+        Principal::Terminal { terminal, .. } => stored.terminal != Some(*terminal),
+        Principal::Platform { .. } | Principal::User { .. } | Principal::ApiKey { .. } => false,
+    };
+    if is_anothers && stored.payment.method == Method::Cash {
+        return Err(Problem::new(NOT_IN_STATE, "Cash goes back at the terminal that took it, or by a person."));
+    }
+    Ok(())
+}
+
 /// The refunds and voids of a payment, oldest first.
 #[utoipa::path(get, path = "/v1/payments/{payment}/refunds", tag = "refunds", params(("payment" = PaymentId, Path)),
     responses((status = 200, body = Page<RefundView>)))]
@@ -120,7 +139,7 @@ pub async fn list(
     payment: web::Path<PaymentId>,
 ) -> Result<web::Json<Page<RefundView>>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
-    load(&app, caller.principal(), scope, payment).await?;
+    load_within(&app, caller.principal(), scope, payment, Reach::Store).await?;
     let stored = app.store().read(move |tx| refunds::of_payment(tx, &scope, payment)).await?;
     Ok(web::Json(Page { items: stored.iter().map(refund_view).collect(), next_cursor: None }))
 }

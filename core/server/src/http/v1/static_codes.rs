@@ -35,7 +35,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
     config
         .service(resource("/static-codes").route(web::get().to(list)).route(web::post().to(create)))
-        .service(resource("/static-codes/{static_code}").route(web::get().to(show)))
+        .service(resource("/static-codes/{static_code}").route(web::get().to(show)).route(web::patch().to(change)))
         .service(resource("/static-codes/{static_code}/picture").route(web::get().to(picture)))
         .service(resource("/static-codes/{static_code}/revoke").route(web::post().to(revoke)));
 }
@@ -45,9 +45,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct StaticCodeView {
     id: StaticCodeId,
     store: StoreId,
-    /// A terminal beside it, if one is named: a note, nothing is announced there.
+    /// A terminal beside it, if one is named: a note.
     #[serde(skip_serializing_if = "Option::is_none")]
     terminal: Option<TerminalId>,
+    /// The terminal that says and shows what is paid through it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announce_at: Option<TerminalId>,
     /// For the shop's own people.
     label: String,
     /// Of one payment, in minor units of `currency`.
@@ -68,9 +71,12 @@ pub struct StaticCodeView {
 #[serde(deny_unknown_fields)]
 pub struct CreateStaticCode {
     store: StoreId,
-    /// One of the store's, beside it: a note, nothing is announced there.
+    /// One of the store's, beside it: a note.
     #[serde(default)]
     terminal: Option<TerminalId>,
+    /// One of the store's, which is to say and show what is paid through it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    announce_at: Option<TerminalId>,
     /// 1 to 128 characters, for the shop's own people: where it lies.
     label: String,
     /// Least amount of one payment, in minor units; 1 without it.
@@ -78,6 +84,16 @@ pub struct CreateStaticCode {
     min_minor: Option<i64>,
     /// Largest amount of one payment, in minor units.
     max_minor: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeStaticCode {
+    /// One of the store's terminals, which is to say and show what is paid through the code from now on; `null` for none. What was paid
+    /// before and is on its way goes where it was sent.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    announce_at: Option<TerminalId>,
 }
 
 /// The merchant's static codes, oldest first, those that were revoked too.
@@ -110,6 +126,7 @@ pub async fn create(
         id: StaticCodeId::from_bytes(app.random_16()?),
         store: body.store,
         terminal: body.terminal,
+        announce_at: body.announce_at,
         label: text::name(&body.label, "/label")?,
         min_minor: minor(body.min_minor.unwrap_or(1), "/min_minor")?,
         max_minor: minor(body.max_minor, "/max_minor")?,
@@ -128,8 +145,8 @@ pub async fn create(
             return Err(Problem::new(LIMIT_EXCEEDED, why));
         }
         let detail = json!({
-            "store": code.store, "terminal": code.terminal, "label": code.label, "min_minor": code.min_minor,
-            "max_minor": code.max_minor,
+            "store": code.store, "terminal": code.terminal, "announce_at": code.announce_at, "label": code.label,
+            "min_minor": code.min_minor, "max_minor": code.max_minor,
         });
         note(tx, &who, "static_code.created", &code.id, &detail, code.created_at)?;
         static_codes::create(tx, &scope, &code)?;
@@ -148,6 +165,30 @@ pub async fn show(
     static_code: web::Path<StaticCodeId>,
 ) -> Result<web::Json<StaticCodeView>, Problem> {
     let (code, currency) = load(&app, caller.scope()?, static_code.into_inner()).await?;
+    Ok(web::Json(view(&app, code, currency)))
+}
+
+/// Changes where payments through the code are announced.
+#[utoipa::path(patch, path = "/v1/static-codes/{static_code}", tag = "static-codes", request_body = ChangeStaticCode,
+    params(("static_code" = StaticCodeId, Path)), responses((status = 200, body = StaticCodeView)))]
+pub async fn change(
+    app: web::Data<App>,
+    caller: Caller<ManageStores>,
+    static_code: web::Path<StaticCodeId>,
+    body: web::Json<ChangeStaticCode>,
+) -> Result<web::Json<StaticCodeView>, Problem> {
+    let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), static_code.into_inner(), app.now());
+    let ChangeStaticCode { announce_at } = body.into_inner();
+    let changed = app.store().write(move |tx| {
+        let code = static_codes::load(tx, &scope, id)?;
+        if code.announce_at != announce_at {
+            check_terminal(tx, &scope, code.store, announce_at, "/announce_at")?;
+            note(tx, &who, "static_code.changed", &id, &json!({ "announce_at": announce_at }), now)?;
+            static_codes::announce_at(tx, &scope, id, announce_at)?;
+        }
+        Ok::<_, Problem>((static_codes::load(tx, &scope, id)?, currency(tx, &scope)?))
+    });
+    let (code, currency) = changed.await?;
     Ok(web::Json(view(&app, code, currency)))
 }
 
@@ -213,11 +254,24 @@ fn check_place(tx: &mut Tx<'_>, scope: &TenantScope, code: &StaticCode) -> Resul
         }
         Err(error) => return Err(error.into()),
     }
-    let Some(terminal) = code.terminal else { return Ok(()) };
+    check_terminal(tx, scope, code.store, code.terminal, "/terminal")?;
+    check_terminal(tx, scope, code.store, code.announce_at, "/announce_at")
+}
+
+/// # Errors
+/// `INVALID` for a terminal that is not there, not of the store, or revoked.
+fn check_terminal(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    store: StoreId,
+    terminal: Option<TerminalId>,
+    pointer: &str,
+) -> Result<(), Problem> {
+    let Some(terminal) = terminal else { return Ok(()) };
     match terminals::load(tx, scope, terminal) {
-        Ok(till) if till.store == code.store && till.revoked_at.is_none() => Ok(()),
+        Ok(till) if till.store == store && till.revoked_at.is_none() => Ok(()),
         Ok(_) | Err(StoreError::NotFound { .. }) => {
-            Err(Problem::new(INVALID, "The store has no such terminal.").at("/terminal"))
+            Err(Problem::new(INVALID, "The store has no such terminal.").at(pointer))
         }
         Err(error) => Err(error.into()),
     }
@@ -233,6 +287,7 @@ fn view(app: &App, code: StaticCode, currency: Currency) -> StaticCodeView {
         id: code.id,
         store: code.store,
         terminal: code.terminal,
+        announce_at: code.announce_at,
         label: code.label,
         min_minor: code.min_minor,
         max_minor: code.max_minor,

@@ -102,7 +102,7 @@ async fn visited(
         sent: Sent::default(),
         identity: Some(Identity { account: ChannelAccountId::from_bytes([1; 16]), client, trusted }),
     };
-    match network.send(request, None, Instant::now() + Duration::from_secs(10)).await {
+    match network.send(Box::new(request), None, Instant::now() + Duration::from_secs(10)).await {
         Ok(response) => Ok(response.status),
         Err(Error::Unreachable(_)) => Err("unreachable"),
         Err(Error::Broken(_)) => Err("broken"),

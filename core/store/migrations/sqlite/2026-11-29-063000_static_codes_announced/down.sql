@@ -1,0 +1,1 @@
+ALTER TABLE static_codes DROP COLUMN announce_at;
