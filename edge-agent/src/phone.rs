@@ -45,15 +45,12 @@ impl PhoneShown {
 }
 
 impl Kept {
-    /// Why core's word is on another sale than the one that the customer was shown a code for: before this disk was set back it may have sold
-    /// something else under this number.
+    /// Whether core's word is on another sale than the one that the customer was shown a code for: before this disk was set back it may have
+    /// sold something else under this number. By the code itself core begins a payment of its amount alone, and none before it was made.
     #[must_use]
-    pub fn is_not_of_its_code(&self, view: &PaymentView) -> Option<String> {
-        let phone = self.phone.as_ref()?;
-        let is_older = phone.made_at.since(view.created_at) > SKEW_SECONDS * 1_000;
-        is_older.then(|| {
-            format!("core has an older sale than the one that was shown as a code under the number {}", self.counter)
-        })
+    pub fn is_not_of_its_code(&self, view: &PaymentView) -> bool {
+        let is_older = |phone: &PhoneShown| phone.made_at.since(view.created_at) > SKEW_SECONDS * 1_000;
+        self.phone.as_ref().is_some_and(|phone| is_older(phone) || view.amount != self.amount)
     }
 }
 
@@ -66,6 +63,8 @@ pub enum PhoneRefusal {
     Split,
     #[error(transparent)]
     Untimely(#[from] Untimely),
+    #[error("this till's certificate is over before a code would be: connect it, it is renewed then")]
+    Certificate,
     #[error("without a network codes are shown in {0} alone: take another way to pay")]
     Currency(Currency),
     #[error("without a network this till shows codes of {} at most: take another way to pay", .max.decimal())]
@@ -90,6 +89,7 @@ impl PhoneRefusal {
             Self::Untimely(Untimely::ClockUnheard) => "phone_clock_unheard",
             Self::Untimely(Untimely::ClockApart { .. }) => "phone_clock_wrong",
             Self::Untimely(Untimely::ListOld) => "phone_list_old",
+            Self::Certificate => "phone_certificate_over",
             Self::Currency(_) => "phone_currency_other",
             Self::SaleCap { .. } => "phone_sale_cap",
             Self::NotOver => "phone_not_over",
@@ -103,7 +103,7 @@ impl PhoneRefusal {
 /// Core's terms and core's clock, if a code of `amount` may be shown now. `moment`: none if this machine does not tell how long it runs.
 ///
 /// # Errors
-/// The first that is wrong, in the order of [`PhoneRefusal`] from `Untimely` to `SaleCap`.
+/// The first that is wrong, of `Untimely`, `Currency`, `SaleCap`.
 pub fn open<'a>(
     known: &Known,
     limits: &'a PhoneLimits,

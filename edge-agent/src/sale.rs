@@ -516,6 +516,18 @@ impl Sale {
         self.kept.phone.is_some() && matches!(self.kept.stage, Stage::Sending { .. })
     }
 
+    /// Whether whoever stood here believes, or wishes, that what the customer's phone carried is not sold.
+    #[must_use]
+    pub const fn is_given_up(&self) -> bool {
+        self.kept.phone.is_some() && (self.is_cancelling() || matches!(self.kept.stage, Stage::NotSent { .. }))
+    }
+
+    /// Whether it is paid by what the customer showed, and core has not said so itself.
+    #[must_use]
+    pub const fn awaits_cores_word(&self) -> bool {
+        matches!(self.kept.stage, Stage::Confirmed)
+    }
+
     /// Why it failed, if it did.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {

@@ -117,8 +117,10 @@ impl Owner {
             {
                 Event::Answered { ask, outcome: Outcome::Silent }
             }
-            // The customer's phone may be on the way with it.
-            Event::Answered { ask, outcome: Outcome::NotFound } if self.may_be_opened_yet(&held.sale) => {
+            // The customer's phone may be on the way with it, unless core is to be asked to let it in no more.
+            Event::Answered { ask, outcome: Outcome::NotFound }
+                if self.may_be_opened_yet(&held.sale) && !(held.sale.is_cancelling() && ask == Ask::Fetch) =>
+            {
                 Event::Answered { ask, outcome: Outcome::Silent }
             }
             event => event,

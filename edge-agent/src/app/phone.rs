@@ -19,9 +19,14 @@ impl Owner {
         self.offline.known()?.list.phone.as_ref()
     }
 
-    /// Whether a sale by code is one that the customer's phone carries: core is not there.
+    /// Whether a sale by code is one that the customer's phone carries: core was looked for, and is not there.
     pub(super) fn phone_carries(&self) -> bool {
-        !self.line.is_online() && self.phone_limits().is_some()
+        self.line.is_lost() && self.phone_limits().is_some()
+    }
+
+    /// Whether nobody knows yet who carries a code to core: the line broke just now, or only blinked.
+    pub(super) fn may_phone_carry(&self) -> bool {
+        !self.line.is_online() && !self.line.is_lost() && self.phone_limits().is_some()
     }
 
     fn check_phone(&self, amount: Amount) -> Result<(PhoneLimits, Millis), Refused> {
@@ -33,6 +38,10 @@ impl Owner {
         let (known, limits) = self.offline.known().zip(self.phone_limits()).ok_or_else(stopped)?;
         let moment = moment();
         let (limits, at) = open(known, limits, amount, (moment.as_ref(), now()))?;
+        // Core begins nothing by what a certificate signed that is over.
+        if self.renewal.is_over_at(at.plus(i64::from(limits.code_seconds) * 1_000)) {
+            return Err(PhoneRefusal::Certificate.into());
+        }
         Ok((limits.clone(), at))
     }
 
@@ -52,7 +61,7 @@ impl Owner {
     }
 
     /// Core's clock, however old its list is; none if it is not surely known.
-    fn cores_time(&self) -> Option<Millis> {
+    pub(super) fn cores_time(&self) -> Option<Millis> {
         let clock = self.offline.known()?.clock.as_ref()?;
         clock.at(&moment()?, now()).ok()
     }
@@ -63,14 +72,15 @@ impl Owner {
         phone.is_some_and(|phone| !phone.is_over(self.cores_time()))
     }
 
-    /// A customer who was told that nothing is sold must not pay it: it can be cancelled once that is not possible any more. What core has is
-    /// cancelled there.
+    /// A customer who was told that nothing is sold must not pay it: it can be cancelled once that is not possible any more, or where core can be
+    /// asked, which then lets no code begin it.
     ///
     /// # Errors
     /// `SaleNotFound`, `Phone`, the journal's.
     pub(super) async fn check_may_cancel(&self, payment: PaymentId) -> Result<(), Refused> {
         let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
-        if self.may_be_opened_yet(&held.sale) { Err(PhoneRefusal::NotOver.into()) } else { Ok(()) }
+        let is_refused = !self.line.is_online() && self.may_be_opened_yet(&held.sale);
+        if is_refused { Err(PhoneRefusal::NotOver.into()) } else { Ok(()) }
     }
 
     /// Whether these letters are core's word that the sale is paid.

@@ -50,11 +50,9 @@ impl Owner {
     /// `POST /api/sales`. What core takes part in waits for its first word since the start: if this disk was set back, the
     /// next number is used, and core would answer with what was paid under it then.
     pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
+        let must_wait = !self.goes_alone(&request) && !self.knows_its_numbers() || self.is_in_doubt(&request);
         // A key that is known already makes no new number.
-        if !self.goes_alone(&request)
-            && !self.knows_its_numbers()
-            && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
-        {
+        if must_wait && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. }))) {
             if self.early.len() < EARLY_MAX {
                 self.early.push_back(Early { pressed, request, reply, until: Instant::now() + ANSWER_MAX });
             } else {
@@ -75,8 +73,13 @@ impl Owner {
             (SaleMethod::Scan, None) => self.offline.is_on(),
             (SaleMethod::Scan, Some(code)) => is_meant(code.0.expose()) && self.line.is_lost(),
             (SaleMethod::Card, _) => self.offline.sells_to_cards() && self.line.is_lost(),
-            (SaleMethod::Code, _) => self.phone_carries() && self.line.is_lost(),
+            (SaleMethod::Code, _) => self.phone_carries(),
         }
+    }
+
+    /// Whether core is being looked for just now, which says who carries its code there.
+    fn is_in_doubt(&self, request: &SaleRequest) -> bool {
+        request.method == SaleMethod::Code && self.may_phone_carry()
     }
 
     /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
@@ -87,8 +90,12 @@ impl Owner {
     /// Goes on with sales that waited for core's word, and refuses those that wait in vain.
     pub(super) async fn sell_early(&mut self) {
         let (now, is_clear) = (Instant::now(), self.knows_its_numbers());
-        while let Some(early) = self.early.pop_front_if(|early| is_clear || self.line.is_lost() || early.until <= now) {
-            let Early { pressed, request, reply, .. } = early;
+        while let Some(early) = self.early.front() {
+            let is_told = (is_clear || self.line.is_lost()) && !self.is_in_doubt(&early.request);
+            if !is_told && early.until > now {
+                return;
+            }
+            let Some(Early { pressed, request, reply, .. }) = self.early.pop_front() else { return };
             let sold = if is_clear || self.goes_alone(&request) {
                 self.sell(pressed, request).await
             } else {

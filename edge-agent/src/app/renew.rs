@@ -28,6 +28,11 @@ impl Renewal {
     pub(super) fn of(certificate_chain_pem: &str) -> Self {
         Self { validity: Validity::of_chain(certificate_chain_pem), tried_at: None, under_way: false }
     }
+
+    /// Whether the certificate is over then.
+    pub(super) fn is_over_at(&self, at: Millis) -> bool {
+        self.validity.is_some_and(|validity| validity.is_over(at))
+    }
 }
 
 impl Owner {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use saoma_protocol::{api::PaymentState, message::Unsent};
+use saoma_protocol::{Millis, api::PaymentState, message::Unsent};
 use serde::Serialize;
 
 use super::{
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// Whether a customer may pay by what is shown of it. The machine's clock is as good as core's for that, or the till says so.
-fn is_on_show(sale: &sale::Sale) -> bool {
+/// Whether a customer may pay by what is shown of it; `at`: core's clock, or the machine's where that is not known.
+fn is_on_show(sale: &sale::Sale, at: Millis) -> bool {
     let of_phone = sale.kept.phone.as_ref().filter(|_| sale.awaits_phone());
-    sale.state() == Some(PaymentState::Presenting) || of_phone.is_some_and(|phone| now() < phone.expires_at)
+    sale.state() == Some(PaymentState::Presenting) || of_phone.is_some_and(|phone| at < phone.expires_at)
 }
 
 impl Owner {
@@ -149,10 +149,11 @@ impl Owner {
             return sale::display(&shown.sale);
         }
         // A code that a faster sale had pushed aside.
+        let at = self.cores_time().unwrap_or_else(now);
         let presenting = self
             .sales
             .values()
-            .filter(|held| is_on_show(&held.sale) && !held.sale.is_cancelling())
+            .filter(|held| is_on_show(&held.sale, at) && !held.sale.is_cancelling())
             .max_by_key(|held| held.sale.kept.counter);
         match presenting {
             Some(held) => sale::display(&held.sale),

@@ -24,6 +24,8 @@ const RETRY_MS_MAX: i64 = 15_000;
 /// How long to wait before "core does not have it" is believed: a request that was given up here may still be on its way.
 const NOT_FOUND_AGAIN_MS: i64 = 5_000;
 const NOT_FOUND_BELIEVED: u32 = 2;
+/// Core's word that there is no payment of a number that was to be cancelled, and will be none.
+const CALLED_OFF: &str = "sale_called_off";
 /// Core's refusals of a refund that come before it looks whether it has that refund: to a repetition they say nothing.
 const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
 const MINUTE_MS: i64 = 60_000;
@@ -132,7 +134,7 @@ impl Step {
         let settled = self.sale.state().is_some_and(PaymentState::is_settled);
         // While the sale itself is on its way, a cancel could overtake it and find nothing.
         if self.sale.is_cancelling() && !settled && !self.sale.waits.creating && !self.sale.waits.cancelling {
-            self.ask(Ask::Cancel);
+            self.ask_to_cancel();
         }
     }
 
@@ -317,7 +319,10 @@ impl Step {
                     self.refund_failed(refund, not_booked());
                 }
             }
-            (_, Stage::Sending { .. }) if self.sale.kept.phone.is_some() => self.never_opened(),
+            (_, Stage::Sending { cancelling, .. }) if self.sale.kept.phone.is_some() => {
+                let cancelling = *cancelling;
+                self.not_opened(ask, cancelling);
+            }
             // A core of before lets no till see what another sold: it is asked on.
             _ if self.sale.kept.elsewhere => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
             (_, Stage::Sending { .. }) => {
@@ -340,12 +345,17 @@ impl Step {
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
             (_, Stage::Stored { .. }) => self.not_booked_yet(),
-            (_, Stage::Known { .. } | Stage::Offline | Stage::Confirmed) => {
+            (_, stage @ (Stage::Known { .. } | Stage::Offline | Stage::Confirmed)) => {
+                let counter = self.sale.kept.counter;
+                let message = if matches!(stage, Stage::Confirmed) {
+                    format!(
+                        "core does not have sale {counter}, which a customer's phone confirmed as paid: call the office"
+                    )
+                } else {
+                    format!("core does not have sale {counter} any more")
+                };
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
-                self.effects.push(Effect::Alarm {
-                    code: "core_forgot_sale",
-                    message: format!("core does not have sale {} any more", self.sale.kept.counter),
-                });
+                self.effects.push(Effect::Alarm { code: "core_forgot_sale", message });
             }
             (_, Stage::Cash { .. } | Stage::NotSent { .. }) => {}
         }
@@ -368,6 +378,7 @@ impl Step {
                 self.calm_down();
                 self.refund_failed(refund, failure);
             }
+            Ask::Cancel if self.sale.awaits_phone() && problem.code == CALLED_OFF => self.called_off(),
             Ask::Cancel => {
                 // Too late to cancel (it is paid, for example): the newest view says what it is instead.
                 if let Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
@@ -417,6 +428,11 @@ impl Step {
 
     /// Takes in core's newest word on the sale, unless it is older than what is held. False if it is about something else.
     fn learn(&mut self, view: PaymentView) -> bool {
+        let is_taken = view.id == self.sale.kept.payment && self.sale.kept.is_not_of_its_code(&view);
+        if is_taken {
+            self.number_taken();
+            return false;
+        }
         let kept = &mut self.sale.kept;
         if view.id != kept.payment || view.amount != kept.amount {
             let message = format!(
@@ -433,10 +449,6 @@ impl Step {
         if matches!(kept.stage, Stage::Offline) && !is_paid {
             let message = format!("core calls {} {:?}, and an offline code paid it here", view.id, view.state);
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
-            return false;
-        }
-        if let Some(why) = kept.is_not_of_its_code(&view) {
-            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message: why });
             return false;
         }
         if matches!(kept.stage, Stage::Confirmed) && !is_paid {
@@ -466,6 +478,7 @@ impl Step {
         };
         let (was_captured, was_settled) =
             (self.sale.was_captured(), self.sale.state().is_some_and(PaymentState::is_settled));
+        let was_given_up = self.sale.is_given_up();
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
@@ -484,6 +497,9 @@ impl Step {
         } else if !was_captured && self.sale.was_captured() && self.sale.kept.split.is_none() {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
+        }
+        if was_given_up && !was_captured {
+            self.tell_paid_after_all();
         }
         true
     }
@@ -520,12 +536,14 @@ impl Step {
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } | Stage::Stored { left: true, .. } => {}
             Stage::Stored { .. } => self.ask(Ask::Fetch),
-            Stage::Offline | Stage::Confirmed => {
+            Stage::Offline => {
                 if let Some(ask) = refunds {
                     self.ask(ask);
                 }
             }
-            Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
+            // Letters are good, and core's own books are better.
+            Stage::Confirmed => self.ask(refunds.unwrap_or(Ask::Fetch)),
+            Stage::Sending { cancelling: true, .. } => self.ask_to_cancel(),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),
             Stage::Known { .. } => match refunds {

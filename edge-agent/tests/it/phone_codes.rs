@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     hand::signer,
-    shop::{Reply, Shop, fresh_key, nothing, number, until},
+    shop::{Reply, Shop, Till, fresh_key, nothing, number, until},
 };
 
 const BASE: &str = "https://pay.example";
@@ -56,6 +56,17 @@ impl Shop {
         shop.core.switch_off().await;
         shop.online(false).await;
         shop
+    }
+
+    async fn alarms(&self, code: &str) -> Vec<String> {
+        let state = self.till.get("/api/state").await;
+        let alarms = state["alarms"].as_array().unwrap().iter().filter(|alarm| alarm["code"] == code);
+        alarms.map(|alarm| alarm["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until it rings; what it says.
+    async fn rings(&self, code: &str) -> String {
+        until(code, async || self.alarms(code).await.pop()).await
     }
 
     async fn shows(&self, minor: i64) -> Reply {
@@ -202,7 +213,6 @@ async fn what_nobody_opened_is_over_by_cores_clock_alone() {
     // Core does not have it, and the customer may be on the way.
     let asked = shop.till.sale(payment).await;
     assert_eq!((&asked["state"], &asked["phone"]), (&json!("sending"), &json!(true)), "{asked}");
-    assert_eq!(refusal(&shop.till.press(payment, "cancel", nothing()).await), (409, "phone_not_over"));
     // Five minutes pass there.
     shop.core.look(|known| known.ahead_ms = 300_000);
     shop.core_says(|_| ()).await;
@@ -215,18 +225,98 @@ async fn what_nobody_opened_is_over_by_cores_clock_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_core_sold_before_under_the_number_pays_nothing() {
+async fn what_core_sold_before_under_the_number_ends_it_and_stays_as_it_was() {
     let mut shop = Shop::open_alone(300).await;
-    let sale = shop.shown(900).await;
-    // Before this disk was set back.
-    let payment = shop.core.sold_before(&code(&sale));
+    let (sale, other) = (shop.shown(900).await, shop.shown(800).await);
+    // Before this disk was set back: one that is paid, and one that its customer may be paying at this moment.
+    let payment = shop.core.sold_before(&code(&sale), PaymentState::Succeeded);
+    let presenting = shop.core.sold_before(&code(&other), PaymentState::Presenting);
     shop.core.switch_on();
-    until("the alarm", async || {
+    for payment in [payment, presenting] {
+        let over = shop.till.sees(payment, "state", "expired").await;
+        assert_eq!((&over["failure"]["code"], &over["actions"]), (&json!("phone_number_taken"), &json!([])), "{over}");
+        assert_eq!(shop.till.press(payment, "cancel", nothing()).await.status, 409);
+    }
+    shop.rings("core_answered_oddly").await;
+    assert_eq!(shop.core.look(|known| known.payments[&presenting].state), PaymentState::Presenting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_core_can_be_asked_it_is_cancelled_at_once_and_no_phone_begins_it() {
+    let mut shop = Shop::open_alone(300).await;
+    let (sale, other) = (shop.shown(900).await, shop.shown(800).await);
+    assert_eq!(refusal(&shop.till.press(number(&sale), "cancel", nothing()).await), (409, "phone_not_over"));
+    shop.core.switch_on();
+    shop.online(true).await;
+    assert!(shop.till.press(number(&sale), "cancel", nothing()).await.status.is_success());
+    let over = shop.till.sees(number(&sale), "state", "cancelled").await;
+    assert_eq!(over["failure"]["code"], "phone_called_off", "{over}");
+    shop.core.phone_opens(&code(&sale));
+    assert!(shop.core.look(|known| known.payments.is_empty()), "core lets it in no more");
+    // The other customer was faster.
+    let payment = shop.core.phone_opens(&code(&other));
+    assert!(shop.till.press(payment, "cancel", nothing()).await.status.is_success());
+    shop.till.sees(payment, "state", "cancelled").await;
+    assert_eq!(shop.core.look(|known| known.payments[&payment].state), PaymentState::Cancelled);
+    assert_eq!(shop.core.look(|known| known.created.clone()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_blinks_makes_no_sale_that_waits_for_a_phone() {
+    let shop = Shop::open().await;
+    shop.core_says(|offline| *offline = Some(list(300))).await;
+    until("the list", async || shop.till.get("/api/state").await["phone"].is_object().then_some(())).await;
+    shop.core.look(|known| known.is_hidden = true);
+    shop.online(false).await;
+    let till = Till::at(shop.till.base.clone());
+    let selling = tokio::spawn(async move {
+        till.post("/api/sales", &json!({"amount_minor": 900, "method": "code"}), &fresh_key()).await
+    });
+    let begun = json!("payment");
+    until("the press", async || {
         let state = shop.till.get("/api/state").await;
-        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "core_answered_oddly").then_some(())
+        state["under_way"].as_array().unwrap().contains(&begun).then_some(())
     })
     .await;
-    assert_eq!(shop.till.sale(payment).await["state"], "sending");
+    shop.core.look(|known| known.is_hidden = false);
+    let sold = selling.await.unwrap().body;
+    assert!(sold["phone"].is_null(), "{sold}");
+    shop.till.sees(number(&sold), "state", "presenting").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_letters_paid_and_core_does_not_know_rings_also_after_a_restart() {
+    let mut shop = Shop::open_alone(300).await;
+    let sale = shop.shown(900).await;
+    let confirmed = shop.confirms(number(&sale), &letters(&sale)).await;
+    assert_eq!(confirmed.body["state"], "succeeded", "{}", confirmed.body);
+    shop.till.sees(number(&sale), "receipt", "printed").await;
+    shop.core.switch_on();
+    let alarm = shop.rings("core_forgot_sale").await;
+    assert!(alarm.contains("sale 1,"), "{alarm}");
+    shop.kill_till();
+    shop.start_till().await;
+    shop.rings("core_forgot_sale").await;
+    assert_eq!(shop.till.sale(number(&sale)).await["state"], "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_and_paid_all_the_same_rings() {
+    let mut shop = Shop::open_alone(30).await;
+    let (sale, other) = (shop.shown(900).await, shop.shown(800).await);
+    shop.core.switch_on();
+    shop.core.look(|known| known.ahead_ms = 300_000);
+    shop.core_says(|_| ()).await;
+    shop.till.sees(number(&sale), "state", "expired").await;
+    shop.till.sees(number(&other), "state", "expired").await;
+    // One customer has core's word, of the other core tells itself.
+    assert_eq!(shop.confirms(number(&sale), &letters(&sale)).await.body["state"], "succeeded");
+    let told = shop.rings("paid_after_all").await;
+    assert!(told.contains("sale 1 of 9.00 CNY"), "{told}");
+    let payment = shop.core.phone_opens(&code(&other));
+    shop.core.customer_pays(payment);
+    shop.till.sees(payment, "state", "succeeded").await;
+    until("the second alarm", async || (shop.alarms("paid_after_all").await.len() == 2).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

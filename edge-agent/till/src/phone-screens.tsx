@@ -1,8 +1,8 @@
 // The letters on a customer's page, typed.
 
 import { useModel, useText } from './hooks';
-import type { LettersScreen } from './phone';
-import { Keypad, Sum, useShown } from './till';
+import { LETTERS, type LettersScreen } from './phone';
+import { Key, Sum, useShown } from './till';
 
 export function LettersRoom({ screen }: { screen: LettersScreen }) {
   const { sales } = useModel();
@@ -18,7 +18,14 @@ export function LettersRoom({ screen }: { screen: LettersScreen }) {
         <output data-letters>{shown === '' ? '…' : shown}</output>
         <p>{t.offline.phone.lettersHint}</p>
       </section>
-      <Keypad enter={t.enter} />
+      <div class="keypad letters">
+        {LETTERS.map((letter) => (
+          <Key key={letter} what={{ kind: 'text', text: letter }} id={`letter-${letter}`}>{letter}</Key>
+        ))}
+        <Key what={{ kind: 'back' }} class="quiet">⌫</Key>
+        <Key what={{ kind: 'escape' }} class="quiet">{t.back}</Key>
+        <Key what={{ kind: 'enter' }} class="main">{t.enter}</Key>
+      </div>
     </div>
   );
 }

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Sale } from './api';
-import { isConfirmation } from './phone';
+import { isConfirmation, LETTERS } from './phone';
 import { HOME, type Press, type Screen, step } from './screen';
 
 const WAITS: Sale = {
@@ -26,6 +27,11 @@ test('the letters are typed by keys alone, and sent once they are whole', () => 
   });
   expect(step(types('ab').screen, { kind: 'back' }, [WAITS]).screen).toMatchObject({ keyed: 'A' });
   expect(step(types('ab').screen, { kind: 'escape' }, [WAITS])).toEqual({ screen: SALE });
+});
+
+test('on glass there is a key for each letter that a confirmation can have', () => {
+  const alphabet = /ALPHABET: &\[u8; 32\] = b"([0-9A-Z]{32})"/.exec(readFileSync(new URL('../../../sdk/protocol/src/code/phone.rs', import.meta.url), 'utf8'));
+  expect(LETTERS.join('')).toBe(alphabet?.[1]);
 });
 
 test('a sale that no phone carries has no letters', () => {

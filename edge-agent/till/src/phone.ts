@@ -11,6 +11,9 @@ export interface LettersScreen {
 /** As many as there are, without the dash between them. */
 const LETTERS_LEN = 8;
 
+/** What they are made of: no I, L, O, U, so that none is taken for another. */
+export const LETTERS = [...'0123456789ABCDEFGHJKMNPQRSTVWXYZ'];
+
 /** Whether a scanned text is one; a keyboard with Caps Lock on turns it around. */
 export function isConfirmation(text: string): boolean {
   return text.trim().toUpperCase().startsWith('SPC1:');

@@ -24,7 +24,7 @@ const isDeclined = (sale: Sale): boolean => sale.method === 'stored' && ['failed
 const isOnShow = (sale: Sale): boolean => sale.state === 'presenting' || sale.phone === true;
 
 function stateWords(t: Texts, sale: Sale): string {
-  if (sale.phone === true) return t.offline.phone.state;
+  if (sale.phone === true) return sale.cancelling ? t.cancelling : t.offline.phone.state;
   if (sale.awaits_office === true) return t.card.stored.office;
   return isForwarded(sale) ? t.card.stored.sold : isDeclined(sale) ? t.card.stored.declined : t.states[sale.state];
 }
@@ -32,7 +32,7 @@ function stateWords(t: Texts, sale: Sale): string {
 function hintOf(t: Texts, sale: Sale): string | undefined {
   const { officeHint, hint, declinedHint, pressSeen } = t.card.stored;
   const seen = sale.actions.includes('acknowledge') ? ` ${pressSeen}` : '';
-  if (sale.phone === true) return t.offline.phone.hint;
+  if (sale.phone === true) return sale.cancelling ? t.offline.phone.cancelling : t.offline.phone.hint;
   if (sale.awaits_office === true) return officeHint + seen;
   return isForwarded(sale) ? hint : isDeclined(sale) ? declinedHint + seen : t.stateHints[sale.state];
 }

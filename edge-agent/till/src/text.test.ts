@@ -19,7 +19,7 @@ const THE_PAGES_FAULT = [
   'limit_invalid', 'reason_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
 ];
 /** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
-const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked', 'phone_over'];
+const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked', 'phone_over', 'phone_called_off', 'phone_number_taken'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
   'terminal_revoked', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',

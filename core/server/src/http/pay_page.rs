@@ -19,6 +19,7 @@ use super::{picture, problem::Problem};
 use crate::{
     app::App,
     payments::{Became, PaymentError, expire},
+    phone_codes::is_link,
 };
 
 /// No script at all; the one style is ours.
@@ -177,8 +178,7 @@ fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {
 
 /// A link leads on; any other code is shown for the wallet to scan.
 pub(super) fn way_to_pay(channel_code: &str, words: &Words) -> String {
-    let is_link = url::Url::parse(channel_code).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-    if is_link {
+    if is_link(channel_code) {
         return format!("<a id=\"pay-link\" class=\"pay\" href=\"{}\">{}</a>", escaped(channel_code), words.pay_with);
     }
     let Some(picture) = picture::data_url(channel_code) else { return notice(words.closed, words) };

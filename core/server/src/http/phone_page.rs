@@ -1,7 +1,8 @@
 //! `/m/{code}`: where the phone of a customer leads who scanned the code of a terminal with no network. It shows merchant and amount, begins the
 //! payment when the customer says so, and then how that stands; once it is paid, what the cashier scans or types.
 //!
-//! No script, no cookie: a page that waits loads itself again. Only beginning counts as an opening.
+//! No script, no cookie: a page that waits loads itself again. No opening is counted: whoever copies the code could wear it out for the one who
+//! pays, and can do nothing else with it but pay.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,7 +12,7 @@ use actix_web::{
 use jiff::{Timestamp, tz::TimeZone};
 use saoma_domain::payment::State;
 use saoma_protocol::{Amount, Millis};
-use saoma_store::payments::Sale;
+use saoma_store::{access::KeyStanding, payments::Sale};
 
 use super::{
     origin,
@@ -22,12 +23,14 @@ use super::{
 use crate::{
     app::App,
     limits,
-    payments::{Became, PaymentError, expire},
-    phone_codes::{Found, PhoneError, begin, check, confirmation, count_opening, find, shown},
+    payments::{Became, PaymentError},
+    phone_codes::{Found, PhoneError, begin, check, confirmation, find, leads_on, shown},
 };
 
 /// How often a page that waits loads itself, in seconds.
 const AGAIN_SECONDS: &str = "4";
+/// The same, where too many do.
+const AGAIN_LATER_SECONDS: &str = "15";
 
 /// What this page alone says.
 struct Said {
@@ -37,6 +40,9 @@ struct Said {
     keyless: &'static str,
     early: &'static str,
     not_possible: &'static str,
+    called_off: &'static str,
+    no_link: &'static str,
+    shut_out: &'static str,
     too_often: &'static str,
 }
 
@@ -47,6 +53,9 @@ const ENGLISH: Said = Said {
     keyless: "This shop's till is not known here yet.",
     early: "The clock of the till is wrong.",
     not_possible: "This cannot be paid here.",
+    called_off: "The shop has called off this code.",
+    no_link: "This cannot be paid by a phone’s browser. Please pay in another way.",
+    shut_out: "The shop’s till was replaced meanwhile. The shop sees this payment in its books.",
     too_often: "Too many people are paying at this moment. Try again in a minute.",
 };
 
@@ -57,6 +66,9 @@ const CHINESE: Said = Said {
     keyless: "这台收银机尚未登记。",
     early: "收银机的时钟不准。",
     not_possible: "此处无法支付这笔款项。",
+    called_off: "商家已撤回此码。",
+    no_link: "手机浏览器无法支付这笔款项，请改用其他方式付款。",
+    shut_out: "商家的收银机已更换，商家可在账目中查到这笔付款。",
     too_often: "此刻付款人数过多，请一分钟后再试。",
 };
 
@@ -72,6 +84,8 @@ fn refused(error: PhoneError, words: &'static Words) -> Result<HttpResponse, Pro
         PhoneError::Time(saoma_protocol::code::phone::PhoneCodeError::Early) => (StatusCode::CONFLICT, said.early),
         PhoneError::Time(_) => (StatusCode::GONE, words.expired),
         PhoneError::NotTaken | PhoneError::NumberTaken => (StatusCode::CONFLICT, said.not_possible),
+        PhoneError::CalledOff => (StatusCode::GONE, said.called_off),
+        PhoneError::NoLink => (StatusCode::CONFLICT, said.no_link),
         PhoneError::Payment(
             error @ (PaymentError::Store(_)
             | PaymentError::CutOff(_)
@@ -90,6 +104,12 @@ async fn is_too_often(app: &App, request: &HttpRequest) -> bool {
     app.limits().begin(&limits::phone_code(origin::address(app, request)), app.now()).await.is_err()
 }
 
+fn again(mut page: HttpResponse, seconds: &'static str) -> HttpResponse {
+    let name = header::HeaderName::from_static("refresh");
+    page.headers_mut().insert(name, header::HeaderValue::from_static(seconds));
+    page
+}
+
 fn too_often(words: &'static Words) -> HttpResponse {
     page(StatusCode::TOO_MANY_REQUESTS.as_u16(), words, &notice(said(words).too_often, words))
 }
@@ -101,7 +121,8 @@ fn too_often(words: &'static Words) -> HttpResponse {
 pub async fn show(app: web::Data<App>, request: HttpRequest, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let words = words(&request);
     if is_too_often(&app, &request).await {
-        return Ok(too_often(words));
+        // What waits goes on waiting: the confirmation of who has paid is behind it.
+        return Ok(again(too_often(words), AGAIN_LATER_SECONDS));
     }
     let found = match find(&app, &code).await {
         Ok(found) => found,
@@ -129,7 +150,8 @@ pub async fn pay(app: web::Data<App>, request: HttpRequest, code: web::Path<Stri
     match paid_by(&app, &code, words).await {
         Ok(Some(refused)) => Ok(refused),
         Ok(None) => Ok(HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, request.uri().path().to_owned()))
+            // Of this page's own folder, wherever a proxy has put that.
+            .insert_header((header::LOCATION, code.into_inner()))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .finish()),
         Err(error) => refused(error, words),
@@ -139,26 +161,17 @@ pub async fn pay(app: web::Data<App>, request: HttpRequest, code: web::Path<Stri
 /// A page that says why not, if it is that.
 async fn paid_by(app: &App, code: &str, words: &'static Words) -> Result<Option<HttpResponse>, PhoneError> {
     let found = find(app, code).await?;
-    let before = shown(app, &found).await?;
-    let sale = match before {
-        Some(sale) => sale,
-        None => {
-            let Some(place) = app.visitor_places().take(found.scope.tenant()).await else {
-                return Ok(Some(too_often(words)));
-            };
-            // After the wait: the code may be over by now.
-            let to = check(&found, app.now())?;
-            begin(app, &found, to, place).await?
-        }
-    };
-    let (scope, payment) = (found.scope, sale.payment.payment.id);
-    let is_on_show = matches!(sale.payment.payment.state, State::Presenting { .. });
-    if is_on_show && count_opening(app, scope, payment).await? {
-        let task_app = app.clone();
-        let work = async move { expire(&task_app, scope, payment).await };
-        app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    if shown(app, &found).await?.is_some() {
+        return Ok(None);
     }
-    Ok(None)
+    check(&found, app.now())?;
+    let Some(place) = app.visitor_places().take(found.scope.tenant()).await else {
+        return Ok(Some(too_often(words)));
+    };
+    // After the wait: by now the code may be over, the terminal shut out, the policy another.
+    let found = find(app, code).await?;
+    let to = check(&found, app.now())?;
+    begin(app, &found, to, place).await.map(|_| None)
 }
 
 fn heading(found: &Found, words: &Words) -> String {
@@ -182,14 +195,13 @@ fn form(words: &Words) -> String {
 fn stands(app: &App, found: &Found, sale: &Sale, words: &'static Words) -> HttpResponse {
     let head = heading(found, words);
     let payment = &sale.payment.payment;
-    let again = |body: String| {
-        let mut response = page(200, words, &body);
-        response
-            .headers_mut()
-            .insert(header::HeaderName::from_static("refresh"), header::HeaderValue::from_static(AGAIN_SECONDS));
-        response
-    };
+    let again = |body: String| again(page(200, words, &body), AGAIN_SECONDS);
     match (&payment.state, Became::of(payment)) {
+        // The letters are for the till that signed it, and somebody else may have its key.
+        (State::Captured(_), Some(Became::Paid)) if found.standing == KeyStanding::ShutOut => {
+            let (done, why) = (what_became(sale, words), said(words).shut_out);
+            page(200, words, &format!("{head}<p class=\"done\">{done}</p><p class=\"label\">{why}</p>"))
+        }
         (State::Captured(capture), Some(Became::Paid)) => {
             page(200, words, &confirmed(app, found, payment.amount, capture.at, words))
         }
@@ -197,6 +209,10 @@ fn stands(app: &App, found: &Found, sale: &Sale, words: &'static Words) -> HttpR
         // It is being closed, unless it was paid.
         (State::Presenting { expires_at }, None) if app.now() >= *expires_at => {
             again(format!("{head}{}", notice(words.expired, words)))
+        }
+        // It is being ended.
+        (State::Presenting { .. }, None) if !leads_on(sale) => {
+            again(format!("{head}{}", notice(said(words).no_link, words)))
         }
         (State::Presenting { .. }, None) => {
             let way = sale.code.as_ref().map(|code| way_to_pay(&code.channel_code, words));

@@ -55,6 +55,7 @@ mod pay_page;
 mod peers;
 mod people;
 mod phone_codes;
+mod phone_ends;
 mod plugin_registry;
 mod plugin_tools;
 /// The store's own way to a private PostgreSQL.

@@ -8,7 +8,7 @@ use ring::{
 use saoma_protocol::{
     Amount, Currency, Millis, Sequence,
     api::{OfflineList, PhoneLimits},
-    code::phone::{PhoneCode, PhoneSale, Serial, read_confirmation},
+    code::phone::{GRACE_SECONDS, PhoneCode, PhoneSale, Serial, read_confirmation},
     journal::{Entry, GENESIS, Record},
 };
 use saoma_server::fleet::ca::terminal_of;
@@ -32,14 +32,14 @@ pub fn policy(channel_account: &str, enabled: bool) -> Value {
 }
 
 /// A teahouse whose terminal may show such codes.
-struct Shop {
-    town: Town,
-    tea: Merchant,
-    till: Till,
+pub struct Shop {
+    pub town: Town,
+    pub tea: Merchant,
+    pub till: Till,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::in_town(Town::found().await).await
     }
 
@@ -51,36 +51,41 @@ impl Shop {
         shop
     }
 
-    async fn sets(&self, enabled: bool) {
+    pub async fn sets(&self, enabled: bool) {
         let body = policy(&self.tea.account, enabled);
         let _: Value = self.tea.owner.ask("PUT", POLICY).json(&body).await.json(200);
     }
 
-    async fn list(&self) -> Option<PhoneLimits> {
+    pub async fn shuts_till_out(&self) {
+        let shut = self.tea.owner.post(&format!("/v1/terminals/{}/revoke", self.till.id)).await;
+        assert!(shut.status < 300, "{}", shut.text);
+    }
+
+    pub async fn list(&self) -> Option<PhoneLimits> {
         let list: OfflineList = self.till.door.get("/v1/terminal/offline-list").await.json(200);
         list.phone
     }
 
     /// What the terminal asks for at this moment.
-    fn asks(&self, counter: u64, minor: i64) -> PhoneSale {
+    pub fn asks(&self, counter: u64, minor: i64) -> PhoneSale {
         asked(&self.tea, &self.till, counter, minor)
     }
 
-    fn link(&self, code: &PhoneCode) -> String {
+    pub fn link(&self, code: &PhoneCode) -> String {
         code.link(&self.town.running().app().config().server.public_url)
     }
 
-    async fn payments(&self) -> Vec<Value> {
+    pub async fn payments(&self) -> Vec<Value> {
         let listed: Value = self.tea.owner.get("/v1/payments").await.json(200);
         listed["items"].as_array().unwrap().clone()
     }
 
-    async fn payment(&self, sale: &PhoneSale) -> Value {
+    pub async fn payment(&self, sale: &PhoneSale) -> Value {
         self.tea.owner.get(&format!("/v1/payments/{}", sale.payment())).await.json(200)
     }
 }
 
-fn asked(merchant: &Merchant, till: &Till, counter: u64, minor: i64) -> PhoneSale {
+pub fn asked(merchant: &Merchant, till: &Till, counter: u64, minor: i64) -> PhoneSale {
     PhoneSale {
         tenant: merchant.id.parse().unwrap(),
         terminal: till.id.parse().unwrap(),
@@ -92,39 +97,39 @@ fn asked(merchant: &Merchant, till: &Till, counter: u64, minor: i64) -> PhoneSal
     }
 }
 
-fn serial(identity: &Identity) -> String {
+pub fn serial(identity: &Identity) -> String {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
     let der = CertificateDer::from_pem_slice(identity.chain_pem.as_bytes()).unwrap();
     terminal_of(&der).unwrap().1
 }
 
-fn signed(by: &Identity, sale: PhoneSale) -> PhoneCode {
+pub fn signed(by: &Identity, sale: PhoneSale) -> PhoneCode {
     let random = SystemRandom::new();
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &by.key.serialize_der(), &random).unwrap();
     let value = key.sign(&random, &[b"saoma phone code 1".as_slice(), &sale.bytes()].concat()).unwrap();
     PhoneCode { sale, signature: value.as_ref().try_into().unwrap() }
 }
 
-async fn opens(link: &str) -> Answer {
+pub async fn opens(link: &str) -> Answer {
     Door::at("").get(link).header("accept-language", b"en").await
 }
 
-async fn goes_on(link: &str) -> Answer {
+pub async fn goes_on(link: &str) -> Answer {
     Door::at("").post(link).without_key().header("accept-language", b"en").await
 }
 
-fn letters(page: &Answer) -> &str {
+pub fn letters(page: &Answer) -> &str {
     let told = page.text.split("id=\"letters\"").nth(1).and_then(|rest| rest.split(['>', '<']).nth(1));
     told.unwrap_or_else(|| panic!("no letters in {}", page.text))
 }
 
-fn notice(page: &Answer) -> &str {
+pub fn notice(page: &Answer) -> &str {
     let told = page.text.split("class=\"notice\">").nth(1).and_then(|rest| rest.split("</p>").next());
     told.unwrap_or_else(|| panic!("no notice in {}", page.text))
 }
 
 /// Once the scheme has told core, the page that waits shows it.
-async fn paid(shop: &Shop, sale: &PhoneSale, link: &str) -> Answer {
+pub async fn paid(shop: &Shop, sale: &PhoneSale, link: &str) -> Answer {
     becomes(&shop.tea.owner, &sale.payment().to_string(), "succeeded").await;
     let page = opens(link).await;
     assert_eq!(page.status, 200, "{}", page.text);
@@ -147,8 +152,9 @@ async fn a_customers_phone_carries_a_sale_to_core_and_its_confirmation_back() {
     }
     assert!(shop.payments().await.is_empty());
 
+    // Wherever a proxy has put this page, it leads back to it.
     let on = goes_on(&link).await;
-    assert_eq!((on.status, on.headers["location"].to_str().unwrap()), (303, link.split_at(limits.base_url.len()).1));
+    assert_eq!((on.status, on.headers["location"].to_str().ok()), (303, link.rsplit('/').next()));
     let page = opens(&link).await;
     assert!(page.text.contains("id=\"pay-link\"") && page.headers["refresh"] == "4", "{}", page.text);
     let made = shop.payment(&sale).await;
@@ -159,6 +165,8 @@ async fn a_customers_phone_carries_a_sale_to_core_and_its_confirmation_back() {
         ("counter", json!(7)),
         ("store", json!(shop.tea.store)),
         ("channel_account", json!(shop.tea.account)),
+        // However long anything took.
+        ("expires_at", json!(sale.expires_at().plus(GRACE_SECONDS * 1_000))),
     ] {
         assert_eq!(made[field], value, "{made}");
     }
@@ -225,6 +233,11 @@ async fn what_no_terminal_of_ours_signed_just_now_makes_nothing() {
         ),
         ("over", signed(own, PhoneSale { made_at: later(-301), ..sale }), (410, "This code is no longer good.")),
         (
+            "of a terminal that gives it longer than the merchant",
+            signed(own, PhoneSale { made_at: later(-301), lives_seconds: 900, ..sale }),
+            (410, "This code is no longer good."),
+        ),
+        (
             "of the future",
             signed(own, PhoneSale { made_at: later(60), ..sale }),
             (409, "The clock of the till is wrong."),
@@ -259,35 +272,29 @@ async fn what_no_terminal_of_ours_signed_just_now_makes_nothing() {
     assert!(opens(&first).await.text.contains("id=\"pay-link\""));
     assert_eq!(notice(&goes_on(&second).await), "This cannot be paid here.");
     shop.sets(true).await;
-    // So it is once the terminal is shut out, and then its codes show nothing.
-    let path = format!("/v1/terminals/{}/revoke", shop.till.id);
-    let shut = shop.tea.owner.post(&path).await;
-    assert!(shut.status < 300, "{}", shut.text);
-    for link in [&first, &second] {
-        for page in [opens(link).await, goes_on(link).await] {
-            assert_eq!((page.status, notice(&page)), (404, unknown));
-        }
+    // So it is once the terminal is shut out.
+    shop.shuts_till_out().await;
+    assert!(opens(&first).await.text.contains("id=\"pay-link\""));
+    for page in [opens(&second).await, goes_on(&second).await] {
+        assert_eq!((page.status, notice(&page)), (404, unknown));
     }
     assert_eq!(shop.payments().await.len(), 1);
 }
 
 #[actix_web::test]
-async fn two_phones_open_one_payment_and_too_many_close_it() {
-    let shop = Shop::in_town(Town::found_with(&[("SAOMA_PAYMENTS__SCAN_LIMIT", "4")]).await).await;
+async fn two_phones_open_one_payment_and_nobody_wears_it_out() {
+    let shop = Shop::in_town(Town::found_with(&[("SAOMA_PAYMENTS__SCAN_LIMIT", "2")]).await).await;
     let sale = shop.asks(3, 500);
     let link = shop.link(&signed(&shop.till.identity, sale));
     let both = tokio::join!(goes_on(&link), goes_on(&link));
     assert_eq!((both.0.status, both.1.status), (303, 303));
     assert_eq!(shop.payments().await.len(), 1);
-    // Looking does not count, and of two that come at once the second may have found nothing on show yet.
-    let (mut page, mut openings) = (opens(&link).await, 1);
-    while page.text.contains("id=\"pay-link\"") {
+    // Somebody who has copied the code presses on and on.
+    for _ in 0..5 {
         assert_eq!(goes_on(&link).await.status, 303);
-        (page, openings) = (opens(&link).await, openings + 1);
     }
-    assert!((4..=5).contains(&openings), "{openings}");
-    assert_eq!((page.status, notice(&page)), (410, "This code is no longer good."), "{}", page.text);
-    assert_eq!(shop.payment(&sale).await["state"], "expired");
+    assert!(shop.town.pays("alice", &link).await.status < 300);
+    paid(&shop, &sale, &link).await;
 }
 
 #[actix_web::test]
@@ -304,6 +311,7 @@ async fn a_certificate_of_before_counts_once_a_journal_has_brought_it() {
         tendered_minor: 100,
         goods: Vec::new(),
         cashier: "Li".to_owned(),
+        reference: None,
         split: None,
         quote: None,
     };

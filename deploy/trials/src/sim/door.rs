@@ -180,7 +180,7 @@ async fn sale(hall: &Hall, terminal: TerminalId, call: Call) -> Result<Answer, P
             let stored = app.store().read(move |tx| refunds::of_payment(tx, &scope, payment)).await?;
             json(200, &Page { items: stored.iter().map(refund_view).collect(), next_cursor: None })
         }
-        Call::Cancel { payment, key } => give_up(hall, terminal, payment, &key).await,
+        Call::Cancel { payment, key, .. } => give_up(hall, terminal, payment, &key).await,
         Call::Void { payment, refund } => returned(hall, Some(terminal), payment, refund, RefundKind::Void, None).await,
         Call::Refund { payment, refund, amount } => {
             returned(hall, Some(terminal), payment, refund, RefundKind::Refund, Some(amount)).await

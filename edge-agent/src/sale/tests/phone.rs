@@ -84,9 +84,14 @@ fn it_is_paid_whatever_was_believed_before() {
     let over = event(&waits, answered(Ask::Fetch, Outcome::NotFound)).sale;
     let over = event(&over, answered(Ask::Fetch, Outcome::NotFound)).sale;
     assert_eq!((over.state(), over.is_open()), (Some(PaymentState::Expired), false));
-    for sale in [presenting, cancelling, over] {
+    for (sale, effects) in [
+        (presenting, "print sale"),
+        // Whoever gave it up may have taken cash since.
+        (cancelling, "print sale, alarm paid_after_all"),
+        (over, "print sale, alarm paid_after_all"),
+    ] {
         let paid = event(&sale, Event::Confirmed);
-        assert_eq!((paid.sale.state(), paid.effects.as_slice()), (PAID, &[Effect::Print(Slip::Sale)][..]));
+        assert_eq!((paid.sale.state(), words(&paid.effects).as_str()), (PAID, effects));
     }
     // Of a sale that is none of these the word is nobody's.
     let other = event(&keyed(Tender::Code).sale, Event::Confirmed);
@@ -100,20 +105,125 @@ fn core_tells_itself_once_it_is_there() {
     assert_eq!(presenting.sale.state(), Some(PaymentState::Presenting));
     let paid = says(&presenting.sale, 2, PaymentState::Succeeded);
     assert_eq!(paid.effects, [Effect::Print(Slip::Sale)]);
-    // A cashier who gave up is told that it is paid all the same.
-    let cancelling = event(&waits, Event::CancelPressed);
-    assert_eq!(cancelling.effects, [Effect::Ask(Ask::Cancel)]);
-    let too_late = event(&cancelling.sale, answered(Ask::Cancel, refused("payment_not_cancellable")));
-    assert_eq!(too_late.effects, [Effect::Ask(Ask::Fetch)]);
-    let paid =
-        event(&too_late.sale, answered(Ask::Fetch, Outcome::View(Box::new(of_code(2, PaymentState::Succeeded)))));
-    assert_eq!((paid.sale.state(), paid.effects.as_slice()), (PAID, &[Effect::Print(Slip::Sale)][..]));
-    // Nobody opened it, and it was given up.
-    let none = answered(Ask::Cancel, Outcome::NotFound);
-    let given_up = event(&event(&cancelling.sale, none.clone()).sale, none);
-    assert_eq!(given_up.sale.state(), Some(PaymentState::Cancelled));
-    // Under its number core has a sale from before this disk was set back.
-    let older = event(&waits, Event::Pushed { view: Box::new(view(9, PaymentState::Succeeded)), refund: None });
-    assert!(matches!(older.effects.as_slice(), [Effect::Alarm { code: "core_answered_oddly", .. }]));
-    assert_eq!(older.sale.state(), None);
+}
+
+fn core_has(version: u64, state: PaymentState) -> Event {
+    answered(Ask::Fetch, Outcome::View(Box::new(of_code(version, state))))
+}
+
+#[test]
+fn what_is_given_up_is_looked_for_at_core_first_and_let_in_no_more() {
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    let waits = carried().sale;
+    let called_off = plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, none(), "cancel"),
+            (22, answered(Ask::Cancel, refused("sale_called_off")), ""),
+        ],
+        "cancelled",
+    );
+    let why = called_off.failure().map(|failure| failure.code.as_str());
+    assert_eq!((why, called_off.left_to_do()), (Some("phone_called_off"), LeftToDo::Nothing));
+    // A core of before lets a code begin it as long as that is good: whoever tells that it has none has looked at the clock.
+    plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, none(), "cancel"),
+            (22, answered(Ask::Cancel, Outcome::NotFound), ""),
+            (28, TICK, "fetch"),
+            (29, none(), "cancel"),
+            (30, answered(Ask::Cancel, Outcome::NotFound), ""),
+        ],
+        "cancelled",
+    );
+    // The customer was faster: what core has is cancelled there, or is paid, and a person hears of that.
+    let cancelled = Outcome::View(Box::new(of_code(2, PaymentState::Cancelled)));
+    plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, core_has(1, PaymentState::Presenting), "cancel"),
+            (22, answered(Ask::Cancel, cancelled), ""),
+        ],
+        "cancelled",
+    );
+    plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, core_has(2, PaymentState::Succeeded), "print sale, alarm paid_after_all"),
+        ],
+        "succeeded",
+    );
+    // Silence decides nothing, and after a restart it goes on where it was.
+    let cancelling = event(&waits, Event::CancelPressed).sale;
+    plays(
+        Sale::reopened(cancelling.kept),
+        &[
+            (20, TICK, "fetch"),
+            (21, answered(Ask::Fetch, Outcome::Silent), ""),
+            (40, TICK, "fetch"),
+            (41, none(), "cancel"),
+        ],
+        "sending",
+    );
+    // What was called off here, and is paid at core all the same, is told to a person as well.
+    let late = says(&called_off, 3, PaymentState::Succeeded);
+    assert_eq!(words(&late.effects), "print sale, alarm paid_after_all");
+}
+
+#[test]
+fn what_core_has_sold_before_under_the_number_ends_it_and_is_never_cancelled() {
+    let waits = carried().sale;
+    let older = Outcome::View(Box::new(view(9, PaymentState::Presenting)));
+    let larger = PaymentView { amount: amount(1001), ..of_code(9, PaymentState::Presenting) };
+    for other in [older, Outcome::View(Box::new(larger))] {
+        let sale = plays(
+            waits.clone(),
+            &[
+                (20, Event::CancelPressed, "fetch"),
+                (21, answered(Ask::Fetch, other.clone()), "alarm core_answered_oddly"),
+            ],
+            "cancelled",
+        );
+        assert_eq!(sale.failure().map(|failure| failure.code.as_str()), Some("phone_number_taken"));
+        let sale = plays(
+            waits.clone(),
+            &[(20, Event::QueryPressed, "fetch"), (21, answered(Ask::Fetch, other), "alarm core_answered_oddly")],
+            "expired",
+        );
+        assert_eq!((sale.left_to_do(), actions(&sale)), (LeftToDo::Nothing, Vec::new()));
+    }
+    let pushed = event(&waits, Event::Pushed { view: Box::new(view(9, PaymentState::Succeeded)), refund: None });
+    assert_eq!((words(&pushed.effects).as_str(), pushed.sale.was_captured()), ("alarm core_answered_oddly", false));
+}
+
+#[test]
+fn letters_pay_it_and_core_is_asked_until_it_says_the_same() {
+    let paid = event(&carried().sale, Event::Confirmed).sale;
+    let printed = event(&paid, Event::Printed { done: true }).sale;
+    assert_eq!((printed.is_open(), printed.left_to_do()), (false, LeftToDo::Elsewhere));
+    let known = plays(
+        Sale::reopened(printed.kept.clone()),
+        &[(20, TICK, "fetch"), (21, core_has(1, PaymentState::Presenting), ""), (22, TICK, ""), (25, TICK, "fetch")],
+        "succeeded",
+    );
+    let known = plays(known, &[(26, core_has(2, PaymentState::Succeeded), "")], "succeeded");
+    assert_eq!(known.left_to_do(), LeftToDo::Nothing);
+    // Core has none of it. What is said once may have been said before it came there.
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    plays(
+        Sale::reopened(printed.kept.clone()),
+        &[(20, TICK, "fetch"), (21, none(), ""), (27, TICK, "fetch"), (28, none(), "alarm core_forgot_sale")],
+        "succeeded",
+    );
+    // Or it ended unpaid there.
+    let step = (21, core_has(2, PaymentState::Expired), "alarm core_answered_oddly");
+    let unpaid = plays(Sale::reopened(printed.kept), &[(20, TICK, "fetch"), step], "succeeded");
+    assert_eq!(unpaid.left_to_do(), LeftToDo::Elsewhere, "a person sees to it");
+    let told = event(&unpaid, core_has(2, PaymentState::Expired)).effects;
+    assert!(matches!(told.as_slice(), [Effect::Alarm { message, .. }] if message.contains("sale 1 ")), "{told:?}");
 }

@@ -53,7 +53,9 @@ pub struct PhoneRules {
 pub struct SetPhonePolicy {
     /// Whether terminals show such codes, and core begins payments by them. What was begun before goes on.
     enabled: bool,
-    /// By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`).
+    /// By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`), and these are web links, as Alipay's and
+    /// UnionPay's are. By any other (WeChat Pay, Pix, Lightning) a phone cannot pay what it shows itself: such a payment is ended as soon as
+    /// its code is known, and the customer is told to pay in another way.
     channel_account: ChannelAccountId,
     rules: PhoneRules,
 }
