@@ -63,13 +63,13 @@ pub enum PhoneRefusal {
     Split,
     #[error(transparent)]
     Untimely(#[from] Untimely),
-    #[error("this till's certificate is over before a code would be: connect it, it is renewed then")]
-    Certificate,
     #[error("without a network codes are shown in {0} alone: take another way to pay")]
     Currency(Currency),
     #[error("without a network this till shows codes of {} at most: take another way to pay", .max.decimal())]
     SaleCap { max: Money },
-    #[error("the customer may still pay by this code: wait, or take the confirmation from their phone")]
+    #[error("this till's certificate is over before the code would be: connect it, and it is renewed")]
+    Certificate,
+    #[error("without a network it cannot be cancelled while the customer may still pay by this code: wait, or take the confirmation from their phone")]
     NotOver,
     #[error("this was not read whole: scan the confirmation on the customer's phone again, or type its letters")]
     Unread,
@@ -89,9 +89,9 @@ impl PhoneRefusal {
             Self::Untimely(Untimely::ClockUnheard) => "phone_clock_unheard",
             Self::Untimely(Untimely::ClockApart { .. }) => "phone_clock_wrong",
             Self::Untimely(Untimely::ListOld) => "phone_list_old",
-            Self::Certificate => "phone_certificate_over",
             Self::Currency(_) => "phone_currency_other",
             Self::SaleCap { .. } => "phone_sale_cap",
+            Self::Certificate => "phone_certificate_over",
             Self::NotOver => "phone_not_over",
             Self::Unread => "phone_confirmation_unread",
             Self::Elsewhere => "phone_confirmation_elsewhere",

@@ -290,8 +290,11 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
         Ok((sale, _)) => sale,
         Err(PaymentError::ExistsDifferently(_)) => return Err(PhoneError::NumberTaken),
         Err(PaymentError::CodeOver) => return Err(PhoneError::Time(PhoneCodeError::Over)),
-        // Called off since it was looked up.
-        Err(PaymentError::Store(StoreError::Conflict { .. })) => return Err(PhoneError::CalledOff),
+        // Called off since it was looked up, or something else is odd.
+        Err(PaymentError::Store(conflict @ StoreError::Conflict { .. })) => {
+            shown(app, found).await?;
+            return Err(conflict.into());
+        }
         Err(error) => return Err(error.into()),
     };
     if leads_on(&sale) {

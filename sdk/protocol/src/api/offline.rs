@@ -1,4 +1,4 @@
-//! What a terminal must know to take offline codes, and cards without a network.
+//! What a terminal must know to take offline codes and cards without a network, and to show codes there that the customer's phone carries.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{CardDigits, PhoneLimits};
 use crate::{ChannelAccountId, Currency, Millis, code::offline::Issuer};
 
 /// `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
-/// older than `limits.list_hours_max`.
+/// older than `limits.list_hours_max`, no card and shows no code once it is older than `cards` or `phone` say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfflineList {

@@ -27,7 +27,8 @@ pub const CODE_LEN: usize = SALE_LEN + 64;
 pub const LIVES_SECONDS_MAX: u16 = 900;
 /// How far the clock of core and the time that the terminal took for it may be apart, in seconds.
 pub const SKEW_SECONDS: i64 = 30;
-/// From its end on core begins no payment by a code; what it began before has so many seconds more, by any clock.
+/// From its end on core begins no payment by a code; what it began before ends so many seconds later by core's clock, whenever it began. What the
+/// scheme confirms later than that is late truth, as of any code.
 pub const GRACE_SECONDS: i64 = 60;
 /// The path of the page behind core's address.
 pub const PATH: &str = "/m/";
