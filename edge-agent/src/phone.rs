@@ -69,7 +69,11 @@ pub enum PhoneRefusal {
     SaleCap { max: Money },
     #[error("this till's certificate is over before the code would be: connect it, and it is renewed")]
     Certificate,
-    #[error("without a network it cannot be cancelled while the customer may still pay by this code: wait, or take the confirmation from their phone")]
+    #[error("core has not said yet how it confirms what is signed by this till's new certificate: connect it")]
+    Renewed,
+    #[error(
+        "without a network it cannot be cancelled while the customer may still pay by this code: wait, or take the confirmation from their phone"
+    )]
     NotOver,
     #[error("this was not read whole: scan the confirmation on the customer's phone again, or type its letters")]
     Unread,
@@ -92,6 +96,7 @@ impl PhoneRefusal {
             Self::Currency(_) => "phone_currency_other",
             Self::SaleCap { .. } => "phone_sale_cap",
             Self::Certificate => "phone_certificate_over",
+            Self::Renewed => "phone_certificate_new",
             Self::NotOver => "phone_not_over",
             Self::Unread => "phone_confirmation_unread",
             Self::Elsewhere => "phone_confirmation_elsewhere",
@@ -140,6 +145,7 @@ mod tests {
             code_seconds: 300,
             list_hours_max: 24,
             base_url: "https://pay.example".to_owned(),
+            certificate: "1f".to_owned(),
             confirm_key: ConfirmKey::new([7; 32]),
         }
     }

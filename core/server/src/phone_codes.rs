@@ -117,6 +117,7 @@ pub fn limits(
         code_seconds: policy.code_seconds,
         list_hours_max: policy.list_hours_max,
         base_url: app.config().server.public_url.clone(),
+        certificate: serial.to_owned(),
         confirm_key: confirm_key(app, (scope.tenant(), terminal), serial),
     }))
 }

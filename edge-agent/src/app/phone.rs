@@ -57,6 +57,10 @@ impl Owner {
         let (limits, at) = checked.inspect_err(|refused| tracing::info!(code = refused.code(), "no code is shown"))?;
         let (counter, seconds) = (self.counted.next(), limits.code_seconds);
         let code = self.journal.run(move |store| store.sign_phone(counter, amount, at, seconds)).await?;
+        // What core would show the customer then, this till would not know again.
+        if code.sale.certificate.hex() != limits.certificate {
+            return Err(PhoneRefusal::Renewed.into());
+        }
         Ok(Tender::Phone(Box::new(PhoneShown::of(&code, &limits))))
     }
 

@@ -1,5 +1,7 @@
 //! A till with no network shows a code, and the customer's phone carries it to core.
 
+use std::sync::atomic::Ordering;
+
 use saoma_edge::{
     journal::{Settings, look},
     signer::public_key,
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     hand::signer,
+    secured::{Authority, Life},
     shop::{Reply, Shop, Till, fresh_key, nothing, number, until},
 };
 
@@ -30,6 +33,7 @@ fn list(code_seconds: u16) -> OfflineList {
         code_seconds,
         list_hours_max: 24,
         base_url: BASE.to_owned(),
+        certificate: signer().serial().to_owned(),
         confirm_key: key(),
     };
     let (issuers, denied) = (Vec::new(), Vec::new());
@@ -56,6 +60,14 @@ impl Shop {
         shop.core.switch_off().await;
         shop.online(false).await;
         shop
+    }
+
+    /// Core says something else, and the till goes by it: it has asked once more since.
+    async fn core_has_said(&self, change: impl FnOnce(&mut Option<OfflineList>)) {
+        self.core_says(change).await;
+        let asked = self.core.look(|known| known.offline_asked);
+        until("the till to ask again", async || self.core.look(|known| (known.offline_asked > asked).then_some(())))
+            .await;
     }
 
     async fn alarms(&self, code: &str) -> Vec<String> {
@@ -326,6 +338,16 @@ async fn what_is_not_within_cores_terms_says_what_to_do() {
     let part = json!({"amount_minor": 500, "method": "code", "split": {"begin": {"total_minor": 1_000}}});
     let refused = shop.till.post("/api/sales", &part, &fresh_key()).await;
     assert_eq!(refusal(&refused), (409, "phone_split"), "{}", refused.body);
+    // Its certificate was renewed, and core has told its key for the old one alone.
+    shop.core.switch_on();
+    shop.online(true).await;
+    let renewed = |list: &mut Option<OfflineList>, serial: &str| {
+        serial.clone_into(&mut list.as_mut().and_then(|list| list.phone.as_mut()).unwrap().certificate);
+    };
+    shop.core_has_said(|list| renewed(list, "1f")).await;
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    assert_eq!(refusal(&shop.shows(100).await), (409, "phone_certificate_new"));
     // With a network it is core's own code, as ever; and without core's leave there is none.
     shop.core.switch_on();
     shop.online(true).await;
@@ -338,4 +360,21 @@ async fn what_is_not_within_cores_terms_says_what_to_do() {
     shop.online(false).await;
     let reply = shop.shows(100).await;
     assert!(reply.body["phone"].is_null() && reply.body["code_url"].is_null(), "{}", reply.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_outlives_the_certificate_that_signs_it() {
+    // Core makes the next certificate, and its answers are lost.
+    let never_told = |authority: &Authority| authority.lost.store(usize::MAX, Ordering::SeqCst);
+    let (shop, _broker) = Shop::open_secured_by(Life { past: 86_400, left: 240 }, never_told).await;
+    for (seconds, why) in [(300, json!("phone_certificate_over")), (30, json!(null))] {
+        shop.core.look(|known| known.offline = Some(list(seconds)));
+        let asked = shop.till.post("/api/sync-now", &nothing(), &fresh_key()).await;
+        assert!(asked.status.is_success(), "{}", asked.body);
+        until("the list", async || {
+            let state = shop.till.get("/api/state").await;
+            (state["phone"].is_object() && state["phone"]["why"] == why).then_some(())
+        })
+        .await;
+    }
 }

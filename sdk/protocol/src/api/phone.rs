@@ -18,6 +18,8 @@ pub struct PhoneLimits {
     pub list_hours_max: u32,
     /// Core's address for customers, with no slash at its end.
     pub base_url: String,
+    /// The serial number of the certificate that was shown, in lower-case hex: the key below is for what is signed by that one's key.
+    pub certificate: String,
     /// By which core confirms what was paid to this terminal alone: 64 lower-case hex digits. A secret.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub confirm_key: ConfirmKey,
