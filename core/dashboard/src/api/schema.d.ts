@@ -1042,6 +1042,7 @@ export interface paths {
         /**
          * Gives up a payment that is not paid. Once the channel has it only the channel can undo it: the answer may still be
          *     `pending` or `unknown`, and core goes on until the channel confirms.
+         * @description If a terminal names its counter and there is no such payment, there will be none from then on: `sale_called_off`.
          */
         post: operations["payments_cancel"];
         delete?: never;
@@ -4233,7 +4234,7 @@ export interface components {
         };
         /**
          * @description `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
-         *     older than `limits.list_hours_max`.
+         *     older than `limits.list_hours_max`, no card and shows no code once it is older than `cards` or `phone` say.
          */
         OfflineList: {
             cards?: components["schemas"]["CardLimits"] | null;
@@ -5266,6 +5267,8 @@ export interface components {
         PhoneLimits: {
             /** @description Core's address for customers, with no slash at its end. */
             base_url: string;
+            /** @description The serial number of the certificate that was shown, in lower-case hex: the key below is for what is signed by that one's key. */
+            certificate: string;
             /**
              * Format: int32
              * @description How long a code is good, in seconds; 1 to [`crate::code::phone::LIVES_SECONDS_MAX`].
@@ -5804,7 +5807,11 @@ export interface components {
             limits?: components["schemas"]["OfflineLimits"] | null;
         };
         SetPhonePolicy: {
-            /** @description By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`). */
+            /**
+             * @description By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`), and these are web links, as Alipay's and
+             *     UnionPay's are. By any other (WeChat Pay, Pix, Lightning) a phone cannot pay what it shows itself: such a payment is ended as soon as
+             *     its code is known, and the customer is told to pay in another way.
+             */
             channel_account: components["schemas"]["ChannelAccountId"];
             /** @description Whether terminals show such codes, and core begins payments by them. What was begun before goes on. */
             enabled: boolean;
@@ -8965,7 +8972,10 @@ export interface operations {
     };
     payments_cancel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The terminal's own number of the sale, of which core may have no payment yet: a customer's phone may be on the way with its code. */
+                counter?: number;
+            };
             header: {
                 "Idempotency-Key": string;
             };
