@@ -77,7 +77,7 @@ impl Shop {
     }
 
     /// Waits until it rings; what it says.
-    async fn rings(&self, code: &str) -> String {
+    async fn alarm_of(&self, code: &str) -> String {
         until(code, async || self.alarms(code).await.pop()).await
     }
 
@@ -249,7 +249,7 @@ async fn what_core_sold_before_under_the_number_ends_it_and_stays_as_it_was() {
         assert_eq!((&over["failure"]["code"], &over["actions"]), (&json!("phone_number_taken"), &json!([])), "{over}");
         assert_eq!(shop.till.press(payment, "cancel", nothing()).await.status, 409);
     }
-    shop.rings("core_answered_oddly").await;
+    shop.alarm_of("core_answered_oddly").await;
     assert_eq!(shop.core.look(|known| known.payments[&presenting].state), PaymentState::Presenting);
 }
 
@@ -304,11 +304,11 @@ async fn what_letters_paid_and_core_does_not_know_rings_also_after_a_restart() {
     assert_eq!(confirmed.body["state"], "succeeded", "{}", confirmed.body);
     shop.till.sees(number(&sale), "receipt", "printed").await;
     shop.core.switch_on();
-    let alarm = shop.rings("core_forgot_sale").await;
+    let alarm = shop.alarm_of("core_forgot_sale").await;
     assert!(alarm.contains("sale 1,"), "{alarm}");
     shop.kill_till();
     shop.start_till().await;
-    shop.rings("core_forgot_sale").await;
+    shop.alarm_of("core_forgot_sale").await;
     assert_eq!(shop.till.sale(number(&sale)).await["state"], "succeeded");
 }
 
@@ -323,7 +323,7 @@ async fn what_was_given_up_and_paid_all_the_same_rings() {
     shop.till.sees(number(&other), "state", "expired").await;
     // One customer has core's word, of the other core tells itself.
     assert_eq!(shop.confirms(number(&sale), &letters(&sale)).await.body["state"], "succeeded");
-    let told = shop.rings("paid_after_all").await;
+    let told = shop.alarm_of("paid_after_all").await;
     assert!(told.contains("sale 1 of 9.00 CNY"), "{told}");
     let payment = shop.core.phone_opens(&code(&other));
     shop.core.customer_pays(payment);
