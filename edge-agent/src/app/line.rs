@@ -262,6 +262,8 @@ impl Owner {
             return;
         }
         self.line.https_up = true;
+        // Whatever was asked in vain before: one more silence is none yet.
+        self.line.probe_failures = 0;
         self.line.poll_at = Instant::now();
         self.fetch.wanted(false);
         self.catalogue.connected();
