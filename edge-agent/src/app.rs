@@ -21,6 +21,7 @@ mod line;
 mod offline;
 mod owner;
 mod paper;
+mod phone;
 mod press;
 mod quotes;
 mod received;

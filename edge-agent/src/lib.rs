@@ -18,6 +18,7 @@ pub mod link;
 pub mod offline;
 pub mod paired;
 pub mod peripherals;
+pub mod phone;
 pub mod private_file;
 pub mod receipt;
 pub mod received;

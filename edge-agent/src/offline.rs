@@ -221,7 +221,7 @@ impl OfflineCodes {
     pub fn without_list(&self) -> Option<Known> {
         let Known { list: OfflineList { issued_at, .. }, clock, stopped } = self.known.as_ref().filter(may_any)?;
         let (issuers, denied) = (Vec::new(), Vec::new());
-        let list = OfflineList { issued_at: *issued_at, limits: None, issuers, denied, cards: None };
+        let list = OfflineList { issued_at: *issued_at, limits: None, issuers, denied, cards: None, phone: None };
         Some(Known { list, clock: clock.clone(), stopped: *stopped })
     }
 
@@ -339,7 +339,7 @@ pub fn is_over(spent: &Spent, entry: Sequence, at: Millis, through: Sequence) ->
 
 /// Whether anything may be sold by what core said.
 fn may_any(known: &&Known) -> bool {
-    known.list.limits.is_some() || known.list.cards.is_some()
+    known.list.limits.is_some() || known.list.cards.is_some() || known.list.phone.is_some()
 }
 
 fn is_denied(list: &OfflineList, token: Token) -> bool {

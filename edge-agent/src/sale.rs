@@ -12,6 +12,7 @@ mod elsewhere;
 mod key;
 mod left;
 mod reference;
+mod refusal;
 mod show;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,13 +28,14 @@ use saoma_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{offline::Spent, stored::SoldCard};
+use crate::{offline::Spent, phone::PhoneShown, stored::SoldCard};
 pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide};
 pub use elsewhere::NotGivenBackHere;
 pub use key::key;
 pub use left::LeftToDo;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
+pub use refusal::Refusal;
 pub use show::{ANNOUNCED_MS_MAX, Action, actions, display, state_text, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
@@ -64,6 +66,9 @@ pub struct Kept {
     /// Of a sale by card, what is shown of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardShown>,
+    /// The code that the customer's phone carries to core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneShown>,
     /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
     /// What time it was at core then.
@@ -103,6 +108,8 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left: bool,
     },
+    /// The customer has shown core's word that it is paid; core has said nothing of it to this till itself.
+    Confirmed,
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -202,6 +209,8 @@ pub enum Tender {
     Cash { tendered_minor: i64 },
     /// A code on the customer display.
     Code,
+    /// A code that the customer's phone carries to core.
+    Phone(Box<PhoneShown>),
     /// The customer's code.
     Scan { code: ScannedCode },
     /// A card that was read.
@@ -245,6 +254,8 @@ pub enum Event {
     ReprintPressed,
     /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it.
     AcknowledgePressed,
+    /// Core's word that it is paid was shown by the customer, and checked.
+    Confirmed,
     /// A slip that found no paper is printed now.
     PaperIsBack {
         slip: Slip,
@@ -385,28 +396,6 @@ impl Decision {
     }
 }
 
-/// Why a key press does nothing. `code` is of the till's API.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("this sale is {state}: it cannot be {what} now")]
-    NotNow { state: &'static str, what: &'static str },
-    #[error("cash can be voided on the day of the sale only: refund it instead")]
-    VoidTooLate,
-    #[error("at most {left} {currency} of this sale can still be given back")]
-    RefundExceeds { left: String, currency: saoma_protocol::Currency },
-}
-
-impl Refusal {
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotNow { .. } => "not_now",
-            Self::VoidTooLate => "void_too_late",
-            Self::RefundExceeds { .. } => "refund_exceeds",
-        }
-    }
-}
-
 impl Sale {
     /// A sale as the disk has it, after a start.
     #[must_use]
@@ -425,7 +414,7 @@ impl Sale {
                 _ => PaymentState::Refunded,
             }),
             // What goes back on it core says first, and with it how it stands.
-            Stage::Offline => Some(PaymentState::Succeeded),
+            Stage::Offline | Stage::Confirmed => Some(PaymentState::Succeeded),
             // The goods are gone, and the money is the acquirer's to give.
             Stage::Stored { .. } => Some(PaymentState::Pending),
             Stage::Sending { .. } => None,
@@ -446,7 +435,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
             Stage::Cash { .. } => self.refunds_minor(),
-            Stage::Offline => {
+            Stage::Offline | Stage::Confirmed => {
                 let given = self.kept.refunds.iter().filter(|held| held.answered && held.state != RefundState::Failed);
                 given.map(|held| held.amount.minor()).sum()
             }
@@ -501,6 +490,7 @@ impl Sale {
             Stage::Cash { .. } => None,
             Stage::Offline => Some(Method::CustomerPresented),
             Stage::Stored { .. } => Some(Method::Card),
+            Stage::Confirmed => Some(Method::MerchantPresented),
             Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
                 Some(*method)
             }
@@ -520,13 +510,33 @@ impl Sale {
         }
     }
 
+    /// Whether the customer is to carry it to core, as far as is known here.
+    #[must_use]
+    pub const fn awaits_phone(&self) -> bool {
+        self.kept.phone.is_some() && matches!(self.kept.stage, Stage::Sending { .. })
+    }
+
+    /// Whether whoever stood here believes, or wishes, that what the customer's phone carried is not sold.
+    #[must_use]
+    pub const fn is_given_up(&self) -> bool {
+        self.kept.phone.is_some() && (self.is_cancelling() || matches!(self.kept.stage, Stage::NotSent { .. }))
+    }
+
+    /// Whether it is paid by what the customer showed, and core has not said so itself.
+    #[must_use]
+    pub const fn awaits_cores_word(&self) -> bool {
+        matches!(self.kept.stage, Stage::Confirmed)
+    }
+
     /// Why it failed, if it did.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.failure.as_ref(),
             Stage::NotSent { failure, .. } => Some(failure),
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Sending { .. } => None,
+            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::Sending { .. } => {
+                None
+            }
         }
     }
 

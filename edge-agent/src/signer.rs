@@ -12,7 +12,8 @@ use ring::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use saoma_protocol::{
-    Sequence, TenantId, TerminalId,
+    Amount, Millis, Sequence, TenantId, TerminalId,
+    code::phone::{PhoneCode, PhoneSale, Serial},
     journal::{EntrySignature, signed_bytes},
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -89,6 +90,26 @@ impl Signer {
         let signed = signed_bytes(self.tenant, self.terminal, sequence, hash);
         let value = self.key.sign(&self.random, &signed).map_err(|_| SignerError::Chance)?;
         Ok(EntrySignature::new(self.serial.clone(), value.as_ref()))
+    }
+
+    /// The code by which the customer's phone carries a sale to core. `at`: core's clock; what is less than a second is left out.
+    ///
+    /// # Errors
+    /// `Certificate` if its serial number is longer than there are, or the moment is none of this century's; `Chance`.
+    pub fn phone_code(
+        &self,
+        counter: Sequence,
+        amount: Amount,
+        at: Millis,
+        lives_seconds: u16,
+    ) -> Result<PhoneCode, SignerError> {
+        let certificate = Serial::of_hex(&self.serial).ok_or(SignerError::Certificate)?;
+        let made_at = u32::try_from(at.0.div_euclid(1_000)).map_err(|_| SignerError::Certificate)?;
+        let (tenant, terminal) = (self.tenant, self.terminal);
+        let sale = PhoneSale { tenant, terminal, counter, amount, made_at, lives_seconds, certificate };
+        let value = self.key.sign(&self.random, &sale.signed_bytes()).map_err(|_| SignerError::Chance)?;
+        let signature = value.as_ref().try_into().map_err(|_| SignerError::Key)?;
+        Ok(PhoneCode { sale, signature })
     }
 }
 

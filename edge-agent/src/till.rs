@@ -175,6 +175,7 @@ fn cashiers(scope: Scope) -> Scope {
         .service(only("/sales/{payment}/refund").route(web::post().to(sales::refund)))
         .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
         .service(only("/sales/{payment}/acknowledge").route(web::post().to(sales::acknowledge)))
+        .service(only("/sales/{payment}/confirm").route(web::post().to(sales::confirm)))
         .service(only("/held").route(web::get().to(held::list)).route(web::post().to(held::hold)))
         .service(only("/basket").route(web::get().to(basket::show)).route(web::post().to(basket::press)))
         .service(only("/held/{number}/drop").route(web::post().to(held::drop)))

@@ -12,6 +12,7 @@ mod origin;
 pub mod pages;
 mod paging;
 pub mod pay_page;
+pub mod phone_page;
 mod picture;
 pub mod problem;
 pub mod request_span;

@@ -22,6 +22,7 @@ pub mod packages;
 pub mod payments;
 pub mod peers;
 pub mod period;
+pub mod phone_codes;
 mod plugin_values;
 mod private_file;
 pub mod reconcile;

@@ -49,6 +49,8 @@ const STATIC_CODE_PAY: Limit = Limit { name: "static_code_pay", max: 60, window_
 const STATIC_CODE_PAY_UNKNOWN: Limit = Limit { name: "static_code_pay_unknown", max: 20, window_ms: 60_000 };
 /// Of one payer, in as long as a payment of theirs can be open: no more of them are open at once.
 const STATIC_CODE_PAYER: Limit = Limit { name: "static_code_payer", max: 6, window_ms: 300_000 };
+/// Requests to pages of codes that phones carried here, from one address: those that wait load themselves every four seconds.
+const PHONE_CODE: Limit = Limit { name: "phone_code", max: 3_000, window_ms: 60_000 };
 const REQUESTS_WINDOW_MS: i64 = 60_000;
 
 /// One more of something, by somebody.
@@ -112,6 +114,12 @@ pub fn static_code_paid(address: IpAddr, code: StaticCodeId, payer: Option<Strin
     let mut counts = vec![count(STATIC_CODE_PAY_ADDRESS, site(address)), count(limit, here)];
     counts.extend(payer.map(|payer| count(STATIC_CODE_PAYER, payer)));
     counts
+}
+
+/// A request to the page of a code that a phone carried here.
+#[must_use]
+pub fn phone_code(address: IpAddr) -> [Count; 1] {
+    [Count { limit: PHONE_CODE, who: site(address) }]
 }
 
 /// A request of somebody who was let in: theirs, and their tenant's.

@@ -111,6 +111,9 @@ pub enum PaymentError {
     /// The package that began the payment cannot be loaded on this node now. Nothing was changed.
     #[error("the payment's package cannot be loaded here: {0}")]
     PackageNotHere(String),
+    /// The code that a terminal showed may begin no payment any more. Nothing was changed.
+    #[error("the time of the terminal's code is over")]
+    CodeOver,
     #[error("no channel claims this code")]
     CodeNotRecognised,
     #[error(transparent)]

@@ -20,7 +20,7 @@ use crate::{
     sessions::{self, NewSession},
     static_codes::{self, StaticCode},
     tenants,
-    terminals::{self, Terminal},
+    terminals::{self, Certificate, Terminal},
     users::{self, Role, User},
 };
 
@@ -218,15 +218,68 @@ pub fn by_terminal(
     certificate_serial: &str,
     now: Millis,
 ) -> Result<Principal, StoreError> {
+    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial)?;
+    in_force(stored.revoked_at, None, now, "the terminal")?;
+    in_force(certificate.revoked_at, Some(certificate.not_after), now, "the certificate")?;
+    Ok(Principal::Terminal { scope, terminal, store: stored.store })
+}
+
+/// A terminal as the key of one of its certificates stands for it.
+pub struct KeyHolder {
+    pub scope: TenantScope,
+    pub store: StoreId,
+    /// `None`: core does not have it yet.
+    pub key: Option<Vec<u8>>,
+    pub standing: KeyStanding,
+}
+
+/// Whether what is signed by a certificate's key still counts. What it has begun before stays begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStanding {
+    InForce,
+    /// The certificate's time is over.
+    Over,
+    /// Terminal or certificate were withdrawn: somebody else may have the key.
+    ShutOut,
+}
+
+/// The terminal of `tenant` that signed something by the key of its certificate (its serial in lower-case hex), wherever that came from and
+/// whenever it was. Whether the signature fits is the caller's to check, with the key.
+///
+/// # Errors
+/// `NotFound` for a terminal that is none of `tenant`'s, or a serial that is not its own.
+pub fn by_terminals_key(
+    tx: &mut Tx<'_>,
+    (tenant, terminal): (TenantId, TerminalId),
+    certificate_serial: &str,
+    now: Millis,
+) -> Result<KeyHolder, StoreError> {
+    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial)?;
+    if scope.tenant() != tenant {
+        return Err(NO_TERMINAL);
+    }
+    let key = terminals::public_key(tx, &scope, terminal, certificate_serial)?;
+    let standing = match () {
+        () if stored.revoked_at.is_some() || certificate.revoked_at.is_some() => KeyStanding::ShutOut,
+        () if now >= certificate.not_after => KeyStanding::Over,
+        () => KeyStanding::InForce,
+    };
+    Ok(KeyHolder { scope, store: stored.store, key, standing })
+}
+
+/// A terminal with the certificate of that serial, however both stand.
+fn certified(
+    tx: &mut Tx<'_>,
+    terminal: TerminalId,
+    certificate_serial: &str,
+) -> Result<(Terminal, TenantScope, Certificate), StoreError> {
     let (tenant, stored) = terminals::by_id(tx, terminal)?.ok_or(NO_TERMINAL)?;
     let scope = active(tx, tenant)?.ok_or(NO_TERMINAL)?;
     let certificate = terminals::certificates(tx, &scope, terminal)?
         .into_iter()
         .find(|certificate| certificate.serial == certificate_serial)
         .ok_or(NO_TERMINAL)?;
-    in_force(stored.revoked_at, None, now, "the terminal")?;
-    in_force(certificate.revoked_at, Some(certificate.not_after), now, "the certificate")?;
-    Ok(Principal::Terminal { scope, terminal, store: stored.store })
+    Ok((stored, scope, certificate))
 }
 
 /// The same caller as things stand now, for a connection that stays open after its credential was checked.

@@ -20,7 +20,7 @@ pub type Fingerprint = [u8; 32];
 /// What a request does that a key names: its keys are apart from those of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The key is the payment's id.
+    /// The key is the payment's id. A number that its terminal called off has one as well, and no payment.
     Payment,
     /// The key is the refund's id, of voids too.
     Refund,

@@ -42,6 +42,7 @@ pub mod payment_figures;
 mod payment_row;
 pub mod payments;
 pub mod payouts;
+pub mod phone_policies;
 pub mod plugin_kv;
 mod plugin_owner;
 pub mod plugin_packages;

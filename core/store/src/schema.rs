@@ -3,6 +3,7 @@
 mod cashier;
 mod dispute;
 mod package;
+mod phone;
 mod reconciliation;
 mod settlement;
 mod static_code;
@@ -10,6 +11,7 @@ mod static_code;
 pub use cashier::*;
 pub use dispute::*;
 pub use package::*;
+pub use phone::*;
 pub use reconciliation::*;
 pub use settlement::*;
 pub use static_code::*;
@@ -74,6 +76,7 @@ diesel::table! {
         issued_at -> BigInt,
         not_after -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        public_key -> Nullable<Binary>,
     }
 }
 

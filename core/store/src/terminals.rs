@@ -245,6 +245,66 @@ pub fn revoke_certificate(
     found(n, "the certificate")
 }
 
+/// Writes down the key of a certificate: an uncompressed point of P-256. The first one stays.
+///
+/// # Errors
+/// None of its own.
+pub fn keep_public_key(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    serial: &str,
+    key: &[u8],
+) -> Result<(), StoreError> {
+    let without = terminal_certificates::table
+        .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+        .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+        .filter(terminal_certificates::serial.eq(serial))
+        .filter(terminal_certificates::public_key.is_null());
+    tx.run(scope, |conn| diesel::update(without).set(terminal_certificates::public_key.eq(key)).execute(conn)).map(drop)
+}
+
+/// The terminal's certificates whose keys are not known, by serial number.
+///
+/// # Errors
+/// None of its own.
+pub fn without_public_key(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+) -> Result<Vec<String>, StoreError> {
+    tx.run(scope, |conn| {
+        terminal_certificates::table
+            .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+            .filter(terminal_certificates::public_key.is_null())
+            .select(terminal_certificates::serial)
+            .load(conn)
+    })
+}
+
+/// The key of a certificate; `None` if it is not known, or there is no such certificate.
+///
+/// # Errors
+/// None of its own.
+pub fn public_key(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    serial: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let found: Option<Option<Vec<u8>>> = tx.run(scope, |conn| {
+        terminal_certificates::table
+            .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+            .filter(terminal_certificates::serial.eq(serial))
+            .select(terminal_certificates::public_key)
+            .first(conn)
+            .optional()
+    })?;
+    Ok(found.flatten())
+}
+
 /// The terminal has connected to the broker of this node.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod hostile;
 mod observed;
 mod offline;
 pub mod people;
+mod phones;
 mod refunds;
 mod rules;
 
@@ -40,6 +41,7 @@ const SCENARIOS: &[Scenario] = &[
     ("partial refund twice, then one too many", |shop| Box::pin(refunds::one_too_many(shop))),
     ("cash sale with the broker stopped", |shop| Box::pin(offline::broker_stopped(shop))),
     ("cash sale with core gone", |shop| Box::pin(offline::core_gone(shop))),
+    ("customers' phones carry sales while the till's line is cut", |shop| Box::pin(phones::carry_sales(shop))),
     ("core killed between sent and answered", |shop| Box::pin(crashes::core_killed(shop))),
     ("core stopped with a call under way", |shop| Box::pin(crashes::core_stopped(shop))),
     ("terminal killed in mid-sale", |shop| Box::pin(crashes::terminal_killed(shop))),

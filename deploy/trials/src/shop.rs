@@ -1,6 +1,7 @@
 //! A whole shop on this machine: a scheme, core, one terminal, and the people who own and run it.
 
 mod beside;
+mod line;
 mod merchant;
 
 use std::{

@@ -10,7 +10,7 @@ const OF_ONE_MAX: usize = 10;
 const AGAIN_MS: i64 = 10 * 60 * 1000;
 
 /// All that there are. The till's page has words for each in both languages, and its tests read this list.
-const CODES: [&str; 21] = [
+const CODES: [&str; 22] = [
     "basket_lost",
     "cashier_locked",
     "certificate_ends",
@@ -27,6 +27,7 @@ const CODES: [&str; 21] = [
     "journal_newer",
     "journal_rejected",
     "journal_set_back",
+    "paid_after_all",
     "split_not_given_back",
     "split_overpaid",
     "stored_declined",

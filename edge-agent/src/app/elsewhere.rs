@@ -136,7 +136,7 @@ impl Owner {
                 let why = "what another till has sold is given back with a network alone";
                 Err(Refused::CoreUnreachable(why.to_owned()))
             }
-            Press::Query | Press::Cancel | Press::Void | Press::Acknowledge => {
+            Press::Query | Press::Cancel | Press::Void | Press::Acknowledge | Press::Confirm { .. } => {
                 let (state, what) = (held.sale.state_text(), "changed but by a refund, since another till made it");
                 Err(Refusal::NotNow { state, what }.into())
             }

@@ -22,6 +22,7 @@ use crate::{
     link::https::Call,
     offline::Spent,
     peripherals::PeripheralState,
+    phone::PhoneShown,
     receipt::{Heading, compose},
     sale::{self, Ask, Decision, Effect, Event, Keyed, LeftToDo, Outcome, ReceiptState, Sale, Slip, Tender},
     split::Split,
@@ -114,6 +115,12 @@ impl Owner {
             // Core was restored, and gets the entry again: that it does not have the sale says nothing yet.
             Event::Answered { ask, outcome: Outcome::NotFound }
                 if (held.sale.kept.offline || held.sale.kept.stored) && held.entry > self.sync.through() =>
+            {
+                Event::Answered { ask, outcome: Outcome::Silent }
+            }
+            // The customer's phone may be on the way with it, unless core is to be asked to let it in no more.
+            Event::Answered { ask, outcome: Outcome::NotFound }
+                if self.may_be_opened_yet(&held.sale) && !(held.sale.is_cancelling() && ask == Ask::Fetch) =>
             {
                 Event::Answered { ask, outcome: Outcome::Silent }
             }
@@ -254,7 +261,12 @@ impl Owner {
         }
         if let Some(shown) = self.on_display.as_mut().filter(|shown| shown.sale.kept.payment == payment) {
             let over = !sale.is_open() || sale.is_forwarded();
-            shown.until = if over { shown.until.or_else(|| Some(Instant::now() + SHOWN_MAX)) } else { None };
+            let long = match &sale.kept.phone {
+                _ if over => Some(SHOWN_MAX),
+                Some(phone) if sale.awaits_phone() => Some(shown_for(phone)),
+                _ => None,
+            };
+            shown.until = long.and_then(|long| shown.until.or_else(|| Some(Instant::now() + long)));
             shown.sale = sale.clone();
         }
         if sale.left_to_do() != LeftToDo::Nothing || sale.waits.is_busy() {
@@ -376,6 +388,11 @@ impl Owner {
     pub(super) fn call_for(&self, sale: &Sale, ask: Ask) -> Option<Call> {
         Call::of(sale, ask, self.config.till.code_expires_in_seconds, fresh_key)
     }
+}
+
+/// A code is shown for as long as it is good.
+fn shown_for(phone: &PhoneShown) -> Duration {
+    Duration::from_millis(phone.expires_at.since(phone.made_at).max(0).unsigned_abs())
 }
 
 fn fresh_key(what: &str) -> String {

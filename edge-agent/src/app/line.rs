@@ -296,6 +296,8 @@ impl Owner {
         }
         self.line.https_up = true;
         self.alarms.silence(CLOCK_SHUTS_OUT);
+        // Whatever was asked in vain before: one more silence is none yet.
+        self.line.probe_failures = 0;
         self.line.poll_at = Instant::now();
         self.fetch.wanted(false);
         self.catalogue.connected();

@@ -165,11 +165,11 @@ impl Owner {
         }
     }
 
-    /// Without the machine's uptime no offline code and no card is ever taken, whatever core allows: said at once, and not when a
-    /// customer stands there.
+    /// Without the machine's uptime no offline code and no card is ever taken, and no code shown that a phone carries, whatever core allows: said
+    /// at once, and not when a customer stands there.
     pub(super) fn tell_unkept_time(&mut self) {
         if moment().is_none() {
-            let why = "core's time cannot be kept here, so no offline code and no card is taken without a network: let the agent read \
+            let why = "core's time cannot be kept here, so without a network no offline code and no card is taken, and no code shown: let the agent read \
                        /proc/uptime and /proc/sys/kernel/random/boot_id (no ProcSubset=pid in its unit), and restart it";
             self.alarm(TIME_UNKEPT, why.to_owned());
         }
@@ -301,7 +301,9 @@ pub(super) const fn keyed_by(tender: &Tender, now: Stamp) -> Stamp {
     let at = match tender {
         Tender::Offline { spent, .. } => spent.at,
         Tender::Stored { sold, .. } => sold.at,
-        Tender::Cash { .. } | Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => return now,
+        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => {
+            return now;
+        }
     };
     Stamp { machine: at, core: CoreTime::At(at) }
 }

@@ -425,6 +425,12 @@ impl Owner {
         // Of what its entry alone tells, core is not asked before it has that.
         let through = self.sync.through();
         let is_asked = |held: &&OpenSale| held.sale.is_open() && !(held.sale.kept.stored && held.entry > through);
+        // Where core is not, nothing is to be heard of what a customer carries there.
+        let is_online = self.line.is_online();
+        let is_asked = |held: &&OpenSale| match () {
+            () if held.sale.awaits_cores_word() => is_online,
+            () => is_asked(held) && (is_online || !held.sale.awaits_phone()),
+        };
         let open: Vec<PaymentId> = self.sales.values().filter(is_asked).map(|held| held.sale.kept.payment).collect();
         for payment in open {
             self.happen_logged(payment, event.clone()).await;

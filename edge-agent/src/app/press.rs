@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::RefundState};
+use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::RefundState, code::phone::is_confirmation};
 use tokio::sync::oneshot;
 
 use super::{
@@ -50,11 +50,9 @@ impl Owner {
     /// `POST /api/sales`. What core takes part in waits for its first word since the start: if this disk was set back, the
     /// next number is used, and core would answer with what was paid under it then.
     pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
+        let must_wait = !self.goes_alone(&request) && !self.knows_its_numbers() || self.is_in_doubt(&request);
         // A key that is known already makes no new number.
-        if !self.goes_alone(&request)
-            && !self.knows_its_numbers()
-            && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
-        {
+        if must_wait && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. }))) {
             if self.early.len() < EARLY_MAX {
                 self.early.push_back(Early { pressed, request, reply, until: Instant::now() + ANSWER_MAX });
             } else {
@@ -75,8 +73,13 @@ impl Owner {
             (SaleMethod::Scan, None) => self.offline.is_on(),
             (SaleMethod::Scan, Some(code)) => is_meant(code.0.expose()) && self.line.is_lost(),
             (SaleMethod::Card, _) => self.offline.sells_to_cards() && self.line.is_lost(),
-            (SaleMethod::Code, _) => false,
+            (SaleMethod::Code, _) => self.phone_carries(),
         }
+    }
+
+    /// Whether core is being looked for just now, which says who carries its code there.
+    fn is_in_doubt(&self, request: &SaleRequest) -> bool {
+        request.method == SaleMethod::Code && self.may_phone_carry()
     }
 
     /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
@@ -87,8 +90,12 @@ impl Owner {
     /// Goes on with sales that waited for core's word, and refuses those that wait in vain.
     pub(super) async fn sell_early(&mut self) {
         let (now, is_clear) = (Instant::now(), self.knows_its_numbers());
-        while let Some(early) = self.early.pop_front_if(|early| is_clear || self.line.is_lost() || early.until <= now) {
-            let Early { pressed, request, reply, .. } = early;
+        while let Some(early) = self.early.front() {
+            let is_told = (is_clear || self.line.is_lost()) && !self.is_in_doubt(&early.request);
+            if !is_told && early.until > now {
+                return;
+            }
+            let Some(Early { pressed, request, reply, .. }) = self.early.pop_front() else { return };
             let sold = if is_clear || self.goes_alone(&request) {
                 self.sell(pressed, request).await
             } else {
@@ -149,6 +156,9 @@ impl Owner {
         }
         let tender = match tender {
             Some(Tender::Scan { code }) => Some(self.offline_tender(code, order.amount, order.split.is_some())?),
+            Some(Tender::Code) if self.phone_carries() => {
+                Some(self.phone_tender(order.amount, order.split.is_some()).await?)
+            }
             other => other,
         };
         let Some(tender) = tender else {
@@ -231,7 +241,7 @@ impl Owner {
         press: Press,
         approval: Option<Approval>,
     ) -> Result<Option<RefundId>, Refused> {
-        let repeatable = matches!(press, Press::Query | Press::Cancel);
+        let repeatable = matches!(press, Press::Query | Press::Cancel | Press::Confirm { .. });
         if let Some(Seen { refund, .. }) = self.seen(&pressed).await?
             && !repeatable
         {
@@ -264,7 +274,14 @@ impl Owner {
         let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
             Press::Query => (Event::QueryPressed, None),
-            Press::Cancel => (Event::CancelPressed, None),
+            Press::Cancel => {
+                self.check_may_cancel(payment).await?;
+                (Event::CancelPressed, None)
+            }
+            Press::Confirm { confirmation } => {
+                self.check_confirmation(payment, confirmation).await?;
+                (Event::Confirmed, None)
+            }
             Press::Void => {
                 let utc_offset_minutes = self.config.till.utc_offset_minutes;
                 (Event::VoidPressed { refund, cashier, utc_offset_minutes }, Some(refund))
@@ -350,6 +367,9 @@ impl Owner {
             let held = held.filter(|held| !held.sale.kept.elsewhere).ok_or(Refused::SaleNotFound)?;
             let sale = SaleView::of(&held.sale, held.entry <= self.sync.through());
             return Ok(ScanView::Found { sale: Box::new(sale) });
+        }
+        if is_confirmation(text.expose()) {
+            return self.scan_confirmation(&text).await;
         }
         let is_offline = is_meant(text.expose());
         let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {

@@ -28,6 +28,11 @@ impl Renewal {
     pub(super) fn of(certificate_chain_pem: &str) -> Self {
         Self { validity: Validity::of_chain(certificate_chain_pem), tried_at: None, under_way: false }
     }
+
+    /// Whether the certificate is over then.
+    pub(super) fn is_over_at(&self, at: Millis) -> bool {
+        self.validity.is_some_and(|validity| validity.is_over(at))
+    }
 }
 
 impl Owner {
@@ -101,6 +106,8 @@ impl Owner {
             tracing::error!(error = error.chain(), "the journal is signed with the old key");
         }
         self.core.switch_to(&core);
+        // Core's word on what is paid by customers' phones is made for the new certificate from now on.
+        self.offline.connected();
         if let Some(mqtt) = &self.mqtt {
             match mqtt::options(&self.identity, tls, &self.config.link) {
                 Ok(options) => mqtt.switch_to(options),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use saoma_protocol::{api::PaymentState, message::Unsent};
+use saoma_protocol::{Millis, api::PaymentState, message::Unsent};
 use serde::Serialize;
 
 use super::{
@@ -21,6 +21,12 @@ use crate::{
         view::{AlarmView, DiskView, DisplayView, StateNow, StateView, StoppedView, SyncView, TillView},
     },
 };
+
+/// Whether a customer may pay by what is shown of it; `at`: core's clock, or the machine's where that is not known.
+fn is_on_show(sale: &sale::Sale, at: Millis) -> bool {
+    let of_phone = sale.kept.phone.as_ref().filter(|_| sale.awaits_phone());
+    sale.state() == Some(PaymentState::Presenting) || of_phone.is_some_and(|phone| at < phone.expires_at)
+}
 
 impl Owner {
     /// Tells every page that listens.
@@ -98,6 +104,7 @@ impl Owner {
             offline: self.offline_view(),
             stored: self.stored_view(),
             received: self.received_today(),
+            phone: self.phone_view(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             awaiting_card: self.card.as_ref().map(Waiting::view),
             open_sales: self
@@ -150,10 +157,11 @@ impl Owner {
             return sale::display(&shown.sale);
         }
         // A code that a faster sale had pushed aside.
+        let at = self.cores_time().unwrap_or_else(now);
         let presenting = self
             .sales
             .values()
-            .filter(|held| held.sale.state() == Some(PaymentState::Presenting) && !held.sale.is_cancelling())
+            .filter(|held| is_on_show(&held.sale, at) && !held.sale.is_cancelling())
             .max_by_key(|held| held.sale.kept.counter);
         match presenting {
             Some(held) => sale::display(&held.sale),

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use saoma_protocol::Millis;
+use saoma_protocol::{Millis, code::phone::is_confirmation};
 
 use super::{
     happen::SHOWN_MAX,
@@ -268,7 +268,12 @@ impl Owner {
         if session.seen(&pressed)?.is_none() {
             let amount = match press {
                 Press::Refund { amount_minor } => Some(amount_of(amount_minor, currency)?),
-                Press::Query | Press::Cancel | Press::Void | Press::Reprint | Press::Acknowledge => None,
+                Press::Query
+                | Press::Cancel
+                | Press::Void
+                | Press::Reprint
+                | Press::Acknowledge
+                | Press::Confirm { .. } => None,
             };
             session.play(number)?.press(Pressing { press, amount, cashier, utc_offset_minutes }, now())?;
             if matches!(press, Press::Void | Press::Refund { .. }) {
@@ -285,7 +290,7 @@ impl Owner {
     /// `ScanNotAwaited`.
     pub(super) fn scan_training(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
         // A receipt is no customer in training either: what is being sold goes on waiting.
-        if payment_in(text.expose()).is_some() {
+        if payment_in(text.expose()).is_some() || is_confirmation(text.expose()) {
             return Err(Refused::ScanNotAwaited);
         }
         drop(text);

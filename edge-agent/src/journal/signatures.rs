@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use saoma_protocol::{
-    Sequence, TenantId, TerminalId,
+    Amount, Millis, Sequence, TenantId, TerminalId,
+    code::phone::PhoneCode,
     journal::{Entry, EntrySignature, signed_bytes},
     message::JournalBatch,
 };
@@ -77,6 +78,21 @@ impl Store {
     /// From here on `signer` signs. Nothing is written until something is signed: a full disk stops no start.
     pub fn sign_by(&mut self, signer: Signer) {
         self.signer = Some(signer);
+    }
+
+    /// See [`Signer::phone_code`]. Nothing is written: the sale that it is of is, before anybody is shown it.
+    ///
+    /// # Errors
+    /// `Sign`.
+    pub fn sign_phone(
+        &mut self,
+        counter: Sequence,
+        amount: Amount,
+        at: Millis,
+        lives_seconds: u16,
+    ) -> Result<PhoneCode, JournalError> {
+        let signer = self.signer.as_ref().ok_or(SignerError::Nobody)?;
+        Ok(signer.phone_code(counter, amount, at, lives_seconds)?)
     }
 
     /// As [`Store::entries_after`], with the signatures that are kept of them.
@@ -186,7 +202,7 @@ mod tests {
     use std::path::Path;
 
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
-    use saoma_protocol::{Amount, Currency, Millis, PaymentId, journal::Record};
+    use saoma_protocol::{Currency, PaymentId, journal::Record};
 
     use super::*;
     use crate::journal::{Commit, Settings, verify};

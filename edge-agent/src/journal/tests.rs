@@ -76,6 +76,7 @@ fn kept(number: u8) -> Kept {
         stored: false,
         loss_unseen: false,
         elsewhere: false,
+        phone: None,
     }
 }
 

@@ -43,13 +43,35 @@ const UNAUTHENTICATED: &str = "unauthenticated";
 /// One request about a sale.
 #[derive(Clone, Debug)]
 pub enum Call {
-    Create { payment: PaymentId, body: Box<CreatePayment> },
-    Fetch { payment: PaymentId },
-    Query { payment: PaymentId, key: String },
-    Cancel { payment: PaymentId, key: String },
-    ListRefunds { payment: PaymentId },
-    Void { payment: PaymentId, refund: RefundId },
-    Refund { payment: PaymentId, refund: RefundId, amount: Amount },
+    Create {
+        payment: PaymentId,
+        body: Box<CreatePayment>,
+    },
+    Fetch {
+        payment: PaymentId,
+    },
+    Query {
+        payment: PaymentId,
+        key: String,
+    },
+    /// `counter`: of a sale that core may not have yet, and shall not get any more then.
+    Cancel {
+        payment: PaymentId,
+        key: String,
+        counter: Option<Sequence>,
+    },
+    ListRefunds {
+        payment: PaymentId,
+    },
+    Void {
+        payment: PaymentId,
+        refund: RefundId,
+    },
+    Refund {
+        payment: PaymentId,
+        refund: RefundId,
+        amount: Amount,
+    },
 }
 
 impl Call {
@@ -63,7 +85,10 @@ impl Call {
             Ask::Create => Self::Create { payment, body: Box::new(create_body(sale, code_seconds)?) },
             Ask::Fetch => Self::Fetch { payment },
             Ask::Query => Self::Query { payment, key: press_key("query") },
-            Ask::Cancel => Self::Cancel { payment, key: press_key("cancel") },
+            Ask::Cancel => {
+                let counter = sale.awaits_phone().then_some(sale.kept.counter);
+                Self::Cancel { payment, key: press_key("cancel"), counter }
+            }
             Ask::ListRefunds => Self::ListRefunds { payment },
             Ask::Refund(refund) => {
                 let held = sale.refund(refund)?;
@@ -181,7 +206,10 @@ impl Core {
             Call::Create { payment, body } => self.post("/v1/payments", &payment.to_string(), body),
             Call::Fetch { payment } => self.request(Method::GET, &format!("/v1/payments/{payment}")),
             Call::Query { payment, key } => self.post(&format!("/v1/payments/{payment}/query"), key, &empty),
-            Call::Cancel { payment, key } => self.post(&format!("/v1/payments/{payment}/cancel"), key, &empty),
+            Call::Cancel { payment, key, counter } => {
+                let named = counter.map(|counter| format!("?counter={counter}")).unwrap_or_default();
+                self.post(&format!("/v1/payments/{payment}/cancel{named}"), key, &empty)
+            }
             Call::ListRefunds { payment } => self.request(Method::GET, &format!("/v1/payments/{payment}/refunds")),
             Call::Void { payment, refund } => {
                 self.post(&format!("/v1/payments/{payment}/void"), &refund.to_string(), &empty)

@@ -60,8 +60,14 @@ fn known(change: impl FnOnce(&mut OfflineList)) -> Known {
         not_after: NOW.plus(1_000 * HOUR_MS),
         revoked: false,
     };
-    let mut list =
-        OfflineList { issued_at: NOW, limits: Some(limits()), issuers: vec![issuer], denied: Vec::new(), cards: None };
+    let mut list = OfflineList {
+        issued_at: NOW,
+        limits: Some(limits()),
+        issuers: vec![issuer],
+        denied: Vec::new(),
+        cards: None,
+        phone: None,
+    };
     change(&mut list);
     Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW), stopped: false }
 }

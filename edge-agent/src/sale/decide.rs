@@ -1,10 +1,12 @@
 //! What follows from what: every transition of a sale.
 
+mod phone;
+mod refunds;
 mod stored;
 
 use saoma_protocol::{
     Amount, Millis, RefundId,
-    api::{Failure, PaymentState, PaymentView, Problem, RefundState, RefundView},
+    api::{Failure, PaymentState, PaymentView, Problem, RefundState},
     journal::{Method, Record, Stamp},
 };
 
@@ -22,6 +24,8 @@ const RETRY_MS_MAX: i64 = 15_000;
 /// How long to wait before "core does not have it" is believed: a request that was given up here may still be on its way.
 const NOT_FOUND_AGAIN_MS: i64 = 5_000;
 const NOT_FOUND_BELIEVED: u32 = 2;
+/// Core's word that there is no payment of a number that was to be cancelled, and will be none.
+const CALLED_OFF: &str = "sale_called_off";
 /// Core's refusals of a refund that come before it looks whether it has that refund: to a repetition they say nothing.
 const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
 const MINUTE_MS: i64 = 60_000;
@@ -47,6 +51,7 @@ pub fn decide(sale: Sale, event: Event, now: impl Into<Stamp>) -> Result<Decisio
         Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
         Event::ReprintPressed => step.reprint_pressed()?,
         Event::AcknowledgePressed => step.acknowledge_pressed()?,
+        Event::Confirmed => step.confirmed(),
         Event::PaperIsBack { slip } => step.print_again(slip),
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
         Event::Pushed { view, refund } => {
@@ -94,7 +99,7 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::NotSent { .. } => {
+            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::NotSent { .. } => {
                 return Err(self.refused("queried"));
             }
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
@@ -132,7 +137,7 @@ impl Step {
         let settled = self.sale.state().is_some_and(PaymentState::is_settled);
         // While the sale itself is on its way, a cancel could overtake it and find nothing.
         if self.sale.is_cancelling() && !settled && !self.sale.waits.creating && !self.sale.waits.cancelling {
-            self.ask(Ask::Cancel);
+            self.ask_to_cancel();
         }
     }
 
@@ -317,6 +322,10 @@ impl Step {
                     self.refund_failed(refund, not_booked());
                 }
             }
+            (_, Stage::Sending { cancelling, .. }) if self.sale.kept.phone.is_some() => {
+                let cancelling = *cancelling;
+                self.not_opened(ask, cancelling);
+            }
             // A core of before lets no till see what another sold: it is asked on.
             _ if self.sale.kept.elsewhere => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
             (_, Stage::Sending { .. }) => {
@@ -332,17 +341,24 @@ impl Step {
                 }
             }
             // It may have been said before core got the sale, and overtaken by what we know from it since.
-            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. }) if self.sale.waits.not_found == 0 => {
+            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. } | Stage::Confirmed)
+                if self.sale.waits.not_found == 0 =>
+            {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
             (_, Stage::Stored { .. }) => self.not_booked_yet(),
-            (_, Stage::Known { .. } | Stage::Offline) => {
+            (_, stage @ (Stage::Known { .. } | Stage::Offline | Stage::Confirmed)) => {
+                let counter = self.sale.kept.counter;
+                let message = if matches!(stage, Stage::Confirmed) {
+                    format!(
+                        "core does not have sale {counter}, which a customer's phone confirmed as paid: call the office"
+                    )
+                } else {
+                    format!("core does not have sale {counter} any more")
+                };
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
-                self.effects.push(Effect::Alarm {
-                    code: "core_forgot_sale",
-                    message: format!("core does not have sale {} any more", self.sale.kept.counter),
-                });
+                self.effects.push(Effect::Alarm { code: "core_forgot_sale", message });
             }
             (_, Stage::Cash { .. } | Stage::NotSent { .. }) => {}
         }
@@ -365,6 +381,7 @@ impl Step {
                 self.calm_down();
                 self.refund_failed(refund, failure);
             }
+            Ask::Cancel if self.sale.awaits_phone() && problem.code == CALLED_OFF => self.called_off(),
             Ask::Cancel => {
                 // Too late to cancel (it is paid, for example): the newest view says what it is instead.
                 if let Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
@@ -390,7 +407,13 @@ impl Step {
     /// The sale did not and will not reach core from here.
     fn give_up(&mut self, failure: Failure) {
         let Stage::Sending { method, cancelling } = self.sale.kept.stage else { return };
-        let state = if cancelling { PaymentState::Cancelled } else { PaymentState::Failed };
+        let state = if cancelling {
+            PaymentState::Cancelled
+        } else if self.sale.kept.phone.is_some() {
+            PaymentState::Expired
+        } else {
+            PaymentState::Failed
+        };
         self.sale.kept.stage = Stage::NotSent { method, state, failure };
         self.sale.waits = Waits::default();
         self.journal_settled(state, 0);
@@ -408,6 +431,11 @@ impl Step {
 
     /// Takes in core's newest word on the sale, unless it is older than what is held. False if it is about something else.
     fn learn(&mut self, view: PaymentView) -> bool {
+        let is_taken = view.id == self.sale.kept.payment && self.sale.kept.is_not_of_its_code(&view);
+        if is_taken {
+            self.number_taken();
+            return false;
+        }
         let kept = &mut self.sale.kept;
         if view.id != kept.payment || view.amount != kept.amount {
             let message = format!(
@@ -426,6 +454,9 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        if matches!(kept.stage, Stage::Confirmed) && !is_paid {
+            return self.unpaid_once_confirmed(&view);
+        }
         let stored = kept.stored;
         // Before this disk was set back it may have sold something else under this number: core books this one under another, if at all.
         if let Stage::Stored { held, .. } = &mut kept.stage
@@ -442,6 +473,7 @@ impl Step {
             // Core books what an offline code paid, and nothing else under its number.
             Stage::Offline => (Method::CustomerPresented, false),
             Stage::Stored { .. } => (Method::Card, false),
+            Stage::Confirmed => (Method::MerchantPresented, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
@@ -449,6 +481,7 @@ impl Step {
         };
         let (was_captured, was_settled) =
             (self.sale.was_captured(), self.sale.state().is_some_and(PaymentState::is_settled));
+        let was_given_up = self.sale.is_given_up();
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
@@ -468,66 +501,10 @@ impl Step {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }
-        true
-    }
-
-    /// As [`Self::learn`], of a refund.
-    fn learn_refund(&mut self, view: &RefundView) -> bool {
-        let kept = &mut self.sale.kept;
-        let (payment, sold) = (kept.payment, kept.amount);
-        let held = kept.refunds.iter_mut().find(|held| held.refund == view.id);
-        let fits = held.as_ref().map_or_else(
-            || view.amount.currency() == sold.currency() && view.amount.minor() <= sold.minor(),
-            |held| view.amount == held.amount,
-        );
-        if view.payment != payment || !fits {
-            let message = format!(
-                "core answered about {} of {} ({}) as a refund of {payment} ({sold})",
-                view.id, view.payment, view.amount
-            );
-            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
-            return false;
-        }
-        // From here on core has it, whatever becomes of further requests.
-        self.sale.waits.certain.retain(|certain| *certain != view.id);
-        let Some(held) = held else {
-            // Keyed on the dashboard, or made by core itself: known here, journaled there.
-            kept.refunds.push(Refund::of(view));
-            return true;
-        };
-        if held.answered && view.version <= held.version {
-            return true;
-        }
-        let was_open = held.is_open();
-        held.state = view.state;
-        held.answered = true;
-        held.failure = view.failure.clone();
-        held.version = view.version;
-        let (refund, state, is_open) = (held.refund, held.state, held.is_open());
-        if was_open && !is_open {
-            self.refund_settled(refund, state);
+        if was_given_up && !was_captured {
+            self.tell_paid_after_all();
         }
         true
-    }
-
-    fn refund_settled(&mut self, refund: RefundId, state: RefundState) {
-        let payment = self.sale.kept.payment;
-        self.records.push(Record::RefundSettled { refund, payment, state });
-        if state == RefundState::Succeeded {
-            self.effects.push(Effect::Print(Slip::Refund(refund)));
-        }
-    }
-
-    fn refund_failed(&mut self, refund: RefundId, failure: Failure) {
-        let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
-        // What core has taken fails by core's word on it alone.
-        if held.answered || !held.is_open() {
-            return;
-        }
-        held.state = RefundState::Failed;
-        held.answered = true;
-        held.failure = Some(failure);
-        self.refund_settled(refund, RefundState::Failed);
     }
 
     fn tick(&mut self, mqtt: bool, poll_ms: i64) {
@@ -567,7 +544,9 @@ impl Step {
                     self.ask(ask);
                 }
             }
-            Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
+            // Letters are good, and core's own books are better.
+            Stage::Confirmed => self.ask(refunds.unwrap_or(Ask::Fetch)),
+            Stage::Sending { cancelling: true, .. } => self.ask_to_cancel(),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),
             Stage::Known { .. } => match refunds {
@@ -584,7 +563,9 @@ impl Step {
         let age = self.now.since(self.sale.kept.keyed_at);
         let fresh = (-RESEND_MS_MAX..=RESEND_MS_MAX).contains(&age);
         let waits = &self.sale.waits;
-        let sendable = method == Method::MerchantPresented || waits.code.is_some() || waits.card.is_some();
+        // A code that the customer's phone carries, the terminal does not.
+        let is_code = method == Method::MerchantPresented && self.sale.kept.phone.is_none();
+        let sendable = is_code || waits.code.is_some() || waits.card.is_some();
         self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
     }
 }

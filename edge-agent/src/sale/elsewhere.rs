@@ -45,6 +45,7 @@ impl Sale {
             quote: None,
             cashier: view.cashier.clone().unwrap_or_default(),
             card: None,
+            phone: None,
             keyed_at: view.created_at,
             keyed_core: CoreTime::At(view.created_at),
             stage: Stage::Known { method, view: Box::new(view), cancelling: false },

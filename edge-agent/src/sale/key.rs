@@ -47,7 +47,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
             quote: quote.clone(),
             reference: named.clone(),
         },
-        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
+        Tender::Code | Tender::Phone(_) | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
             counter,
             amount,
@@ -64,6 +64,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         Tender::Card { card } | Tender::Stored { card, .. } => Some(card.shown.clone()),
         _ => None,
     };
+    let phone = if let Tender::Phone(shown) = &tender { Some((**shown).clone()) } else { None };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
             let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
@@ -77,6 +78,12 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         Tender::Offline { .. } => {
             (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
         }
+        // It is on show, and none of our requests can tell core of it.
+        Tender::Phone(_) => {
+            let method = Method::MerchantPresented;
+            let waits = Waits { unanswered: Some(0), ..Waits::default() };
+            (Stage::Sending { method, cancelling: false }, Vec::new(), waits, ReceiptState::None)
+        }
         // No request is in doubt: the entry alone tells core.
         Tender::Stored { .. } => {
             let waits = Waits { unanswered: Some(0), ..Waits::default() };
@@ -87,7 +94,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
             let (code, card) = match tender {
                 Tender::Scan { code } => (Some(code), None),
                 Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } | Tender::Stored { .. } => (None, None),
+                _ => (None, None),
             };
             let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
             (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
@@ -103,6 +110,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         quote,
         cashier,
         card,
+        phone,
         keyed_at,
         keyed_core,
         stage,
@@ -122,7 +130,7 @@ const fn method_of(tender: &Tender) -> Method {
     match tender {
         Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
         Tender::Card { .. } | Tender::Stored { .. } => Method::Card,
-        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
+        Tender::Cash { .. } | Tender::Code | Tender::Phone(_) => Method::MerchantPresented,
     }
 }
 

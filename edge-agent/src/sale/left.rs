@@ -32,6 +32,8 @@ impl Sale {
             () if self.is_left() => LeftToDo::Nothing,
             () if self.is_forwarded() || self.kept.loss_unseen => LeftToDo::Elsewhere,
             () if self.is_open() => LeftToDo::Here,
+            // Core is asked once it is there.
+            () if self.awaits_cores_word() => LeftToDo::Elsewhere,
             () => LeftToDo::Nothing,
         }
     }

@@ -31,6 +31,8 @@ pub const fn state_text(state: PaymentState) -> &'static str {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     Query,
+    /// Core's word is taken from the customer's phone.
+    Confirm,
     Cancel,
     Void,
     Refund,
@@ -52,6 +54,9 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     let settled = state.is_some_and(PaymentState::is_settled);
     if matches!(sale.kept.stage, Stage::Sending { .. } | Stage::Known { .. }) {
         actions.push(Action::Query);
+    }
+    if sale.kept.phone.is_some() && !settled {
+        actions.push(Action::Confirm);
     }
     if !settled && !sale.is_cancelling() && !sale.is_forwarded() {
         actions.push(Action::Cancel);
@@ -96,6 +101,15 @@ pub fn display(sale: &Sale) -> Display {
         currency: Some(amount.currency()),
         change: None,
     };
+    if let (Some(phone), Stage::Sending { cancelling: false, .. }) = (&sale.kept.phone, &sale.kept.stage) {
+        return Display::Code {
+            payment: sale.kept.payment,
+            amount: amount.decimal(),
+            currency: amount.currency(),
+            code_url: phone.link.clone(),
+            expires_at: Some(phone.expires_at),
+        };
+    }
     match (&sale.kept.stage, sale.state()) {
         (Stage::Cash { tendered_minor }, Some(PaymentState::Succeeded)) => {
             let change = tendered_minor - amount.minor();

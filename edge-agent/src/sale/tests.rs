@@ -9,6 +9,7 @@ use saoma_protocol::{
 use super::*;
 
 mod alone;
+mod phone;
 
 const REFUND: RefundId = RefundId::from_bytes([7; 16]);
 const PAYMENT: PaymentId = PaymentId::from_bytes([5; 16]);

@@ -461,6 +461,7 @@ mod tests {
             stored: false,
             loss_unseen: false,
             elsewhere: false,
+            phone: None,
         };
         (payment(number), kept)
     }

@@ -49,7 +49,8 @@ fn known(change: impl FnOnce(&mut CardLimits)) -> Known {
         list_hours_max: 1,
     };
     let (issuers, denied) = (Vec::new(), Vec::new());
-    let list = OfflineList { issued_at: NOW, limits: Some(of_codes), issuers, denied, cards: Some(limits) };
+    let list =
+        OfflineList { issued_at: NOW, limits: Some(of_codes), issuers, denied, cards: Some(limits), phone: None };
     Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW), stopped: false }
 }
 

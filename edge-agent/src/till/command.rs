@@ -1,6 +1,6 @@
 //! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
 
-use saoma_protocol::{PaymentId, QuoteId, Sequence, api::Goods, cashier::Pin};
+use saoma_protocol::{PaymentId, QuoteId, Sequence, api::Goods, cashier::Pin, code::phone::Confirmation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -123,6 +123,10 @@ pub enum Press {
     Reprint,
     /// Of what the acquirer declined when the goods were gone.
     Acknowledge,
+    /// Core's word that it is paid, read from the customer's phone.
+    Confirm {
+        confirmation: Confirmation,
+    },
 }
 
 /// Who lets somebody else do what they may not do alone. Its PIN is in no fingerprint: that would be guessed from what the disk
@@ -379,7 +383,9 @@ impl Command {
             | Self::Configure { .. }
             | Self::Restart { .. }
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
-            Self::Press { press: Press::Query | Press::Cancel | Press::Acknowledge, .. }
+            Self::Press {
+                press: Press::Query | Press::Cancel | Press::Acknowledge | Press::Confirm { .. }, ..
+            }
             | Self::StopScan { .. }
             | Self::StopCard { .. }
             | Self::DropHeld { .. }

@@ -15,6 +15,7 @@ use crate::{
     offline::OfflineRefusal,
     paired::{NotAName, book::PairError, keeper::RedeemError, secret::NoChance},
     peripherals::PeripheralError,
+    phone::PhoneRefusal,
     sale::Refusal,
     split::SplitRefusal,
     stored::StoredRefusal,
@@ -126,6 +127,8 @@ pub enum Refused {
     BasketBusy,
     #[error(transparent)]
     Offline(#[from] OfflineRefusal),
+    #[error(transparent)]
+    Phone(#[from] PhoneRefusal),
     #[error(transparent)]
     Stored(StoredRefusal),
     #[error(transparent)]
@@ -245,6 +248,7 @@ impl Refused {
             Self::BasketBusy => "basket_busy",
             Self::QuoteOver => "quote_over",
             Self::Offline(refusal) => refusal.code(),
+            Self::Phone(refusal) => refusal.code(),
             Self::Stored(refusal) => refusal.code(),
             Self::Basket(BasketError::CostsNothing) => "costs_nothing",
             Self::Basket(_) => "basket_invalid",
@@ -310,6 +314,7 @@ impl Refused {
             Self::Sale(_)
             | Self::Split(_)
             | Self::Offline(_)
+            | Self::Phone(_)
             | Self::Stored(_)
             | Self::CashierUnknown
             | Self::PinNeeded

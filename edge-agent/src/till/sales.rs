@@ -15,7 +15,7 @@ use super::{
     problem::Refused,
     view::{SaleView, ScanView},
 };
-use crate::sale::ScannedCode;
+use crate::{phone::PhoneRefusal, sale::ScannedCode};
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
@@ -164,6 +164,23 @@ pub(super) async fn acknowledge(
     post: Post<Nothing>,
 ) -> Result<Json<SaleView>, Refused> {
     press(&room, &path, post, Press::Acknowledge).await
+}
+
+/// The letters on the customer's page, as they were typed. As of a scan, their fingerprint is never on the disk.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfirmRequest {
+    letters: String,
+}
+
+pub(super) async fn confirm(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<ConfirmRequest>,
+) -> Result<Json<SaleView>, Refused> {
+    let Post { pressed, body: ConfirmRequest { letters } } = post;
+    let confirmation = letters.parse().map_err(|_| PhoneRefusal::Unread)?;
+    approved_press(&room, &path, pressed, Press::Confirm { confirmation }, None).await
 }
 
 /// The text is in the fingerprint, which for scans is never on the disk.

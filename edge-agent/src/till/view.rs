@@ -49,6 +49,9 @@ pub struct SaleView<N = PaymentId> {
     pub code_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,
+    /// The customer's phone carries it to core.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub phone: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     pub cancelling: bool,
@@ -118,6 +121,7 @@ impl<N> SaleView<N> {
             _ => None,
         };
         let presenting = view.filter(|view| view.state == PaymentState::Presenting);
+        let carried = kept.phone.as_ref().filter(|_| sale.awaits_phone() && !sale.is_cancelling());
         let channel = match kept.stage {
             Stage::Cash { .. } => Some("cash".to_owned()),
             _ => view.map(|view| view.channel.clone()),
@@ -137,8 +141,9 @@ impl<N> SaleView<N> {
             tendered_minor,
             change_minor: tendered_minor.map(|tendered| tendered - kept.amount.minor()),
             channel,
-            code_url: presenting.and_then(|view| view.code_url.clone()),
-            expires_at: presenting.and_then(|view| view.expires_at),
+            code_url: presenting.and_then(|view| view.code_url.clone()).or_else(|| Some(carried?.link.clone())),
+            expires_at: presenting.and_then(|view| view.expires_at).or_else(|| Some(carried?.expires_at)),
+            phone: sale.awaits_phone(),
             failure: sale.failure().cloned(),
             cancelling: sale.is_cancelling(),
             paid_late: view.is_some_and(|view| view.paid_late),
@@ -232,6 +237,8 @@ pub struct StateView {
     pub stored: Option<StoredView>,
     /// What was paid today through the shop's printed codes, newest first.
     pub received: Vec<ReceivedView>,
+    /// How codes stand that the customer's phone carries to core, where they may be shown.
+    pub phone: Option<OfflineView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub awaiting_card: Option<AwaitingCard>,
     pub open_sales: Vec<PaymentId>,

@@ -23,8 +23,14 @@ use crate::{
 const AHEAD_MS: i64 = 400 * 86_400_000;
 
 /// A merchant with neither wallets nor cards without a network: core tells the time all the same.
-pub const NOTHING: OfflineList =
-    OfflineList { issued_at: Millis(0), limits: None, issuers: Vec::new(), denied: Vec::new(), cards: None };
+pub const NOTHING: OfflineList = OfflineList {
+    issued_at: Millis(0),
+    limits: None,
+    issuers: Vec::new(),
+    denied: Vec::new(),
+    cards: None,
+    phone: None,
+};
 
 impl Shop {
     /// Where the machine's clock is so far behind, and the till has heard of core since it was switched on.

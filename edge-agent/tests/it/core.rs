@@ -4,11 +4,12 @@
 mod books;
 mod catalogue;
 mod offline;
+mod phone;
 pub mod quotes;
 mod signed;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc, Mutex,
@@ -86,6 +87,10 @@ pub struct Known {
     /// How far core's clock is ahead of everybody's, in milliseconds.
     pub ahead_ms: i64,
     pub offline_asked: usize,
+    /// Numbers that a terminal has called off before there was a payment of them.
+    pub called_off: BTreeSet<PaymentId>,
+    /// Something else answers in its place, but for the question whether it is there, which gets no answer before this ends.
+    pub is_hidden: bool,
     /// It does not let this terminal in any more.
     pub locked: bool,
     /// It takes this terminal for one that may do nothing, and how often it has said so.
@@ -401,6 +406,12 @@ async fn lets_in(
     if let Some(refusal) = refusal {
         return Ok(request.into_response(refusal));
     }
+    if known.lock().unwrap().is_hidden && request.path() != "/v1/terminal/profile" {
+        return Ok(request.into_response(HttpResponse::BadGateway().body("<html>a proxy's page</html>")));
+    }
+    while known.lock().unwrap().is_hidden {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
@@ -474,9 +485,13 @@ async fn fetch(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
     }
 }
 
-async fn cancel(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
+async fn cancel(known: Shared, request: HttpRequest, payment: Path<PaymentId>) -> HttpResponse {
     let mut known = known.lock().unwrap();
     match known.payments.get(&payment).map(|view| view.state) {
+        None if request.query_string().starts_with("counter=") => {
+            known.called_off.insert(*payment);
+            problem(409, "sale_called_off")
+        }
         None => problem(404, "payment_not_found"),
         Some(PaymentState::Presenting) => {
             HttpResponse::Ok().json(known.change(*payment, |view| view.state = PaymentState::Cancelled))

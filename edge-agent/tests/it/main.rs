@@ -35,6 +35,7 @@ mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;
 mod peripherals_wires;
+mod phone_codes;
 mod pins;
 mod printed_codes;
 mod program;

@@ -91,7 +91,14 @@ fn list(limits: OfflineLimits) -> OfflineList {
         not_after: Millis(4_000_000_000_000),
         revoked: false,
     };
-    OfflineList { issued_at: Millis(0), limits: Some(limits), issuers: vec![issuer], denied: Vec::new(), cards: None }
+    OfflineList {
+        issued_at: Millis(0),
+        limits: Some(limits),
+        issuers: vec![issuer],
+        denied: Vec::new(),
+        cards: None,
+        phone: None,
+    }
 }
 
 impl Shop {

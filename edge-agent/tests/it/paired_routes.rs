@@ -23,7 +23,7 @@ const AT_THE_TILL: [&str; 8] = [
     "POST /peripherals/search",
 ];
 /// What a device that is a till reaches: what a cashier does.
-const CASHIERS: [&str; 43] = [
+const CASHIERS: [&str; 44] = [
     "GET /basket",
     "GET /books",
     "GET /display",
@@ -49,6 +49,7 @@ const CASHIERS: [&str; 43] = [
     "POST /sales",
     "POST /sales/{payment}/acknowledge",
     "POST /sales/{payment}/cancel",
+    "POST /sales/{payment}/confirm",
     "POST /sales/{payment}/query",
     "POST /sales/{payment}/refund",
     "POST /sales/{payment}/reprint",

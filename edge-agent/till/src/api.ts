@@ -5,7 +5,7 @@ import type { Discount } from './basket';
 export type SaleState =
   | 'sending' | 'created' | 'presenting' | 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'partly_refunded'
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
-export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint' | 'acknowledge';
+export type Action = 'query' | 'confirm' | 'cancel' | 'void' | 'refund' | 'reprint' | 'acknowledge';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
 /** How a sale was paid: an offline code is scanned like any other; a card without a network is stored, and forwarded later. */
 export type PaidBy = Method | 'offline' | 'stored';
@@ -44,6 +44,8 @@ export interface Sale {
   channel?: string;
   code_url?: string;
   expires_at?: number;
+  /** The customer’s phone carries it to core. */
+  phone?: boolean;
   failure?: Failure;
   cancelling: boolean;
   paid_late: boolean;
@@ -332,6 +334,8 @@ export interface TillState {
   catalogue_count?: number;
   /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
   offline?: { why: string | null; detail: string | null } | null;
+  /** Codes that the customer’s phone carries to core, where they may be shown. */
+  phone?: { why: string | null; detail: string | null } | null;
   /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */
   stored?: Stored | null;
   /** Of today, newest first, 20 at most. */

@@ -22,6 +22,7 @@ const PLAIN: Readonly<Record<string, Press>> = {
   F10: { kind: 'training' },
   F12: { kind: 'language' },
   Insert: { kind: 'function', key: 'acknowledge' },
+  End: { kind: 'function', key: 'confirm' },
   ...Object.fromEntries(FUNCTION_KEYS.map(([key, name]) => [key, { kind: 'function', key: name } as const])),
 };
 

@@ -20,7 +20,11 @@ function tone(sale: Sale): string {
 const isForwarded = (sale: Sale): boolean => sale.method === 'stored' && ['created', 'submitting', 'pending', 'unknown'].includes(sale.state);
 const isDeclined = (sale: Sale): boolean => sale.method === 'stored' && ['failed', 'reversed', 'expired', 'cancelled'].includes(sale.state);
 
+/** A code of it is on show: core’s, or one that the customer’s phone carries there. */
+const isOnShow = (sale: Sale): boolean => sale.state === 'presenting' || sale.phone === true;
+
 function stateWords(t: Texts, sale: Sale): string {
+  if (sale.phone === true) return sale.cancelling ? t.cancelling : t.offline.phone.state;
   if (sale.awaits_office === true) return t.card.stored.office;
   return isForwarded(sale) ? t.card.stored.sold : isDeclined(sale) ? t.card.stored.declined : t.states[sale.state];
 }
@@ -28,6 +32,7 @@ function stateWords(t: Texts, sale: Sale): string {
 function hintOf(t: Texts, sale: Sale): string | undefined {
   const { officeHint, hint, declinedHint, pressSeen } = t.card.stored;
   const seen = sale.actions.includes('acknowledge') ? ` ${pressSeen}` : '';
+  if (sale.phone === true) return sale.cancelling ? t.offline.phone.cancelling : t.offline.phone.hint;
   if (sale.awaits_office === true) return officeHint + seen;
   return isForwarded(sale) ? hint : isDeclined(sale) ? declinedHint + seen : t.stateHints[sale.state];
 }
@@ -49,7 +54,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
   );
 }
 
-const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: 'Ins' } as const;
+const ACTION_KEYS = { query: 'F4', confirm: 'End', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6', acknowledge: 'Ins' } as const;
 
 export function SaleScreen({ payment }: { payment: string }) {
   const { sales, code, busy, language } = useModel();
@@ -76,10 +81,10 @@ export function SaleScreen({ payment }: { payment: string }) {
         )}
         {sale.failure !== undefined && <p class="why">{whyFailed(t, sale.failure)}</p>}
         {hint !== undefined && <p>{hint}</p>}
-        {sale.state === 'presenting' && code?.payment === payment && !sale.cancelling && (
+        {isOnShow(sale) && code?.payment === payment && !sale.cancelling && (
           <img class="code" alt={t.functions.code} src={`data:image/svg+xml,${encodeURIComponent(code.svg)}`} />
         )}
-        {sale.state === 'presenting' && sale.expires_at !== undefined && <Countdown until={sale.expires_at} />}
+        {isOnShow(sale) && sale.expires_at !== undefined && <Countdown until={sale.expires_at} />}
         {sale.refunded_minor > 0 && <p>{t.refunded} {show(sale.refunded_minor)}</p>}
         {sale.refunds.filter(({ approved_by }) => approved_by !== undefined).map((refund) => (
           <p key={`${refund.refund}-by`} data-approved>{show(refund.amount_minor)} · {t.supervisor.approved} <strong>{refund.approved_by}</strong></p>

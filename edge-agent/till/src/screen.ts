@@ -8,6 +8,7 @@ import { type AwaitedCard, cardStep } from './card';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { type PairedScreen, type PairedWish, pairedStep } from './paired';
+import { isConfirmation, type LettersScreen, lettersStep } from './phone';
 import { withQuote } from './quote';
 import { beginSplit, type PartOf, type SplitScreen, splitScreen, splitStep, type SplitWish, unfinished, wholeOf } from './split';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
@@ -37,6 +38,7 @@ export type Screen =
   | BasketScreen
   | SplitScreen
   | SupervisorScreen
+  | LettersScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
   /** What was paid through printed codes. */
@@ -142,6 +144,8 @@ export function toward(sale: Sale, action: Action): Step {
       return stay({ kind: 'confirm', payment: sale.payment, action });
     case 'refund':
       return stay({ kind: 'refund', payment: sale.payment, keyed: '', sure: false });
+    case 'confirm':
+      return stay({ kind: 'letters', payment: sale.payment, keyed: '' });
     default:
       return act(sale.payment, action);
   }
@@ -230,6 +234,8 @@ export function step(
       return shiftStep(screen, press, sales, asks.pins);
     case 'supervisor':
       return supervisorStep(screen, press);
+    case 'letters':
+      return lettersStep(screen, press);
     case 'devices':
     case 'device':
     case 'device-form':
@@ -261,9 +267,9 @@ function goesOn(press: Press): boolean {
   return press.kind === 'enter' || (press.kind === 'function' && press.key === 'sale');
 }
 
-/** Whether it holds a receipt's number; a keyboard with Caps Lock on types capitals. */
+/** Whether it holds a receipt's number, or what a customer's page shows of a paid sale; a keyboard with Caps Lock on types capitals. */
 function isReceipt(text: string): boolean {
-  return text.toLowerCase().includes('pay_');
+  return text.toLowerCase().includes('pay_') || isConfirmation(text);
 }
 
 /**

@@ -1,5 +1,6 @@
 // What is said of offline codes.
 
+import { PHONE, PHONE_PROBLEMS, PHONE_WITH_A_SUM, type PhoneTexts } from './text-phone';
 import { STORED_WITH_A_SUM } from './text-stored';
 
 export interface OfflineTexts {
@@ -7,6 +8,7 @@ export interface OfflineTexts {
   closed: string;
   cashOnly: string;
   cashAndCodes: string;
+  phone: PhoneTexts;
 }
 
 export const OFFLINE: Readonly<Record<'zh' | 'en', OfflineTexts>> = {
@@ -14,11 +16,13 @@ export const OFFLINE: Readonly<Record<'zh' | 'en', OfflineTexts>> = {
     closed: '暂停收离线码',
     cashOnly: '没有网络：请收现金。',
     cashAndCodes: '没有网络：可以收现金，或扫顾客钱包的离线码。',
+    phone: PHONE.zh,
   },
   en: {
     closed: 'No offline codes now',
     cashOnly: 'No network: take cash.',
     cashAndCodes: 'No network: take cash, or scan an offline code of the customer’s wallet.',
+    phone: PHONE.en,
   },
 };
 
@@ -27,10 +31,12 @@ export const WITH_A_SUM = [
   'offline_code_cap', 'offline_sale_cap', 'offline_grant_cap', 'offline_grant_day', 'offline_unsent_sum', 'offline_unsent_count',
   'offline_unsent_age',
   ...STORED_WITH_A_SUM,
+  ...PHONE_WITH_A_SUM,
 ];
 
 export const OFFLINE_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {
   zh: {
+    ...PHONE_PROBLEMS.zh,
     offline_code_prefix: '离线码的大小写不对：请关掉键盘的大写锁定，再扫一次。',
     offline_code_text: '离线码没有扫完整：请再扫一次；若总是这样，是扫码枪丢了空格。',
     offline_code_length: '离线码没有扫完整：请再扫一次。',
@@ -68,6 +74,7 @@ export const OFFLINE_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, strin
     offline_unsynced: '中心还没有这笔离线收款，现在不能撤销或退款：请先联网上送。',
   },
   en: {
+    ...PHONE_PROBLEMS.en,
     offline_code_prefix: 'The offline code came in the wrong case: turn Caps Lock off and scan it again.',
     offline_code_text: 'The offline code was not read whole: scan it again. If it stays so, the scanner drops spaces.',
     offline_code_length: 'The offline code was not read whole: scan it again.',

@@ -19,7 +19,7 @@ const THE_PAGES_FAULT = [
   'limit_invalid', 'reason_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
 ];
 /** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
-const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
+const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked', 'phone_over', 'phone_called_off', 'phone_number_taken'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
   'unauthenticated', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
@@ -30,7 +30,7 @@ test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words
   const agents = codesIn('edge-agent/src/till/problem.rs', 'pub fn code(&self)');
   expect(declines.length).toBeGreaterThan(5);
   expect(agents.length).toBeGreaterThan(20);
-  const offline = ['sdk/protocol/src/code/offline.rs', 'edge-agent/src/offline.rs', 'edge-agent/src/stored.rs'].flatMap((file) => codesIn(file, 'pub const fn code(&self)'));
+  const offline = ['sdk/protocol/src/code/offline.rs', 'edge-agent/src/offline.rs', 'edge-agent/src/stored.rs', 'edge-agent/src/phone.rs'].flatMap((file) => codesIn(file, 'pub const fn code(&self)'));
   expect(offline.length).toBeGreaterThan(45);
   const met = [...declines, ...agents, ...offline, ...GIVEN_UP, ...CORES_NO].filter((code) => !THE_PAGES_FAULT.includes(code));
   expect(met.filter((code) => TEXTS[language].problems[code] === undefined)).toEqual([]);
@@ -94,6 +94,8 @@ test('without core the till says what can be taken', () => {
   expect(withoutCore(TEXTS.en, { link, offline: null, minor_digits })).toBe('No network: take cash.');
   expect(withoutCore(TEXTS.en, { link, offline: offline(null), minor_digits })).toContain('scan an offline code');
   expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old'), minor_digits })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
+  expect(withoutCore(TEXTS.en, { link, offline: null, phone: offline(null), minor_digits })).toContain('the customer’s phone carries it');
+  expect(withoutCore(TEXTS.zh, { link, offline: null, phone: offline('phone_list_old'), minor_digits })).toContain(TEXTS.zh.problems.phone_list_old ?? '');
   const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0, office_count: 0, office_minor: 0, declined_count: 0, declined_minor: 0, to_acknowledge: [] });
   expect(withoutCore(TEXTS.en, { link, offline: null, stored: stored(20_000, null), minor_digits })).toBe('No network: take cash. A card pays 200.00 at most, and the customer signs.');
   expect(withoutCore(TEXTS.zh, { link, offline: null, stored: stored(null, 'stored_unsent_age'), minor_digits })).toContain('超过 24 小时');

@@ -156,8 +156,8 @@ const zh: Texts = {
   find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易', acknowledge: '待知悉：选择交易' },
   findHint: '输入流水号或桌号、按 ↑↓ 选择，或扫描小票',
   noneFound: '没有符合的交易',
-  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', acknowledge: '已知悉', shift: '签到/结算', hold: '挂单/取单' },
-  actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票', acknowledge: '已知悉' },
+  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', confirm: '确认', cancel: '取消', acknowledge: '已知悉', shift: '签到/结算', hold: '挂单/取单' },
+  actions: { query: '查询结果', confirm: '输入确认字母', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票', acknowledge: '已知悉' },
   states: {
     sending: '正在提交', created: '正在提交', presenting: '等待顾客扫码', submitting: '正在提交', pending: '等待顾客确认',
     unknown: '结果未知', succeeded: '已收款', partly_refunded: '部分退款', refunded: '已退款', voided: '已撤销', failed: '未成功',
@@ -340,8 +340,8 @@ const en: Texts = {
   find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale', acknowledge: 'To be seen: choose a sale' },
   findHint: 'Type its number or its table, use ↑↓, or scan the receipt',
   noneFound: 'No sale fits',
-  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', acknowledge: 'Seen', shift: 'Shift', hold: 'Hold' },
-  actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint', acknowledge: 'I have seen it' },
+  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', confirm: 'Confirm', cancel: 'Cancel', acknowledge: 'Seen', shift: 'Shift', hold: 'Hold' },
+  actions: { query: 'Ask again', confirm: 'Type the letters', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint', acknowledge: 'I have seen it' },
   states: {
     sending: 'Sending', created: 'Sending', presenting: 'Customer scans', submitting: 'Sending', pending: 'Customer confirms',
     unknown: 'Result unknown', succeeded: 'Paid', partly_refunded: 'Partly refunded', refunded: 'Refunded', voided: 'Voided',

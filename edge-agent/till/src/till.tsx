@@ -13,6 +13,7 @@ import { InfoScreen } from './info';
 import { isAlone } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { PairedRoom } from './paired-screens';
+import { LettersRoom } from './phone-screens';
 import { plainWords } from './plain-words';
 import { Price } from './quote-lines';
 import { ReceivedKey, ReceivedRoom } from './received-screens';
@@ -83,6 +84,8 @@ function roomOf(screen: Screen) {
       return <ShiftRoom screen={screen} />;
     case 'supervisor':
       return <SupervisorRoom screen={screen} />;
+    case 'letters':
+      return <LettersRoom screen={screen} />;
     case 'devices':
     case 'device':
     case 'device-form':

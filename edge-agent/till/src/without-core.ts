@@ -12,12 +12,14 @@ export function whyClosed(t: Texts, offline: { why: string | null; detail: strin
 }
 
 /** What can be taken while core is away, or will not have this terminal; null while it is there. */
-export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline' | 'stored' | 'minor_digits'>): string | null {
+export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline' | 'stored' | 'phone' | 'minor_digits'>): string | null {
   if (isLocked(state)) return t.problems.terminal_locked ?? '';
   if (state.link.online) return null;
   const offline = state.offline ?? null;
   const codes = offline === null ? [t.offline.cashOnly] : offline.why === null ? [t.offline.cashAndCodes] : [t.offline.cashOnly, whyClosed(t, offline)];
-  return [...codes, ...cards()].join(' ');
+  const phone = state.phone ?? null;
+  const carried = phone === null ? [] : [phone.why === null ? t.offline.phone.open : whyClosed(t, phone)];
+  return [...codes, ...carried, ...cards()].join(' ');
 
   function cards(): string[] {
     const stored = state.stored ?? null;

@@ -6,18 +6,23 @@ mod card;
 mod goods;
 #[cfg(feature = "offline-codes")]
 mod offline;
+#[cfg(feature = "offline-codes")]
+mod phone;
 mod quote;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "offline-codes")]
-pub use self::offline::{CardLimits, OfflineLimits, OfflineList};
 pub use self::{
     card::{CardDigits, CardEntry, PresentedCard, PresentedPin},
     goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},
     quote::{Adjustment, AskQuote, QUOTE_LINES_MAX, QUOTE_LIVES_MS, QuoteMethod, QuoteView, Quoted},
+};
+#[cfg(feature = "offline-codes")]
+pub use self::{
+    offline::{CardLimits, OfflineLimits, OfflineList},
+    phone::PhoneLimits,
 };
 use crate::{
     Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StaticCodeId, StoreId, TenantId,

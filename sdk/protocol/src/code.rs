@@ -5,4 +5,6 @@ pub mod ber;
 pub mod emvco;
 #[cfg(feature = "offline-codes")]
 pub mod offline;
+#[cfg(feature = "offline-codes")]
+pub mod phone;
 pub mod tlv;

@@ -1059,6 +1059,7 @@ export interface paths {
         /**
          * Gives up a payment that is not paid. Once the channel has it only the channel can undo it: the answer may still be
          *     `pending` or `unknown`, and core goes on until the channel confirms.
+         * @description If a terminal names its counter and there is no such payment, there will be none from then on: `sale_called_off`.
          */
         post: operations["payments_cancel"];
         delete?: never;
@@ -1243,6 +1244,24 @@ export interface paths {
          *     about its difference. Its reference is free again.
          */
         post: operations["payouts_reverse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/phone-codes/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy for codes that customers' phones carry. */
+        get: operations["phone-codes_show_policy"];
+        /** Sets the policy for codes that customers' phones carry. Terminals are told to fetch it. */
+        put: operations["phone-codes_put_policy"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4326,7 +4345,7 @@ export interface components {
         };
         /**
          * @description `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
-         *     older than `limits.list_hours_max`.
+         *     older than `limits.list_hours_max`, no card and shows no code once it is older than `cards` or `phone` say.
          */
         OfflineList: {
             cards?: components["schemas"]["CardLimits"] | null;
@@ -4336,6 +4355,7 @@ export interface components {
             issued_at: components["schemas"]["Millis"];
             issuers: components["schemas"]["Issuer"][];
             limits?: components["schemas"]["OfflineLimits"] | null;
+            phone?: components["schemas"]["PhoneLimits"] | null;
         };
         /** @description The policy. As long as nobody has set one, it is off, and its limits are those that are suggested. */
         OfflinePolicyView: {
@@ -5358,6 +5378,62 @@ export interface components {
         };
         /** @enum {string} */
         PeripheralState: "ok" | "warning" | "failed";
+        /** @description Under which a terminal with no network shows codes that the customer's phone carries to core ([`crate::code::phone`]). */
+        PhoneLimits: {
+            /** @description Core's address for customers, with no slash at its end. */
+            base_url: string;
+            /** @description The serial number of the certificate that was shown, in lower-case hex: the key below is for what is signed by that one's key. */
+            certificate: string;
+            /**
+             * Format: int32
+             * @description How long a code is good, in seconds; 1 to [`crate::code::phone::LIVES_SECONDS_MAX`].
+             */
+            code_seconds: number;
+            /** @description By which core confirms what was paid to this terminal alone: 64 lower-case hex digits. A secret. */
+            confirm_key: string;
+            /** @example CNY */
+            currency: string;
+            /**
+             * Format: int32
+             * @description How old the list may be.
+             */
+            list_hours_max: number;
+            /**
+             * Format: int64
+             * @description Of one sale, in minor units; 1 at least.
+             */
+            sale_minor_max: number;
+        };
+        /** @description The policy. As long as nobody has set one, it is off, and its rules are those that are suggested. */
+        PhonePolicyView: {
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            enabled: boolean;
+            rules: components["schemas"]["PhoneRules"];
+            updated_at?: components["schemas"]["Millis"] | null;
+            /**
+             * Format: int64
+             * @description 0 as long as nobody has set one; each change adds one.
+             */
+            version: number;
+        };
+        /** @description What terminals with no network may ask for by a code that the customer's phone carries. */
+        PhoneRules: {
+            /**
+             * Format: int32
+             * @description How long a code is good, 30 to 900 seconds.
+             */
+            code_seconds: number;
+            /**
+             * Format: int32
+             * @description How long a terminal may go on without news of this, 1 to 168 hours.
+             */
+            list_hours_max: number;
+            /**
+             * Format: int64
+             * @description Of one sale, in minor units of the merchant's currency.
+             */
+            sale_minor_max: number;
+        };
         /** @description A package with what was signed. */
         PluginPackageDetail: {
             /** @description The signed statement (DSSE), as it was published. */
@@ -5846,6 +5922,17 @@ export interface components {
             /** @description Whether grants are made and terminals take codes. What was taken before is booked all the same. */
             enabled: boolean;
             limits?: components["schemas"]["OfflineLimits"] | null;
+        };
+        SetPhonePolicy: {
+            /**
+             * @description By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`), and these are web links, as Alipay's and
+             *     UnionPay's are. By any other (WeChat Pay, Pix, Lightning) a phone cannot pay what it shows itself: such a payment is ended as soon as
+             *     its code is known, and the customer is told to pay in another way.
+             */
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description Whether terminals show such codes, and core begins payments by them. What was begun before goes on. */
+            enabled: boolean;
+            rules: components["schemas"]["PhoneRules"];
         };
         SetPin: {
             /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
@@ -9056,7 +9143,10 @@ export interface operations {
     };
     payments_cancel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The terminal's own number of the sale, of which core may have no payment yet: a customer's phone may be on the way with its code. */
+                counter?: number;
+            };
             header: {
                 "Idempotency-Key": string;
             };
@@ -9517,6 +9607,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PayoutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "phone-codes_show_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhonePolicyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "phone-codes_put_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPhonePolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhonePolicyView"];
                 };
             };
             /** @description What is wrong, and what to do */

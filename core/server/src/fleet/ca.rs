@@ -11,7 +11,8 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey,
+    PublicKeyData as _, SerialNumber,
 };
 use ring::{
     rand::{SecureRandom, SystemRandom},
@@ -71,6 +72,8 @@ pub struct Issued {
     pub chain_pem: String,
     /// 128 random bits in lower-case hex, without leading zeros.
     pub serial: String,
+    /// An uncompressed point of P-256.
+    pub public_key: Vec<u8>,
     pub not_after: Millis,
 }
 
@@ -229,6 +232,7 @@ impl Ca {
         Ok(Issued {
             chain_pem: format!("{}{}", cert.pem(), self.pem),
             serial: normal_serial(&hex::encode(serial)),
+            public_key: request.key.der_bytes().to_vec(),
             not_after,
         })
     }
@@ -371,6 +375,7 @@ mod tests {
             (known.terminal, &known.serial, known.public_key),
             (TERMINAL, &issued.serial, key.public_key_raw().to_vec())
         );
+        assert_eq!(issued.public_key, key.public_key_raw());
         let other = tempfile::tempdir().unwrap();
         assert_eq!(new_ca(other.path()).know(&der), None);
         assert_eq!(ca.know(ca.der()), None, "it is no terminal");

@@ -126,6 +126,7 @@ async fn redeem(app: &App, claim_code: &str, csr_pem: &str) -> Result<Enrolment,
                 revoked_at: None,
             };
             terminals::add_certificate(tx, &scope, terminal.id, &certificate)?;
+            terminals::keep_public_key(tx, &scope, terminal.id, &issued.serial, &issued.public_key)?;
             note(tx, &scope, terminal.id, "terminal.enrolled", &issued.serial, now)?;
             Ok(Enrolment {
                 scope,
@@ -178,6 +179,7 @@ pub async fn renew(
                 revoked_at: None,
             };
             terminals::add_certificate(tx, &scope, terminal, &certificate)?;
+            terminals::keep_public_key(tx, &scope, terminal, &issued.serial, &issued.public_key)?;
             note(tx, &scope, terminal, "terminal.certificate_renewed", &issued.serial, now)?;
             Ok(Enrolment { scope, terminal, store, chain_pem: issued.chain_pem, not_after: issued.not_after })
         })

@@ -92,9 +92,10 @@ pub async fn take_journal(
     let key = app.vault().own().fingerprint.clone();
     let known = move |tx: &mut Tx<'_>| {
         let through = journal::through(tx, &scope, terminal)?.sequence;
-        Ok::<_, StoreError>((through, terminals::certificates(tx, &scope, terminal)?))
+        let issued = terminals::certificates(tx, &scope, terminal)?;
+        Ok::<_, StoreError>((through, issued, terminals::without_public_key(tx, &scope, terminal)?))
     };
-    let (through, issued) = app.store().read(known).await?;
+    let (through, issued, keyless) = app.store().read(known).await?;
     let fleet = app.fleet().clone();
     let read = move || signed::read((scope.tenant(), terminal), through, batch, fleet.ca(), &issued);
     let batch = if app.store().is_inline() {
@@ -103,6 +104,8 @@ pub async fn take_journal(
         // Hundreds of signatures are not for a thread that serves others.
         spawn_blocking(read).await.map_err(|error| StoreError::Internal { why: error.to_string() })?
     };
+    let batch =
+        ReadBatch { keys: batch.keys.into_iter().filter(|(serial, _)| keyless.contains(serial)).collect(), ..batch };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch, &key)).await?;
     for payment in &outcome.sales {
         let channel = match payment.method {
@@ -161,6 +164,10 @@ fn take(
         return Err(StoreError::Revoked { what: "the terminal" });
     }
     let store = known.store;
+    // Of certificates from before core kept them.
+    for (serial, key) in &batch.keys {
+        terminals::keep_public_key(tx, scope, terminal, serial, key)?;
+    }
     let through = journal::through(tx, scope, terminal)?;
     let head = Head { through: through.sequence, hash: through.hash, is_signed: through.is_signed };
 

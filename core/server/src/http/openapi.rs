@@ -117,6 +117,8 @@ use crate::{
         v1::people::list,
         v1::people::reset_password,
         v1::people::show,
+        v1::phone_codes::put_policy,
+        v1::phone_codes::show_policy,
         v1::plugin_packages::list,
         v1::plugin_packages::publish,
         v1::plugin_packages::retire,

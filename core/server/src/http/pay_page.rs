@@ -19,6 +19,7 @@ use super::{picture, problem::Problem};
 use crate::{
     app::App,
     payments::{Became, PaymentError, expire},
+    phone_codes::is_link,
 };
 
 /// No script at all; the one style is ours.
@@ -27,18 +28,18 @@ const POLICY: &str =
 
 /// What a page says, in the customer's language.
 pub(super) struct Words {
-    language: &'static str,
-    pay: &'static str,
+    pub(super) language: &'static str,
+    pub(super) pay: &'static str,
     pay_with: &'static str,
     scan: &'static str,
-    paid: &'static str,
+    pub(super) paid: &'static str,
     pub(super) going_back: &'static str,
     pub(super) given_back: &'static str,
     pub(super) part_given_back: &'static str,
-    expired: &'static str,
+    pub(super) expired: &'static str,
     over: &'static str,
-    closed: &'static str,
-    unknown: &'static str,
+    pub(super) closed: &'static str,
+    pub(super) unknown: &'static str,
     ask_shop: &'static str,
 }
 
@@ -74,7 +75,7 @@ pub(super) const CHINESE: Words = Words {
     ask_shop: "请让商家重新出示付款码。",
 };
 
-fn words(request: &HttpRequest) -> &'static Words {
+pub(super) fn words(request: &HttpRequest) -> &'static Words {
     let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let first = wanted.split(',').next().unwrap_or("").trim().to_ascii_lowercase();
     if first.starts_with("zh") { &CHINESE } else { &ENGLISH }
@@ -148,7 +149,7 @@ const fn life(code: &PayCode) -> Life {
 }
 
 /// In words, of a code that was used.
-fn what_became(sale: &Sale, words: &Words) -> &'static str {
+pub(super) fn what_became(sale: &Sale, words: &Words) -> &'static str {
     match Became::of(&sale.payment.payment) {
         Some(Became::GivenBack) => words.given_back,
         Some(Became::GoingBack) => words.going_back,
@@ -176,16 +177,15 @@ fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {
 }
 
 /// A link leads on; any other code is shown for the wallet to scan.
-fn way_to_pay(channel_code: &str, words: &Words) -> String {
-    let is_link = url::Url::parse(channel_code).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-    if is_link {
+pub(super) fn way_to_pay(channel_code: &str, words: &Words) -> String {
+    if is_link(channel_code) {
         return format!("<a id=\"pay-link\" class=\"pay\" href=\"{}\">{}</a>", escaped(channel_code), words.pay_with);
     }
     let Some(picture) = picture::data_url(channel_code) else { return notice(words.closed, words) };
     format!("<p class=\"label\">{}</p><img alt=\"QR\" width=\"240\" src=\"{picture}\">", words.scan)
 }
 
-fn notice(what: &str, words: &Words) -> String {
+pub(super) fn notice(what: &str, words: &Words) -> String {
     format!("<p class=\"notice\">{what}</p><p>{}</p>", words.ask_shop)
 }
 
@@ -204,13 +204,13 @@ pub(super) fn escaped(text: &str) -> String {
     safe
 }
 
-fn page(status: u16, words: &Words, body: &str) -> HttpResponse {
+pub(super) fn page(status: u16, words: &Words, body: &str) -> HttpResponse {
     const STYLE: &str = "body{font:17px/1.5 system-ui,sans-serif;max-width:26rem;margin:0 auto;padding:1.5rem;text-align:center;\
         color:#1b1f24;background:#fff}h1{font-size:1.3rem;margin:1rem 0 0}.store,.reference{color:#57606a;margin:0}\
         .label{margin:2rem 0 0;color:#57606a}.amount{font-size:2.4rem;font-weight:700;margin:0}ul{list-style:none;padding:0}\
         li{display:flex;justify-content:space-between;padding:.3rem 0;border-bottom:1px solid #d8dee4}\
         .pay{display:block;margin:2rem 0;padding:1rem;border-radius:.6rem;background:#0b6e4f;color:#fff;font-size:1.2rem;\
-        text-decoration:none}.pay:focus-visible{outline:3px solid #1f6feb;outline-offset:3px}.done{color:#0b6e4f;font-size:1.4rem}\
+        text-decoration:none;border:0;width:100%;box-sizing:border-box;font-family:inherit}.pay:focus-visible{outline:3px solid #1f6feb;outline-offset:3px}.done{color:#0b6e4f;font-size:1.4rem}\
         .notice{color:#a40e26;font-size:1.2rem}img{background:#fff;padding:8px;border-radius:.6rem}\
         @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#15191e}.store,.reference,.label{color:#a8b3bf}\
         li{border-color:#39424c}.done{color:#4cc38a}.notice{color:#ff8f8f}}";

@@ -61,6 +61,7 @@ codes! {
     REFUND_EXISTS_DIFFERENTLY = "refund_exists_differently", 409, "Another refund has this number";
     KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
     ANSWERED_BEFORE = "answered_before", 409, "It was done, and its answer is gone";
+    SALE_CALLED_OFF = "sale_called_off", 409, "The sale is called off";
     NOT_IN_STATE = "not_in_state", 409, "The payment's state does not allow this";
     REFUND_EXCEEDS = "refund_exceeds", 409, "More than can be given back";
     PAYMENT_DISPUTED = "payment_disputed", 409, "The payment is disputed";
@@ -410,6 +411,7 @@ impl From<PaymentError> for Problem {
                 Self::new(BATCH_CLOSING, format!("{said} Nothing was sent. Try again in two minutes."))
             }
             PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
+            PaymentError::CodeOver => Self::new(NOT_IN_STATE, format!("{said} Show a new one.")),
             PaymentError::VoidTooLate => Self::new(
                 VOID_TOO_LATE,
                 "A void is possible on the day of the payment alone, and until its batch is settled. Refund it instead.",

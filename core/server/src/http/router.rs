@@ -10,7 +10,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
     auth::gate,
-    health, metrics, openapi, pages, pay_page,
+    health, metrics, openapi, pages, pay_page, phone_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     static_page, v1,
 };
@@ -47,6 +47,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::discrepancies::routes)
                     .configure(v1::disputes::routes)
                     .configure(v1::payouts::routes)
+                    .configure(v1::phone_codes::routes)
                     .configure(v1::batches::routes)
                     .configure(v1::held::routes)
                     .configure(v1::notify::routes)
@@ -77,6 +78,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .route("/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(metrics::elsewhere))
             .route("/p/{token}", web::get().to(pay_page::show))
+            .route("/m/{code}", web::get().to(phone_page::show))
+            .route("/m/{code}", web::post().to(phone_page::pay))
             .route("/s/{code}", web::get().to(static_page::show))
             .route("/s/{code}/back", web::get().to(static_page::back))
             .route("/s/{code}/state", web::get().to(static_page::state))

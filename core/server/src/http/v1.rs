@@ -19,6 +19,7 @@ pub mod orders;
 pub mod payments;
 pub mod payouts;
 pub mod people;
+pub mod phone_codes;
 pub mod plugin_packages;
 pub mod plugin_publishers;
 pub mod plugin_rollouts;

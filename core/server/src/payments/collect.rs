@@ -12,7 +12,7 @@ use saoma_domain::{
     payment::{Event, Method, Pace, Payment, Source, State, decide},
 };
 use saoma_protocol::{
-    Amount, ChannelAccountId, OrderId, PaymentId, Sequence, StoreId, TerminalId,
+    Amount, ChannelAccountId, Millis, OrderId, PaymentId, Sequence, StoreId, TerminalId,
     api::{Goods, Quoted},
 };
 use saoma_store::{
@@ -73,6 +73,8 @@ pub struct Collect {
 pub enum How {
     /// We show a code.
     Present { lives: Duration },
+    /// A terminal shows one that leads here. Begun before one moment, and over at the other, by core's clock, however long anything takes.
+    Carried { begins_before: Millis, ends_at: Millis },
     /// A page of ours is open in this app of the account's channel; `payer` is who the channel says they are.
     InApp { app: String, payer: Payer, lives: Duration },
     /// The customer showed one.
@@ -93,7 +95,7 @@ impl std::fmt::Debug for Payer {
 impl How {
     const fn method(&self) -> Method {
         match self {
-            Self::Present { .. } | Self::InApp { .. } => Method::MerchantPresented,
+            Self::Present { .. } | Self::Carried { .. } | Self::InApp { .. } => Method::MerchantPresented,
             Self::Charge { .. } => Method::CustomerPresented,
             Self::Card { .. } => Method::Card,
         }
@@ -101,7 +103,7 @@ impl How {
 
     const fn draft_method(&self) -> DraftMethod {
         match self {
-            Self::Present { .. } | Self::InApp { .. } => DraftMethod::MerchantPresented,
+            Self::Present { .. } | Self::Carried { .. } | Self::InApp { .. } => DraftMethod::MerchantPresented,
             Self::Charge { .. } => DraftMethod::CustomerPresented,
             Self::Card { .. } => DraftMethod::Card,
         }
@@ -109,7 +111,7 @@ impl How {
 
     pub(super) const fn capability(&self) -> Capability {
         match self {
-            Self::Present { .. } => Capability::MerchantPresented,
+            Self::Present { .. } | Self::Carried { .. } => Capability::MerchantPresented,
             Self::InApp { .. } => Capability::InApp,
             Self::Charge { .. } => Capability::CustomerPresented,
             Self::Card { .. } => Capability::Card,
@@ -122,7 +124,7 @@ impl How {
 ///
 /// # Errors
 /// Before anything is written: `ExistsDifferently`, `Order`, `OrderElsewhere`, `NoChannel`, `CodeNotRecognised`,
-/// `Ambiguous`, `ChannelCannot`, `RefusedByRules`, `RuleFailed`, `Store`. Afterwards only `Store` and `CutOff`; the resolver
+/// `Ambiguous`, `ChannelCannot`, `RefusedByRules`, `RuleFailed`, `CodeOver`, `Store` (`Conflict` if the number was called off). Afterwards only `Store` and `CutOff`; the resolver
 /// finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
@@ -235,7 +237,7 @@ async fn write_down(
     let created =
         Payment { id: collect.id, amount: collect.amount, method: collect.how.method(), state: State::Created };
     let (state, kinds): (_, &[&str]) = match &collect.how {
-        How::Present { .. } | How::InApp { .. } => (State::Created, &[kind::CREATED]),
+        How::Present { .. } | How::Carried { .. } | How::InApp { .. } => (State::Created, &[kind::CREATED]),
         How::Charge { .. } | How::Card { .. } => {
             let submitted = decide(&created, &Event::Submit, now)?.next.unwrap_or(State::Created);
             (submitted, &[kind::CREATED, kind::SUBMITTING])
@@ -264,7 +266,11 @@ async fn write_down(
     let passed_over = route.passed_over.clone();
     let card = match &collect.how {
         How::Card { card } => Some(cards::to_store(&card.kept)),
-        How::Present { .. } | How::InApp { .. } | How::Charge { .. } => None,
+        How::Present { .. } | How::Carried { .. } | How::InApp { .. } | How::Charge { .. } => None,
+    };
+    let begins_before = match &collect.how {
+        How::Carried { begins_before, .. } => Some(*begins_before),
+        How::Present { .. } | How::InApp { .. } | How::Charge { .. } | How::Card { .. } => None,
     };
     let quoted = collect.quote.as_ref().map(|quote| quoted::told(quote, collect.amount));
     let (is_first, package, origin) = (collect.order.is_none(), channel.account.package, collect.origin.clone());
@@ -275,6 +281,10 @@ async fn write_down(
             match payments::load(tx, &scope, stored.payment.id) {
                 Err(StoreError::NotFound { .. }) => {}
                 there => return Ok(there.map(|_| None)?),
+            }
+            // Rules, plugins and others who write were waited for.
+            if begins_before.is_some_and(|before| app_in.now() >= before) {
+                return Err(PaymentError::CodeOver);
             }
             if settles {
                 begin_unheld(tx, &scope, account, now)?;
@@ -334,11 +344,14 @@ fn may_join(there: &Order, wished: &Order) -> Result<(), PaymentError> {
 /// The call and transaction two.
 async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Channel) -> Result<Sale, PaymentError> {
     let (payment, account) = (sale.payment.payment.id, &channel.account);
-    let lives_ms = match &how {
-        How::Present { lives } | How::InApp { lives, .. } => i64::try_from(lives.as_millis()).unwrap_or(i64::MAX),
-        How::Charge { .. } | How::Card { .. } => pace(&channel.manifest).reverse_after_ms,
+    let for_ms = |lives_ms| sale.payment.created_at.plus(lives_ms);
+    let expires_at = match &how {
+        How::Present { lives } | How::InApp { lives, .. } => {
+            for_ms(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX))
+        }
+        How::Carried { ends_at, .. } => *ends_at,
+        How::Charge { .. } | How::Card { .. } => for_ms(pace(&channel.manifest).reverse_after_ms),
     };
-    let expires_at = sale.payment.created_at.plus(lives_ms);
     let order = order_of(app, scope, &sale, expires_at).await?;
     let charged = |reply: Result<PaymentAnswer, Failure>| {
         app.silences().heard(account.id, &reply, app.now());
@@ -365,7 +378,7 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         })
     };
     let outcome = match how {
-        How::Present { .. } => {
+        How::Present { .. } | How::Carried { .. } => {
             let reply = app.channels().create(account, &order).await;
             app.silences().heard(account.id, &reply, app.now());
             presented(reply.map(|created| created.code))?

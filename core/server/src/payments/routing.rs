@@ -93,7 +93,9 @@ pub(super) async fn route(
         .filter_map(|account| Some((app.served(scope.tenant(), &account.plugin)?.manifest, account)))
         .filter(|(manifest, _)| can(manifest));
     let mut fit: Vec<ChannelAccount> = match &collect.how {
-        How::Present { .. } | How::InApp { .. } | How::Card { .. } => able.map(|(_, account)| account).collect(),
+        How::Present { .. } | How::Carried { .. } | How::InApp { .. } | How::Card { .. } => {
+            able.map(|(_, account)| account).collect()
+        }
         How::Charge { code } => able
             .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
             .map(|(_, account)| account)
@@ -144,7 +146,7 @@ fn first_that_answers(
         .collect();
     match choose(&candidates, matches!(how, How::Charge { .. })) {
         Choice::Nobody => Err(match how {
-            How::Present { .. } | How::InApp { .. } => {
+            How::Present { .. } | How::Carried { .. } | How::InApp { .. } => {
                 PaymentError::NoChannel(format!("none can show a code for {currency}"))
             }
             How::Card { .. } => PaymentError::NoChannel(format!("none takes cards in {currency}")),

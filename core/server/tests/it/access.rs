@@ -546,6 +546,8 @@ async fn what_is_open_tells_nothing() {
         ("/docs/", 200),
         ("/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 404),
         ("/p/%00", 404),
+        ("/m/AAAAAAAA", 404),
+        ("/m/%00", 404),
         ("/v1", 401),
         ("/v1/", 401),
         ("/v1/nothing", 401),

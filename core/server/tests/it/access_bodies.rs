@@ -98,6 +98,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "SetOfflinePolicy" => offline_policy(ids.get("channel_account")),
         // Its channel forwards none: what is set is off.
         "SetCardPolicy" => card_policy(ids.get("channel_account"), false),
+        "SetPhonePolicy" => crate::phone_codes::policy(ids.get("channel_account"), true),
         "ForwardHeld" => json!({ "reason": "asked the cashier" }),
         "ResolveLoss" => json!({ "reason": "asked for", "unblock": true }),
         "NewOfflineGrant" => json!({

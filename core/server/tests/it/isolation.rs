@@ -176,6 +176,8 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let policy = json!({ "enabled": true, "acceptor": "hall" });
     const CARDS: &str = "PUT /v1/stored-cards/policy";
     let cards = crate::access_bodies::card_policy("", true);
+    const PHONE: &str = "PUT /v1/phone-codes/policy";
+    let phone = crate::phone_codes::policy("", true);
     let printed = json!({ "store": rust.store, "label": "gate", "max_minor": 100 });
     let code: Value = rust.owner.post("/v1/static-codes").json(&printed).await.json(201);
     let change_code = format!("PATCH /v1/static-codes/{}", text(&code, "/id"));
@@ -217,6 +219,7 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
         ("goods_change", "/stores/0", &change_goods, sold_goods, store, "404 not_found"),
         ("stored-value_put_policy", "/channel_account", POLICY, policy, account, "404 not_found"),
         ("stored-cards_put_policy", "/channel_account", CARDS, cards, account, "404 not_found"),
+        ("phone-codes_put_policy", "/channel_account", PHONE, phone, account, "404 not_found"),
         ("static-codes_create", "/store", "/v1/static-codes", printed.clone(), store, "422 invalid"),
         ("static-codes_create", "/terminal", "/v1/static-codes", printed.clone(), text(&till, "/id"), "422 invalid"),
         ("static-codes_create", "/announce_at", "/v1/static-codes", printed, text(&till, "/id"), "422 invalid"),

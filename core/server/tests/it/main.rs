@@ -55,6 +55,8 @@ mod packages_rules_mishaps;
 mod pay_page;
 mod peers;
 mod people;
+mod phone_codes;
+mod phone_ends;
 mod plugin_registry;
 mod plugin_tools;
 /// The store's own way to a private PostgreSQL.

@@ -1,9 +1,9 @@
 //! Credentials: what lets whom in, and what no longer does.
 
-use saoma_protocol::TerminalId;
+use saoma_protocol::{TenantId, TerminalId};
 use saoma_store::{
     Opaque, PlatformScope, Principal, StoreError, Tx,
-    access::{self, Presented, Refresh},
+    access::{self, KeyStanding, Presented, Refresh},
     api_keys::{self, ApiKey},
     sessions,
     tenants::{self, Tenant},
@@ -414,6 +414,12 @@ fn a_certificate_lets_its_own_terminal_in() {
         let by = |terminal, serial: &str, now| base.try_read(|tx| access::by_terminal(tx, terminal, serial, at(now)));
         let principal = Principal::Terminal { scope: tea.scope, terminal: tea.terminal, store: tea.store };
         let unknown = Err(StoreError::NotFound { what: "the terminal" });
+        // However it stands, what it signed is known to be its own.
+        let stands = |serial: &str, now| {
+            let of = (tea.scope.tenant(), tea.terminal);
+            base.try_read(|tx| access::by_terminals_key(tx, of, serial, at(now))).map(|holder| holder.standing)
+        };
+        assert_eq!((stands("aa", 100), stands("aa", 101)), (Ok(KeyStanding::InForce), Ok(KeyStanding::Over)));
         assert_eq!(by(tea.terminal, "aa", 100), Ok(principal.clone()));
         assert_eq!(by(tea.terminal, "aa", 101), Err(StoreError::Expired { what: "the certificate" }));
         assert_eq!(by(tea.terminal, "bb", 101), Ok(principal.clone()), "the renewed one");
@@ -427,8 +433,17 @@ fn a_certificate_lets_its_own_terminal_in() {
         let stored = base.read(|tx| terminals::certificates(tx, &tea.scope, tea.terminal));
         assert_eq!(stored.iter().map(|certificate| certificate.revoked_at).collect::<Vec<_>>(), [None, Some(at(60))]);
         assert_eq!(by(tea.terminal, "aa", 61), Err(StoreError::Revoked { what: "the certificate" }));
+        assert_eq!((stands("aa", 61), stands("aa", 101)), (Ok(KeyStanding::ShutOut), Ok(KeyStanding::ShutOut)));
+        assert_eq!(
+            (stands("bb", 61), stands("cc", 61)),
+            (Ok(KeyStanding::InForce), Err(StoreError::NotFound { what: "the terminal" }))
+        );
+        let others = (TenantId::from_bytes([9; 16]), tea.terminal);
+        let of_others = base.try_read(|tx| access::by_terminals_key(tx, others, "bb", at(61)));
+        assert_eq!(of_others.map(|holder| holder.standing), Err(StoreError::NotFound { what: "the terminal" }));
         base.write(|tx| terminals::revoke(tx, &tea.scope, tea.terminal, at(80)));
         assert_eq!(by(tea.terminal, "bb", 81), Err(StoreError::Revoked { what: "the terminal" }));
+        assert_eq!(stands("bb", 81), Ok(KeyStanding::ShutOut));
         assert!(by(second, "cc", 81).is_ok());
         let late =
             base.try_write(|tx| terminals::add_certificate(tx, &tea.scope, tea.terminal, &certificate("dd", 90)));

@@ -250,6 +250,7 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         // A hash of a random code that lives for a minute.
         "stored_value_codes.code_hash",
         "tenant_keys.wrapped",
+        "terminal_certificates.public_key",
         "terminal_claims.code_hash",
     ];
     let mut known = [&sealed_for_tenants[..], &others].concat();

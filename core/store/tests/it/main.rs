@@ -31,6 +31,7 @@ mod offline;
 mod outbox;
 mod pay_codes;
 mod payments;
+mod phone_policies;
 mod plugin_kv;
 mod plugin_packages;
 mod postgres;

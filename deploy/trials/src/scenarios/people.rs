@@ -138,6 +138,12 @@ impl Customer {
         Ok((status, String::from_utf8(page)?))
     }
 
+    /// Presses the one button of the page behind a till's code, and is led on; the page that comes then.
+    pub async fn goes_on(&self, link: &str) -> Result<(reqwest::StatusCode, String)> {
+        let Reply { status, body } = Door::new(link)?.call(Method::POST, "", None, None).await?;
+        Ok((status, body.as_str().map_or_else(|| body.to_string(), str::to_owned)))
+    }
+
     /// The wallet's number of the order that a page offers to pay.
     pub fn wallet_token(page: &str) -> Result<String> {
         let link = page.split("id=\"pay-link\"").nth(1).context("the page has no way to pay")?;

@@ -181,7 +181,7 @@ async fn sale(hall: &Hall, terminal: TerminalId, call: Call) -> Result<Answer, P
             let stored = app.store().read(move |tx| refunds::of_payment(tx, &scope, payment)).await?;
             json(200, &Page { items: stored.iter().map(refund_view).collect(), next_cursor: None })
         }
-        Call::Cancel { payment, key } => give_up(hall, terminal, payment, &key).await,
+        Call::Cancel { payment, key, .. } => give_up(hall, terminal, payment, &key).await,
         Call::Void { payment, refund } => returned(hall, Some(terminal), payment, refund, RefundKind::Void, None).await,
         Call::Refund { payment, refund, amount } => {
             returned(hall, Some(terminal), payment, refund, RefundKind::Refund, Some(amount)).await
@@ -352,7 +352,7 @@ async fn offline_list(hall: &Hall) -> Result<Answer, Problem> {
         let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
         let denied = offline::grants::denied(tx, &scope, now)?.iter().map(ToString::to_string).collect();
         let cards = stored_cards::limits(&app, tx, &scope)?;
-        Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
+        Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards, phone: None })
     };
     json(200, &hall.app.store().read(read).await?)
 }

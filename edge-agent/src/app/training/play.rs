@@ -54,6 +54,8 @@ impl Play {
             (Press::Cancel, _) => Event::CancelPressed,
             (Press::Reprint, _) => Event::ReprintPressed,
             (Press::Acknowledge, _) => Event::AcknowledgePressed,
+            // Nothing that is played is shown as such a code: nothing comes of it.
+            (Press::Confirm { .. }, _) => Event::Confirmed,
             (Press::Void, _) => Event::VoidPressed { refund, cashier, utc_offset_minutes },
             (Press::Refund { .. }, Some(amount)) => Event::RefundPressed { refund, amount, cashier },
             (Press::Refund { .. }, None) => return Ok(()),

@@ -36,7 +36,7 @@ fn list(change: impl FnOnce(&mut CardLimits)) -> OfflineList {
     };
     change(&mut limits);
     let (issuers, denied) = (Vec::new(), Vec::new());
-    OfflineList { issued_at: Millis(0), limits: None, issuers, denied, cards: Some(limits) }
+    OfflineList { issued_at: Millis(0), limits: None, issuers, denied, cards: Some(limits), phone: None }
 }
 
 impl Shop {

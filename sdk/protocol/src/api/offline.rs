@@ -1,12 +1,12 @@
-//! What a terminal must know to take offline codes, and cards without a network.
+//! What a terminal must know to take offline codes and cards without a network, and to show codes there that the customer's phone carries.
 
 use serde::{Deserialize, Serialize};
 
-use super::CardDigits;
+use super::{CardDigits, PhoneLimits};
 use crate::{ChannelAccountId, Currency, Millis, code::offline::Issuer};
 
 /// `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
-/// older than `limits.list_hours_max`.
+/// older than `limits.list_hours_max`, no card and shows no code once it is older than `cards` or `phone` say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfflineList {
@@ -21,6 +21,9 @@ pub struct OfflineList {
     /// Absent: no card is taken without a network. Terminals of before pass over it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cards: Option<CardLimits>,
+    /// Absent: no code is shown that the customer's phone carries to core. Terminals of before pass over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneLimits>,
 }
 
 /// What a terminal may take offline; sums are in minor units of the merchant's currency, and each is 1 at least.

@@ -60,6 +60,8 @@ pub struct ReadBatch {
     /// Up to the first that is refused, in the order of the batch.
     pub new: Vec<NewEntry>,
     pub refused: Option<(Sequence, SignatureError)>,
+    /// The keys of the certificates that came along, by serial number; of those that core gave this terminal.
+    pub keys: Vec<(String, Vec<u8>)>,
 }
 
 /// Why an entry's signature does not count.
@@ -91,7 +93,10 @@ pub fn read(
         (known.terminal == terminal).then_some((known.serial.clone(), known))
     });
     let shown: HashMap<String, Known> = shown.collect();
-    let mut read = ReadBatch::default();
+    let is_issued = |serial: &String| issued.iter().any(|certificate| certificate.serial == *serial);
+    let keys = shown.values().filter(|known| is_issued(&known.serial));
+    let keys = keys.map(|known| (known.serial.clone(), known.public_key.clone())).collect();
+    let mut read = ReadBatch { keys, ..ReadBatch::default() };
     for entry in batch.entries {
         if entry.sequence <= through {
             read.known.push(entry);
@@ -136,6 +141,6 @@ impl ReadBatch {
     pub fn signed(through: Sequence, entries: &[Entry]) -> Self {
         let (known, new): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(|entry| entry.sequence <= through);
         let new = new.into_iter().map(|entry| NewEntry::Signed(SignedEntry { hash: entry.hash(), entry })).collect();
-        Self { known, new, refused: None }
+        Self { known, new, refused: None, keys: Vec::new() }
     }
 }

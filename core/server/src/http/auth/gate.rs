@@ -40,6 +40,8 @@ pub const PAGES: &[&str] = &[
     "/metrics",
     // The random number of a code on show, and a signature.
     "/p/{token}",
+    // A terminal's signature, and a limit on tries.
+    "/m/{code}",
     // The random number of a printed code; what a visitor does there, their sealed cookie and a limit on tries.
     "/s/{code}",
     "/s/{code}/back",

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use saoma_channels::Card;
 use saoma_domain::claim::ScannedCode;
 use saoma_protocol::{
-    ChannelAccountId, Millis, PaymentId, StoreId, TerminalId,
+    ChannelAccountId, Millis, PaymentId, Sequence, StoreId, TerminalId,
     api::{CreatePayment, GOODS_LINES_MAX, Goods, Page, PaymentState, PaymentView, Presentation, SCANNED_CODE_LEN_MAX},
     money::AMOUNT_MINOR_MAX,
     pricing,
@@ -32,7 +32,7 @@ use crate::{
         no_body::NoBody,
         paging,
         picture::PictureQuery,
-        problem::{INVALID, KEY_REUSED, NOT_IN_STATE, Problem},
+        problem::{INVALID, KEY_REUSED, NOT_FOUND, NOT_IN_STATE, Problem, SALE_CALLED_OFF},
         router::other_method,
         text,
     },
@@ -40,6 +40,7 @@ use crate::{
         Collect, How, PaymentError, QuotedTo, ask, cancel as cancel_payment, check_quote, collect, payment_view,
         repeated,
     },
+    phone_codes::call_off,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -393,20 +394,51 @@ pub async fn query(
     Ok(web::Json(payment_view(&app, &sale)))
 }
 
+/// What names the sale besides the payment.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CancelQuery {
+    /// The terminal's own number of the sale, of which core may have no payment yet: a customer's phone may be on the way with its code.
+    #[param(value_type = Option<u64>)]
+    counter: Option<Sequence>,
+}
+
 /// Gives up a payment that is not paid. Once the channel has it only the channel can undo it: the answer may still be
 /// `pending` or `unknown`, and core goes on until the channel confirms.
+///
+/// If a terminal names its counter and there is no such payment, there will be none from then on: `sale_called_off`.
 #[utoipa::path(post, path = "/v1/payments/{payment}/cancel", tag = "payments",
-    params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
+    params(("payment" = PaymentId, Path), CancelQuery, ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = PaymentView)))]
 pub async fn cancel(
     app: web::Data<App>,
     caller: Caller<TakePayments>,
     payment: web::Path<PaymentId>,
+    query: web::Query<CancelQuery>,
     key: IdempotencyKey,
     _body: NoBody,
 ) -> Result<web::Json<PaymentView>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
-    let known = load(&app, caller.principal(), scope, payment).await?;
+    let is_own = match (caller.principal(), query.counter) {
+        (Principal::Terminal { terminal, .. }, Some(counter)) => {
+            PaymentId::for_sale(scope.tenant(), *terminal, counter) == payment
+        }
+        _ => false,
+    };
+    let known = match load(&app, caller.principal(), scope, payment).await {
+        Err(none) if is_own && none.code() == NOT_FOUND => {
+            if call_off(&app, scope, payment).await? {
+                return Err(Problem::new(
+                    SALE_CALLED_OFF,
+                    "There was no payment of this sale, and none can begin now.",
+                ));
+            }
+            // It has just begun.
+            load(&app, caller.principal(), scope, payment).await?
+        }
+        known => known?,
+    };
     let fingerprint = fingerprint(&app, &format!("POST /v1/payments/{payment}/cancel"), caller.principal(), &())?;
     let named = format!("{payment} {}", &*key);
     let name = named.clone();

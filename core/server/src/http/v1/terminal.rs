@@ -32,7 +32,7 @@ use crate::{
         problem::{CLAIM_CODE_INVALID, CSR_INVALID, INVALID, Problem, TOO_MANY_ATTEMPTS, UNAUTHENTICATED},
         router::{json_body, other_method},
     },
-    stored_cards,
+    phone_codes, stored_cards,
 };
 
 /// Longest wait for a push, in milliseconds.
@@ -179,8 +179,13 @@ pub async fn cashiers(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result
 
 /// What this terminal may take offline, by whose signature, and what it must not take any more.
 #[utoipa::path(get, path = "/v1/terminal/offline-list", tag = "terminal", responses((status = 200, body = OfflineList)))]
-pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<OfflineList>, Problem> {
-    let ((scope, _), now) = (own(&caller)?, app.now());
+pub async fn offline_list(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let ((scope, terminal), now) = (own(&caller)?, app.now());
+    let serial = request.conn_data::<TerminalCertificate>().map(|shown| shown.serial.clone());
     let app_in = app.clone();
     let list = app
         .store()
@@ -190,10 +195,14 @@ pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Re
             let denied = offline::grants::denied(tx, &scope, now)?;
             let denied = denied.iter().map(ToString::to_string).collect();
             let cards = stored_cards::limits(&app_in, tx, &scope)?;
-            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
+            let phone = match &serial {
+                Some(serial) => phone_codes::limits(&app_in, tx, &scope, (terminal, serial.as_str()))?,
+                None => None,
+            };
+            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards, phone })
         })
         .await?;
-    Ok(web::Json(list))
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(list))
 }
 
 /// This terminal's sums in core's books.

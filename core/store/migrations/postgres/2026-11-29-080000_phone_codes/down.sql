@@ -1,0 +1,2 @@
+DROP TABLE phone_policies;
+ALTER TABLE terminal_certificates DROP COLUMN public_key;
