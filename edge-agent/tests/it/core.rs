@@ -3,6 +3,7 @@
 
 mod books;
 mod catalogue;
+mod enrolling;
 mod offline;
 mod phone;
 pub mod quotes;
@@ -25,11 +26,11 @@ use actix_web::{
     web::{self, Data, Json, Path},
 };
 use saoma_protocol::{
-    Amount, Currency, GoodsId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Amount, Currency, GoodsId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId,
     api::{
-        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, OfflineList, Page,
-        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
-        Renew, Renewed, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Failure, OfflineList, Page, PaymentState,
+        PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
+        TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -187,8 +188,8 @@ impl FakeCore {
                 .app_data(Data::clone(&known))
                 .app_data(Data::clone(&secured))
                 .wrap(from_fn(lets_in))
-                .route("/v1/terminal/enrol", web::post().to(enrol))
-                .route("/v1/terminal/renew", web::post().to(renew))
+                .route("/v1/terminal/enrol", web::post().to(enrolling::enrol))
+                .route("/v1/terminal/renew", web::post().to(enrolling::renew))
                 .route("/v1/payments", web::post().to(create))
                 .route("/v1/quotes", web::post().to(quotes::quote))
                 .route("/v1/payments/{id}", web::get().to(fetch))
@@ -575,33 +576,6 @@ pub fn shop_profile() -> TerminalProfile {
         terminal_name: "Till 1".to_owned(),
         currency: Currency::CNY,
         rules: false,
-    }
-}
-
-async fn enrol(secured: Secured, body: Json<Enrol>) -> HttpResponse {
-    let (authority, broker) = secured.as_ref();
-    let authority = authority.as_ref().unwrap();
-    let terminal = match body.claim_code.as_str() {
-        "CLAIM" => authority.terminal,
-        "OTHER" => TerminalId::from_bytes([7; 16]),
-        _ => return problem(403, "claim_code_invalid"),
-    };
-    HttpResponse::Ok().json(Enrolled {
-        tenant: TenantId::from_bytes([1; 16]),
-        terminal,
-        store: StoreId::from_bytes([3; 16]),
-        certificate_chain_pem: authority.enrol(&body.csr_pem, terminal),
-        ca_pem: authority.pem.clone(),
-        mqtt_host: "127.0.0.1".to_owned(),
-        mqtt_port: broker.load(Ordering::SeqCst),
-        profile: shop_profile(),
-    })
-}
-
-async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
-    match secured.0.as_ref().unwrap().renew(&body.csr_pem) {
-        Some(certificate_chain_pem) => HttpResponse::Ok().json(Renewed { certificate_chain_pem, not_after: Millis(0) }),
-        None => HttpResponse::GatewayTimeout().finish(),
     }
 }
 
