@@ -37,9 +37,19 @@ const ERRAND_THREADS: usize = 2;
 pub(crate) struct Guests {
     shared: Arc<Shared>,
     machine: Arc<Machine>,
-    describing: Arc<Flow>,
+    /// Of those that are kept here, and of those that somebody publishes.
+    describing: [Arc<Flow>; 2],
     /// `None` while it is dropped.
     errands: Option<Runtime>,
+}
+
+/// Where a plugin comes from that is asked what it says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The operator's folder, or the database, where whatever is kept has said it once.
+    Kept,
+    /// Somebody who publishes it, and nobody has heard it yet.
+    Published,
 }
 
 struct Shared {
@@ -136,7 +146,7 @@ impl Guests {
         let state = State { queue: Queue::new(threads), idle: 0, is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let machine = Machine::new(processors);
-        let describing = Flow::of(Burner::new(&machine));
+        let describing = [(); 2].map(|()| Flow::of(Burner::new(&machine)));
         let guests = Self { shared, machine, describing, errands: Some(errands) };
         for _ in 0..threads {
             let (shared, errands) = (Arc::clone(&guests.shared), handle.clone());
@@ -151,10 +161,14 @@ impl Guests {
         &self.machine
     }
 
-    /// Whose turns those are that nobody has a place for: all plugins' that describe themselves together, so that many which do not
-    /// stop stand in each other's way.
-    pub(crate) fn describing(&self) -> Arc<Flow> {
-        Arc::clone(&self.describing)
+    /// Whose turns those are that nobody has a place for: of all plugins together that describe themselves, so that many which do
+    /// not stop stand in each other's way, and in that of no payment which waits for a package that was kept.
+    pub(crate) fn describing(&self, source: Source) -> Arc<Flow> {
+        let [kept, published] = &self.describing;
+        Arc::clone(match source {
+            Source::Kept => kept,
+            Source::Published => published,
+        })
     }
 
     /// Begins the work there, in the caller's span. A panic in it comes to the caller; one while it is dropped would end the process

@@ -40,7 +40,7 @@ use crate::{
     },
     extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
-    guests::Guests,
+    guests::{Guests, Source},
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::Account,
@@ -222,7 +222,8 @@ impl Host {
     /// # Errors
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let plugin = self.take_in(bytes).await?;
+        let (component, origin) = self.load(bytes).await?;
+        let plugin = self.take_in_channel(&component, origin, ContentHash::of(bytes), Source::Kept).await?;
         let id = &plugin.manifest.id;
         let is_taken = self.plugins_mut(|plugins| {
             let is_taken = plugins.extensions.contains_key(id);
@@ -243,7 +244,7 @@ impl Host {
         if World::of(&self.engine, &component) == Some(World::PaymentChannel) {
             return Err(InstallError::IsChannel);
         }
-        let extension = self.take_in_rules(&component, ContentHash::of(bytes)).await?;
+        let extension = self.take_in_rules(&component, ContentHash::of(bytes), Source::Kept).await?;
         let id = &extension.description().id;
         let is_taken = self.plugins_mut(|plugins| {
             let is_taken = plugins.built_in.contains_key(id);
@@ -256,7 +257,12 @@ impl Host {
     }
 
     /// Compiled rules, asked for their description without being given anything.
-    async fn take_in_rules(&self, component: &Component, hash: ContentHash) -> Result<Arc<Extension>, InstallError> {
+    async fn take_in_rules(
+        &self,
+        component: &Component,
+        hash: ContentHash,
+        source: Source,
+    ) -> Result<Arc<Extension>, InstallError> {
         let running = |share| Running {
             engine: self.engine.clone(),
             guests: Arc::clone(&self.guests),
@@ -267,9 +273,8 @@ impl Host {
             calls: self.calls.clone(),
         };
         let of_nobody = running(self.fresh_share());
-        let extension =
-            Extension::take_in(&self.rule_linker, component, hash, |id| running(self.rules_share_of(id)), of_nobody)
-                .await?;
+        let run = |id: &str| running(self.rules_share_of(id));
+        let extension = Extension::take_in(&self.rule_linker, component, hash, run, of_nobody, source).await?;
         tracing::info!(extension = ?extension, "a merchant's rules are installed");
         Ok(Arc::new(extension))
     }
@@ -296,25 +301,20 @@ impl Host {
         loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))
     }
 
-    /// Compiles a component (or loads what an earlier run compiled), asks it for its manifest without giving it any capability,
-    /// and checks that.
-    async fn take_in(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let (component, origin) = self.load(bytes).await?;
-        self.take_in_channel(&component, origin, ContentHash::of(bytes)).await
-    }
-
+    /// Asks a component for its manifest without giving it any capability, and checks that.
     async fn take_in_channel(
         &self,
         component: &Component,
         origin: Origin,
         content_hash: ContentHash,
+        source: Source,
     ) -> Result<Arc<Plugin>, InstallError> {
         let pre = Arc::new(Pre::new(&self.engine, &self.linker, component)?);
-        let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
-        let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
+        let described = self.describe(&pre, source).await.map_err(InstallError::Describe)?;
+        let apps = self.apps(&pre, source).await.map_err(InstallError::Describe)?;
         let mut manifest = Manifest::check(described)?.with_apps(apps)?;
         if pre.settles() {
-            let terms = self.settlement_terms(&pre).await.map_err(InstallError::Describe)?;
+            let terms = self.settlement_terms(&pre, source).await.map_err(InstallError::Describe)?;
             manifest.settlement = terms.map(SettlementTerms::check).transpose()?;
         }
         manifest.forwards = pre.forwards() && manifest.can(Capability::Card);

@@ -61,9 +61,8 @@ struct Share {
 /// The places that one call holds; given back when dropped.
 pub(crate) struct Held {
     flow: Arc<Flow>,
-    _of_tenant: OwnedSemaphorePermit,
-    _of_plugin: OwnedSemaphorePermit,
-    _of_host: OwnedSemaphorePermit,
+    /// Of the tenant, the plugin and the host.
+    _places: Option<[OwnedSemaphorePermit; 3]>,
 }
 
 impl Places {
@@ -75,12 +74,10 @@ impl Places {
     /// without holding what others could use. `None` if that takes longer than `until`.
     pub(crate) async fn take(&self, tenant: TenantId, host: &HostPlaces, until: Instant) -> Option<Held> {
         let Share { places, flow } = self.share_of(tenant, host);
-        Some(Held {
-            flow,
-            _of_tenant: one(places, until).await?,
-            _of_plugin: one(Arc::clone(&self.all), until).await?,
-            _of_host: one(Arc::clone(&host.all), until).await?,
-        })
+        let of_tenant = one(places, until).await?;
+        let of_plugin = one(Arc::clone(&self.all), until).await?;
+        let of_host = one(Arc::clone(&host.all), until).await?;
+        Some(Held { flow, _places: Some([of_tenant, of_plugin, of_host]) })
     }
 
     /// Lives as long as somebody waits for a place of it, holds one, or owes what a call has burnt.
@@ -96,6 +93,11 @@ impl Places {
 }
 
 impl Held {
+    /// Of whoever needs no place, and is counted to that flow.
+    pub(crate) fn no_place(flow: Arc<Flow>) -> Self {
+        Self { flow, _places: None }
+    }
+
     /// What the call's turns are counted to.
     pub(crate) fn flow(&self) -> Arc<Flow> {
         Arc::clone(&self.flow)

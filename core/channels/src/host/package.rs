@@ -6,6 +6,7 @@ use super::Host;
 use crate::{
     extension::Extension,
     failure::InstallError,
+    guests::Source,
     package::Vetted,
     registry::{ContentHash, Plugin},
     settings::SettingsSchema,
@@ -73,7 +74,7 @@ impl Host {
         if let Some(loaded) = self.package(ContentHash::of(bytes)) {
             return Ok(loaded);
         }
-        let loaded = self.take_in_either(bytes).await?;
+        let loaded = self.take_in_either(bytes, Source::Kept).await?;
         Ok(self.keep(loaded))
     }
 
@@ -85,7 +86,7 @@ impl Host {
     pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Loaded, InstallError> {
         let loaded = match self.package(ContentHash::of(bytes)) {
             Some(loaded) => loaded,
-            None => self.take_in_either(bytes).await?,
+            None => self.take_in_either(bytes, Source::Published).await?,
         };
         vetted.fits(&loaded)?;
         Ok(self.keep(loaded))
@@ -108,13 +109,13 @@ impl Host {
         loaded
     }
 
-    async fn take_in_either(&self, bytes: &[u8]) -> Result<Loaded, InstallError> {
+    async fn take_in_either(&self, bytes: &[u8], source: Source) -> Result<Loaded, InstallError> {
         let (component, origin) = self.load(bytes).await?;
         let hash = ContentHash::of(bytes);
         Ok(match World::of(&self.engine, &component) {
-            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(&component, hash).await?),
+            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(&component, hash, source).await?),
             Some(World::PaymentChannel) | None => {
-                Loaded::Channel(self.take_in_channel(&component, origin, hash).await?)
+                Loaded::Channel(self.take_in_channel(&component, origin, hash, source).await?)
             }
         })
     }
