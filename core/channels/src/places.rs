@@ -18,29 +18,50 @@ use tokio::{
 
 use crate::guests::{Burner, Flow, Machine};
 
-/// Tenants remembered before those are forgotten that have no call under way and owe no running.
+/// Tenants remembered before any is forgotten.
 const TENANTS_KEPT: usize = 1_024;
+
+/// Something of each tenant.
+struct Remembered<V> {
+    tenants: HashMap<TenantId, V>,
+    /// At so many those are forgotten that are not in use: at twice as many as were left the last time, so that whoever comes
+    /// never walks through all of them for the sake of a few.
+    forgets_at: usize,
+}
+
+impl<V: Clone> Remembered<V> {
+    fn new() -> Self {
+        Self { tenants: HashMap::new(), forgets_at: TENANTS_KEPT }
+    }
+
+    fn of(&mut self, tenant: TenantId, is_in_use: impl Fn(&V) -> bool, fresh: impl FnOnce() -> V) -> V {
+        if self.tenants.len() >= self.forgets_at && !self.tenants.contains_key(&tenant) {
+            self.tenants.retain(|_, value| is_in_use(value));
+            self.forgets_at = TENANTS_KEPT.max(2 * self.tenants.len());
+        }
+        self.tenants.entry(tenant).or_insert_with(fresh).clone()
+    }
+}
 
 /// What the calls of all plugins share.
 pub(crate) struct HostPlaces {
     all: Arc<Semaphore>,
     machine: Arc<Machine>,
-    tenants: Mutex<HashMap<TenantId, Arc<Burner>>>,
+    tenants: Mutex<Remembered<Arc<Burner>>>,
 }
 
 impl HostPlaces {
     pub(crate) fn new(all: u32, machine: &Arc<Machine>) -> Self {
-        Self { all: Arc::new(Semaphore::new(all as usize)), machine: Arc::clone(machine), tenants: Mutex::default() }
+        let (all, machine) = (Arc::new(Semaphore::new(all as usize)), Arc::clone(machine));
+        Self { all, machine, tenants: Mutex::new(Remembered::new()) }
     }
 
-    /// Lives as long as one of the tenant's flows does, or it owes what they have burnt.
+    /// Lives as long as a plugin remembers one of the tenant's flows, or it owes what they have burnt.
     fn burner(&self, tenant: TenantId) -> Arc<Burner> {
+        let now = std::time::Instant::now();
+        let is_in_use = |burner: &Arc<Burner>| Arc::strong_count(burner) > 1 || burner.owes(now);
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
-            let now = std::time::Instant::now();
-            tenants.retain(|_, burner| Arc::strong_count(burner) > 1 || burner.owes(now));
-        }
-        Arc::clone(tenants.entry(tenant).or_insert_with(|| Burner::new(&self.machine)))
+        tenants.of(tenant, is_in_use, || Burner::new(&self.machine))
     }
 }
 
@@ -48,7 +69,7 @@ impl HostPlaces {
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     per_tenant: usize,
-    tenants: Mutex<HashMap<TenantId, Share>>,
+    tenants: Mutex<Remembered<Share>>,
 }
 
 /// One tenant's share of a plugin.
@@ -67,7 +88,8 @@ pub(crate) struct Held {
 
 impl Places {
     pub(crate) fn new(all: u32, per_tenant: u32) -> Self {
-        Self { all: Arc::new(Semaphore::new(all as usize)), per_tenant: per_tenant as usize, tenants: Mutex::default() }
+        let (all, per_tenant) = (Arc::new(Semaphore::new(all as usize)), per_tenant as usize);
+        Self { all, per_tenant, tenants: Mutex::new(Remembered::new()) }
     }
 
     /// A place of the tenant's share, then one of the plugin's, then one of the host's: whoever has used up a share waits
@@ -82,13 +104,10 @@ impl Places {
 
     /// Lives as long as somebody waits for a place of it, holds one, or owes what a call has burnt.
     fn share_of(&self, tenant: TenantId, host: &HostPlaces) -> Share {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
-            let now = std::time::Instant::now();
-            tenants.retain(|_, share| Arc::strong_count(&share.places) > 1 || share.flow.owes(now));
-        }
+        let now = std::time::Instant::now();
+        let is_in_use = |share: &Share| Arc::strong_count(&share.places) > 1 || share.flow.owes(now);
         let fresh = || Share { places: Arc::new(Semaphore::new(self.per_tenant)), flow: Flow::of(host.burner(tenant)) };
-        tenants.entry(tenant).or_insert_with(fresh).clone()
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).of(tenant, is_in_use, fresh)
     }
 }
 
@@ -146,11 +165,18 @@ mod tests {
     async fn tenants_that_are_gone_are_forgotten() {
         let (host, places, other) = (host(), Places::new(4, 1), Places::new(4, 1));
         let held = places.take(tenant(0), &host, Instant::now() + NO_WAIT).await.expect("a place");
-        for n in 1..=u32::try_from(3 * TENANTS_KEPT).expect("small") {
+        let many = u32::try_from(3 * TENANTS_KEPT).expect("small");
+        for n in 1..=many {
             assert!(places.take(tenant(n), &host, Instant::now() + NO_WAIT).await.is_some());
         }
-        assert!(places.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
-        assert!(host.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
+        assert!(places.tenants.lock().expect("no panic").tenants.len() <= TENANTS_KEPT);
+        assert!(host.tenants.lock().expect("no panic").tenants.len() <= TENANTS_KEPT);
+        // Others' in another plugin, beside those that this one remembers.
+        for n in many + 1..=2 * many {
+            assert!(other.take(tenant(n), &host, Instant::now() + NO_WAIT).await.is_some());
+        }
+        let remembered = host.tenants.lock().expect("no panic").tenants.len();
+        assert!(remembered <= 2 * 2 * TENANTS_KEPT, "{remembered}: twice as many as the plugins do at most");
         assert!(places.take(tenant(0), &host, Instant::now() + NO_WAIT).await.is_none(), "whoever holds one is not");
         let again = other.take(tenant(0), &host, Instant::now() + NO_WAIT).await.expect("another plugin's place");
         assert!(held.flow().has_tenant_of(&again.flow()), "what it burns there is one tenant's");
