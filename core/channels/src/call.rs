@@ -517,7 +517,7 @@ impl Host {
             log: Lines::of_this_call(),
         };
         let state = self.state(held.budgets(), Some(given));
-        Ok(self.run_fresh(&plugin.pre, state, timeout_ms, convert::account(account), Some(held), ask))
+        Ok(self.run_fresh(&plugin.pre, state, timeout_ms, convert::account(account), held, ask))
     }
 
     fn state(&self, budgets: Vec<Arc<Budget>>, given: Option<Given>) -> CallState {
@@ -538,10 +538,9 @@ impl Host {
         state: CallState,
         timeout_ms: u64,
         account: types::Account,
-        held: Option<Held>,
+        held: Held,
         ask: A,
     ) -> impl Future<Output = Result<Said<T>, Failure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, ticks_max) = (Arc::clone(pre), self.config.running_ms_max / TICK_MS);
         let mut store = state.into_store(self.engine());
         // At every tick running code goes back in line.
@@ -551,7 +550,7 @@ impl Host {
             let is_over = state.ticks_running > ticks_max;
             Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
-        let running = self.guests.run(flow, async move {
+        let running = self.guests.run(held.flow(), async move {
             let (_held, mut store) = (held, store);
             store.set_epoch_deadline(1);
             // Boxed, since it is large, and over when the scheme is waited for.

@@ -26,7 +26,7 @@ use crate::{
     convert::{WORDS_CHARS_MAX, cut},
     engine::TICK_MS,
     failure::InstallError,
-    guests::Guests,
+    guests::{Guests, Source},
     manifest::{is_plugin_id, semver},
     memory::{Budget, MemoryLimit},
     places::{Cause, Held, HostPlaces, Places},
@@ -226,11 +226,13 @@ impl Extension {
         content_hash: ContentHash,
         run: impl FnOnce(&str) -> Running,
         describing: Running,
+        source: Source,
     ) -> Result<Self, InstallError> {
         let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
         let pre = linker.instantiate_pre(component).and_then(MerchantExtensionPre::new).map_err(unfit)?;
         let state = RuleState::new(describing.limit(Vec::new()), Arc::clone(&describing.clock), false);
-        let told = describing.fresh(&pre, state, None, |guest: &_, store: &mut _| -> Asked<'_, _> {
+        let held = Held::no_place(describing.guests.describing(source));
+        let told = describing.fresh(&pre, state, held, |guest: &_, store: &mut _| -> Asked<'_, _> {
             Box::pin(async move { guest.call_describe(store).await })
         });
         let description = check(told.await.map_err(InstallError::DescribeRules)?)?;
@@ -400,7 +402,7 @@ impl Extension {
         let held = self.run.places.take(tenant, Cause::Core, &self.run.host_places, until).await;
         let held = held.ok_or(RuleFailure::Overloaded)?;
         let state = RuleState::new(self.run.limit(held.budgets()), Arc::clone(&self.run.clock), true);
-        self.run.fresh(&self.pre, state, Some(held), ask).await
+        self.run.fresh(&self.pre, state, held, ask).await
     }
 }
 
@@ -420,10 +422,9 @@ impl Running {
         &self,
         pre: &MerchantExtensionPre<RuleState>,
         state: RuleState,
-        held: Option<Held>,
+        held: Held,
         ask: A,
     ) -> impl Future<Output = Result<T, RuleFailure>> + Send + use<T, A> {
-        let flow = held.as_ref().map_or_else(|| self.guests.describing(), Held::flow);
         let (pre, mut store) = (pre.clone(), state.into_store(&self.engine));
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
@@ -431,7 +432,7 @@ impl Running {
             let is_over = state.ticks_running > RULE_RUNNING_MS_MAX / TICK_MS;
             Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
-        let running = self.guests.run(flow, async move {
+        let running = self.guests.run(held.flow(), async move {
             let (_held, mut store) = (held, store);
             store.set_epoch_deadline(1);
             let guest: MerchantExtension = match pre.instantiate_async(&mut store).await {

@@ -6,6 +6,7 @@
 //! which no guest ever holds: an answer that has come is read at once.
 
 mod flow;
+mod line;
 mod queue;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     thread,
@@ -36,9 +37,19 @@ const ERRAND_THREADS: usize = 2;
 pub(crate) struct Guests {
     shared: Arc<Shared>,
     machine: Arc<Machine>,
-    describing: Arc<Flow>,
+    /// Of those that are kept here, and of those that somebody publishes.
+    describing: [Arc<Flow>; 2],
     /// `None` while it is dropped.
     errands: Option<Runtime>,
+}
+
+/// Where a plugin comes from that is asked what it says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The operator's folder, or the database, where whatever is kept has said it once.
+    Kept,
+    /// Somebody who publishes it, and nobody has heard it yet.
+    Published,
 }
 
 struct Shared {
@@ -56,20 +67,24 @@ struct State {
     is_over: bool,
 }
 
-/// With whether it was given up.
-type Task = Runnable<Arc<AtomicBool>>;
+type Task = Runnable<Arc<Mark>>;
 
-fn is_given_up(task: &Task) -> bool {
-    task.metadata().load(Ordering::Relaxed)
+/// What a task has on it for whoever gives it up.
+#[derive(Default)]
+struct Mark {
+    is_given_up: AtomicBool,
+    /// Of its last time in line; read and written under the lock.
+    ticket: AtomicU64,
 }
 
 impl State {
     /// Gets it in line; in front if it was given up on its way here.
-    fn put(&mut self, flow: Arc<Flow>, task: Task, now: Instant) {
-        let is_given_up_already = is_given_up(&task);
-        self.queue.push(flow, task, now);
-        if is_given_up_already {
-            self.queue.bring_forward(is_given_up);
+    fn put(&mut self, flow: &Arc<Flow>, task: Task, now: Instant) {
+        let mark = Arc::clone(task.metadata());
+        let ticket = self.queue.push(Arc::clone(flow), task, now);
+        mark.ticket.store(ticket, Ordering::Relaxed);
+        if mark.is_given_up.load(Ordering::Relaxed) {
+            self.queue.bring_forward(flow, ticket);
         }
     }
 }
@@ -83,8 +98,9 @@ thread_local! {
 /// and its requests end, however much its tenant owes.
 pub(crate) struct Begun<T> {
     /// `None` while it is dropped.
-    task: Option<FallibleTask<T, Arc<AtomicBool>>>,
-    is_given_up: Arc<AtomicBool>,
+    task: Option<FallibleTask<T, Arc<Mark>>>,
+    mark: Arc<Mark>,
+    flow: Arc<Flow>,
     shared: Arc<Shared>,
 }
 
@@ -105,8 +121,8 @@ impl<T> Drop for Begun<T> {
         if let Some(task) = self.task.take().filter(|task| !task.is_finished()) {
             // What is marked is not run again, for its future is dropped instead.
             drop(task);
-            self.is_given_up.store(true, Ordering::Relaxed);
-            self.shared.bring_forward();
+            self.mark.is_given_up.store(true, Ordering::Relaxed);
+            self.shared.bring_forward(&self.flow, &self.mark);
         }
     }
 }
@@ -130,7 +146,7 @@ impl Guests {
         let state = State { queue: Queue::new(threads), idle: 0, is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let machine = Machine::new(processors);
-        let describing = Flow::of(Burner::new(&machine));
+        let describing = [(); 2].map(|()| Flow::of(Burner::new(&machine)));
         let guests = Self { shared, machine, describing, errands: Some(errands) };
         for _ in 0..threads {
             let (shared, errands) = (Arc::clone(&guests.shared), handle.clone());
@@ -145,10 +161,14 @@ impl Guests {
         &self.machine
     }
 
-    /// Whose turns those are that nobody has a place for: all plugins' that describe themselves together, so that many which do not
-    /// stop stand in each other's way.
-    pub(crate) fn describing(&self) -> Arc<Flow> {
-        Arc::clone(&self.describing)
+    /// Whose turns those are that nobody has a place for: of all plugins together that describe themselves, so that many which do
+    /// not stop stand in each other's way, and in that of no payment which waits for a package that was kept.
+    pub(crate) fn describing(&self, source: Source) -> Arc<Flow> {
+        let [kept, published] = &self.describing;
+        Arc::clone(match source {
+            Source::Kept => kept,
+            Source::Published => published,
+        })
     }
 
     /// Begins the work there, in the caller's span. A panic in it comes to the caller; one while it is dropped would end the process
@@ -159,20 +179,21 @@ impl Guests {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Begun<T> {
         let shared = Arc::clone(&self.shared);
+        let its = Arc::clone(&flow);
         let schedule = move |task: Task, info: ScheduleInfo| {
             if info.woken_while_running {
                 AGAIN.set(Some(task));
             } else {
-                shared.push(&flow, task);
+                shared.push(&its, task);
             }
         };
         // Whoever listens to this call alone, as the kit does, hears it there too.
         let work = work.in_current_span().with_current_subscriber();
-        let is_given_up = Arc::new(AtomicBool::new(false));
-        let builder = Builder::new().metadata(Arc::clone(&is_given_up)).propagate_panic(true);
+        let mark = Arc::new(Mark::default());
+        let builder = Builder::new().metadata(Arc::clone(&mark)).propagate_panic(true);
         let (task, running) = builder.spawn(|_| work, WithInfo(schedule));
         task.schedule();
-        Begun { task: Some(running.fallible()), is_given_up, shared: Arc::clone(&self.shared) }
+        Begun { task: Some(running.fallible()), mark, flow, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -200,18 +221,18 @@ impl Shared {
             return drop(task);
         }
         let now = Instant::now();
-        state.put(Arc::clone(flow), task, now);
+        state.put(flow, task, now);
         self.tell(state, now);
     }
 
-    fn bring_forward(&self) {
+    fn bring_forward(&self, flow: &Arc<Flow>, mark: &Mark) {
         let mut state = self.lock();
-        state.queue.bring_forward(is_given_up);
+        state.queue.bring_forward(flow, mark.ticket.load(Ordering::Relaxed));
         self.tell(state, Instant::now());
     }
 
     /// Wakes a thread if there is a turn for it. One that is not idle looks by itself before it waits.
-    fn tell(&self, mut state: MutexGuard<'_, State>, now: Instant) {
+    fn tell(&self, state: MutexGuard<'_, State>, now: Instant) {
         let has_turn = state.idle > 0 && state.queue.has_next(now);
         drop(state);
         if has_turn {
@@ -237,7 +258,7 @@ impl Shared {
             state = self.lock();
             let flow = state.queue.over(turn, now.saturating_duration_since(began), now);
             if let Some(task) = again {
-                state.put(flow, task, now);
+                state.put(&flow, task, now);
             }
         }
         drop(state);
@@ -329,7 +350,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_given_up_gives_back_at_once() {
         let guests = Guests::start().expect("threads");
-        let flow = flow(&guests);
+        let (flow, neighbour) = (flow(&guests), flow(&guests));
         let (tell, told) = mpsc::channel();
         let (began, has_begun) = mpsc::channel();
         let waits = |what| {
@@ -343,10 +364,10 @@ mod tests {
         let asleep = waits("asleep");
         has_begun.recv_timeout(SOON).expect("it begins");
         flow.charge(Duration::from_secs(60), Instant::now());
-        // As many as may have a turn at once of those that owe much, and none of them ends by itself.
-        let runs = |_| {
+        // No thread is free, and none of these ends by itself: who owes much has all that it may have, a neighbour the others.
+        let runs = |flow: &Arc<Flow>| {
             let (began, (release, released)) = (began.clone(), mpsc::channel::<()>());
-            let running = guests.run(Arc::clone(&flow), async move {
+            let running = guests.run(Arc::clone(flow), async move {
                 let _ = began.send(());
                 let _ = released.recv();
             });
@@ -354,13 +375,13 @@ mod tests {
             (running, release)
         };
         let threads = thread::available_parallelism().map_or(1, NonZero::get).max(2);
-        let running: Vec<_> = (0..threads / 2).map(runs).collect();
+        let _owing: Vec<_> = (0..threads / 2).map(|_| runs(&flow)).collect();
+        let others: Vec<_> = (threads / 2..threads).map(|_| runs(&neighbour)).collect();
         let in_line = waits("in line");
-        drop(asleep);
-        assert_eq!(told.recv_timeout(SOON), Ok("asleep"));
-        drop(in_line);
-        assert_eq!(told.recv_timeout(SOON), Ok("in line"));
+        drop((asleep, in_line));
+        drop(others);
+        let ended = [told.recv_timeout(SOON), told.recv_timeout(SOON)];
+        assert_eq!(ended, [Ok("asleep"), Ok("in line")]);
         assert!(has_begun.try_recv().is_err(), "it has not begun for that");
-        drop(running);
     }
 }

@@ -41,7 +41,7 @@ use crate::{
     engine::{self, MEMORY_BYTES_DEFAULT, RUNNING_MS_DEFAULT},
     extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
-    guests::Guests,
+    guests::{Guests, Source},
     manifest::{Capability, Manifest},
     memory::MemoryLimit,
     message::Account,
@@ -148,6 +148,9 @@ pub struct Host {
     shares: Mutex<HashMap<String, Weak<Places>>>,
 }
 
+/// What the operator has put into the folder is everybody's, and nobody has just published it.
+const OF_THE_FOLDER: (Whose, Source) = (Whose::Everybodys, Source::Kept);
+
 /// What can be called.
 #[derive(Default)]
 struct Plugins {
@@ -222,7 +225,7 @@ impl Host {
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         let (component, origin) = self.load(bytes).await?;
-        let plugin = self.take_in_channel(&component, origin, ContentHash::of(bytes), Whose::Everybodys).await?;
+        let plugin = self.take_in_channel(&component, origin, ContentHash::of(bytes), OF_THE_FOLDER).await?;
         self.keep_compiled(plugin.content_hash, component, origin).await;
         let id = &plugin.manifest.id;
         let is_taken = self.plugins_mut(|plugins| {
@@ -244,7 +247,7 @@ impl Host {
         if World::of(&self.engine, &component) == Some(World::PaymentChannel) {
             return Err(InstallError::IsChannel);
         }
-        let extension = self.take_in_rules(&component, ContentHash::of(bytes), Whose::Everybodys).await?;
+        let extension = self.take_in_rules(&component, ContentHash::of(bytes), OF_THE_FOLDER).await?;
         self.keep_compiled(extension.content_hash(), component, origin).await;
         let id = &extension.description().id;
         let is_taken = self.plugins_mut(|plugins| {
@@ -262,7 +265,7 @@ impl Host {
         &self,
         component: &Component,
         hash: ContentHash,
-        whose: Whose,
+        (whose, source): (Whose, Source),
     ) -> Result<Arc<Extension>, InstallError> {
         let running = |places| Running {
             engine: self.engine.clone(),
@@ -276,7 +279,7 @@ impl Host {
         let of_nobody = running(Arc::new(Places::apart()));
         // Apart from any channel's: one merchant's rules may have the id of another's channel.
         let run = |id: &str| running(self.places_of(&format!("rules:{id}"), whose));
-        let extension = Extension::take_in(&self.rule_linker, component, hash, run, of_nobody).await?;
+        let extension = Extension::take_in(&self.rule_linker, component, hash, run, of_nobody, source).await?;
         tracing::info!(extension = ?extension, "a merchant's rules are installed");
         Ok(Arc::new(extension))
     }
@@ -344,14 +347,14 @@ impl Host {
         component: &Component,
         origin: Origin,
         content_hash: ContentHash,
-        whose: Whose,
+        (whose, source): (Whose, Source),
     ) -> Result<Arc<Plugin>, InstallError> {
         let pre = Arc::new(Pre::new(&self.engine, &self.linker, component)?);
-        let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
-        let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
+        let described = self.describe(&pre, source).await.map_err(InstallError::Describe)?;
+        let apps = self.apps(&pre, source).await.map_err(InstallError::Describe)?;
         let mut manifest = Manifest::check(described)?.with_apps(apps)?;
         if pre.settles() {
-            let terms = self.settlement_terms(&pre).await.map_err(InstallError::Describe)?;
+            let terms = self.settlement_terms(&pre, source).await.map_err(InstallError::Describe)?;
             manifest.settlement = terms.map(SettlementTerms::check).transpose()?;
         }
         manifest.forwards = pre.forwards() && manifest.can(Capability::Card);

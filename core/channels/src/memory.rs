@@ -53,16 +53,14 @@ impl MemoryLimit {
     /// Whether there is room for more; of all budgets or of none.
     fn grow(&mut self, more: usize) -> bool {
         let bytes = self.bytes.saturating_add(more);
-        self.is_crowded_out = false;
         if bytes > self.bytes_max {
-            self.refused_at = Some(self.bytes_max);
+            (self.refused_at, self.is_crowded_out) = (Some(self.bytes_max), false);
             return false;
         }
         if let Some(full) = self.budgets.iter().position(|budget| !budget.take(more)) {
             let (taken, rest) = self.budgets.split_at(full);
             taken.iter().for_each(|budget| budget.give_back(more));
-            self.refused_at = rest.first().map(|budget| budget.bytes_max);
-            self.is_crowded_out = true;
+            (self.refused_at, self.is_crowded_out) = (rest.first().map(|budget| budget.bytes_max), true);
             return false;
         }
         self.bytes = bytes;

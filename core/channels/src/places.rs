@@ -22,8 +22,30 @@ use crate::{
     quotas::{CallsMax, MemoryMax},
 };
 
-/// Tenants remembered before those are forgotten that have no call under way and owe no running.
+/// Tenants remembered before any is forgotten.
 const TENANTS_KEPT: usize = 1_024;
+
+/// Something of each tenant.
+struct Remembered<V> {
+    tenants: HashMap<TenantId, V>,
+    /// At so many those are forgotten that are not in use: at twice as many as were left the last time, so that whoever comes
+    /// never walks through all of them for the sake of a few.
+    forgets_at: usize,
+}
+
+impl<V: Clone> Remembered<V> {
+    fn new() -> Self {
+        Self { tenants: HashMap::new(), forgets_at: TENANTS_KEPT }
+    }
+
+    fn of(&mut self, tenant: TenantId, is_in_use: impl Fn(&V) -> bool, fresh: impl FnOnce() -> V) -> V {
+        if self.tenants.len() >= self.forgets_at && !self.tenants.contains_key(&tenant) {
+            self.tenants.retain(|_, value| is_in_use(value));
+            self.forgets_at = TENANTS_KEPT.max(2 * self.tenants.len());
+        }
+        self.tenants.entry(tenant).or_insert_with(fresh).clone()
+    }
+}
 
 /// Who wants a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +63,7 @@ pub(crate) struct HostPlaces {
     calls_max: CallsMax,
     memory_max: MemoryMax,
     machine: Arc<Machine>,
-    tenants: Mutex<HashMap<TenantId, Arc<Tenant>>>,
+    tenants: Mutex<Remembered<Arc<Tenant>>>,
 }
 
 /// What one tenant has of all plugins together.
@@ -59,17 +81,14 @@ impl HostPlaces {
             calls_max,
             memory_max,
             machine: Arc::clone(machine),
-            tenants: Mutex::default(),
+            tenants: Mutex::new(Remembered::new()),
         }
     }
 
     /// Lives as long as a plugin remembers the tenant, or it owes what its calls have burnt.
     fn tenant(&self, tenant: TenantId) -> Arc<Tenant> {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
-            let now = std::time::Instant::now();
-            tenants.retain(|_, known| Arc::strong_count(known) > 1 || known.burner.owes(now));
-        }
+        let now = std::time::Instant::now();
+        let is_in_use = |known: &Arc<Tenant>| Arc::strong_count(known) > 1 || known.burner.owes(now);
         let fresh = || {
             Arc::new(Tenant {
                 burner: Burner::new(&self.machine),
@@ -77,7 +96,7 @@ impl HostPlaces {
                 memory: Budget::new(self.memory_max.per_tenant),
             })
         };
-        Arc::clone(tenants.entry(tenant).or_insert_with(fresh))
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).of(tenant, is_in_use, fresh)
     }
 }
 
@@ -105,7 +124,7 @@ impl Room {
 pub(crate) struct Places {
     /// What its tenants have together; `None` of tenants' own plugins, which have nothing in common but a name.
     together: Option<(Arc<Semaphore>, Arc<Budget>)>,
-    tenants: Mutex<HashMap<TenantId, Share>>,
+    tenants: Mutex<Remembered<Share>>,
 }
 
 /// One tenant's share of a plugin.
@@ -127,12 +146,15 @@ impl Places {
     /// Of a plugin that all tenants have.
     pub(crate) fn together(host: &HostPlaces) -> Self {
         let places = Arc::new(Semaphore::new(host.calls_max.per_plugin as usize));
-        Self { together: Some((places, Budget::new(host.memory_max.per_plugin))), tenants: Mutex::default() }
+        Self {
+            together: Some((places, Budget::new(host.memory_max.per_plugin))),
+            tenants: Mutex::new(Remembered::new()),
+        }
     }
 
     /// Of plugins that tenants have each for itself.
     pub(crate) fn apart() -> Self {
-        Self { together: None, tenants: Mutex::default() }
+        Self { together: None, tenants: Mutex::new(Remembered::new()) }
     }
 
     pub(crate) const fn are_apart(&self) -> bool {
@@ -155,21 +177,23 @@ impl Places {
 
     /// Lives as long as somebody waits for a place of it, holds one, or owes what a call has burnt.
     fn share_of(&self, tenant: TenantId, host: &HostPlaces) -> Share {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= TENANTS_KEPT && !tenants.contains_key(&tenant) {
-            let now = std::time::Instant::now();
-            tenants.retain(|_, share| Arc::strong_count(&share.places.all) > 1 || share.flow.owes(now));
-        }
+        let now = std::time::Instant::now();
+        let is_in_use = |share: &Share| Arc::strong_count(&share.places.all) > 1 || share.flow.owes(now);
         let fresh = || {
             let of_host = host.tenant(tenant);
             let flow = Flow::of(Arc::clone(&of_host.burner));
             Share { tenant: of_host, places: Room::new(host.calls_max.per_tenant_of_plugin), flow }
         };
-        tenants.entry(tenant).or_insert_with(fresh).clone()
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).of(tenant, is_in_use, fresh)
     }
 }
 
 impl Held {
+    /// Of whoever needs no place, and is counted to that flow.
+    pub(crate) fn no_place(flow: Arc<Flow>) -> Self {
+        Self { flow, budgets: Vec::new(), _places: Vec::new() }
+    }
+
     /// What the call's turns are counted to.
     pub(crate) fn flow(&self) -> Arc<Flow> {
         Arc::clone(&self.flow)
@@ -281,11 +305,18 @@ mod tests {
         let host = host(4, 4, 4, 1);
         let (places, other) = (Places::together(&host), Places::together(&host));
         let held = take(&places, 0, Cause::Core, &host).await.expect("a place");
-        for n in 1..=u32::try_from(3 * TENANTS_KEPT).expect("small") {
+        let many = u32::try_from(3 * TENANTS_KEPT).expect("small");
+        for n in 1..=many {
             assert!(take(&places, n, Cause::Core, &host).await.is_some());
         }
-        assert!(places.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
-        assert!(host.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
+        assert!(places.tenants.lock().expect("no panic").tenants.len() <= TENANTS_KEPT);
+        assert!(host.tenants.lock().expect("no panic").tenants.len() <= TENANTS_KEPT);
+        // Others' in another plugin, beside those that this one remembers.
+        for n in many + 1..=2 * many {
+            assert!(take(&other, n, Cause::Core, &host).await.is_some());
+        }
+        let remembered = host.tenants.lock().expect("no panic").tenants.len();
+        assert!(remembered <= 2 * 2 * TENANTS_KEPT, "{remembered}: twice as many as the plugins do at most");
         assert!(take(&places, 0, Cause::Core, &host).await.is_none(), "whoever holds one is not");
         let again = take(&other, 0, Cause::Core, &host).await.expect("another plugin's place");
         assert!(held.flow().has_tenant_of(&again.flow()), "what it burns there is one tenant's");

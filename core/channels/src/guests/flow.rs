@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::line::Id;
+
 /// What a tenant may burn by right: one part in so many of all processors.
 const SHARE: u32 = 8;
 
@@ -88,6 +90,11 @@ impl Flow {
     #[cfg(test)]
     pub(crate) fn has_tenant_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.tenant, &other.tenant)
+    }
+
+    /// Of its tenant and of itself: no others have the same for as long as it lives.
+    pub(super) fn ids(&self) -> (Id, Id) {
+        (Arc::as_ptr(&self.tenant).addr(), std::ptr::from_ref(self).addr())
     }
 
     /// When what its tenant burnt is paid off, and what it burnt itself.

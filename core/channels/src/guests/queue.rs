@@ -10,95 +10,155 @@
 //! turns of them all.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::flow::{Flow, owes_much};
-
-/// By when a tenant has paid, by when for this plugin, and who came first.
-type Place = (Instant, Instant, u64);
+use super::{
+    flow::{Flow, owes_much},
+    line::Line,
+};
 
 /// Tasks that are ready to run, `T`, each of its flow.
 pub(super) struct Queue<T> {
-    ready: BTreeMap<Place, (Arc<Flow>, T)>,
+    /// Tenants, and of each its flows: what one burns moves one entry in either, however many tasks it has.
+    tenants: Line<Line<Ready<T>>>,
     /// Ahead of all: those that nobody waits for any more. Nothing of them is run; what they hold is given back.
-    given_up: Vec<(Arc<Flow>, T)>,
+    given_up: VecDeque<(Arc<Flow>, T)>,
     came: u64,
     /// Turns under way of tenants that owed much.
     in_debt: u32,
-    in_debt_max: u32,
+    /// Turns under way of those that are given up.
+    ending: u32,
+    /// Threads that those two have at most; the others are kept for whoever comes.
+    half: u32,
 }
+
+/// What a flow has ready, first what came first.
+struct Ready<T> {
+    flow: Arc<Flow>,
+    tasks: BTreeMap<Ticket, T>,
+}
+
+/// By which a task is found that is in line. Zero is none's.
+pub(super) type Ticket = u64;
 
 /// A turn under way.
 #[must_use]
 pub(super) struct Turn {
     flow: Arc<Flow>,
-    is_in_debt: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    OfRight,
+    InDebt,
+    Ending,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(threads: u32) -> Self {
-        let in_debt_max = (threads / 2).max(1);
-        Self { ready: BTreeMap::new(), given_up: Vec::new(), came: 0, in_debt: 0, in_debt_max }
+        let half = (threads / 2).max(1);
+        Self { tenants: Line::new(), given_up: VecDeque::new(), came: 0, in_debt: 0, ending: 0, half }
     }
 
-    pub(super) fn push(&mut self, flow: Arc<Flow>, task: T, now: Instant) {
+    pub(super) fn push(&mut self, flow: Arc<Flow>, task: T, now: Instant) -> Ticket {
         self.came += 1;
-        let (tenant, own) = flow.paid_off();
-        self.ready.insert((tenant.max(now), own.max(now), self.came), (flow, task));
+        let ticket = self.came;
+        let (by_tenant, by_flow) = flow.paid_off();
+        let (tenant, own) = flow.ids();
+        let flows = self.tenants.entry(tenant, (by_tenant.max(now), ticket), Line::new);
+        let fresh = || Ready { flow, tasks: BTreeMap::new() };
+        flows.entry(own, (by_flow.max(now), ticket), fresh).tasks.insert(ticket, task);
+        ticket
     }
 
-    /// Has those go first that nobody waits for any more.
-    pub(super) fn bring_forward(&mut self, is_given_up: impl Fn(&T) -> bool) {
-        let given_up = self.ready.extract_if(.., |_, (_, task)| is_given_up(task));
-        self.given_up.extend(given_up.map(|(_, waiting)| waiting));
+    /// Has the flow's task of that ticket go first, which nobody waits for any more. Nothing happens if it is not in line.
+    pub(super) fn bring_forward(&mut self, flow: &Arc<Flow>, ticket: Ticket) {
+        let task = self.take(flow, |tasks| tasks.remove(&ticket));
+        self.given_up.extend(task.map(|task| (Arc::clone(flow), task)));
     }
 
     /// Begins the next turn; `None` if there is none that may begin now.
     pub(super) fn next(&mut self, now: Instant) -> Option<(Turn, T)> {
-        if let Some((flow, task)) = self.given_up.pop() {
-            return Some((Turn { flow, is_in_debt: false }, task));
+        if self.may_end()
+            && let Some((flow, task)) = self.given_up.pop_front()
+        {
+            self.ending += 1;
+            return Some((Turn { flow, kind: Kind::Ending }, task));
         }
-        let is_in_debt = self.first(now)?;
-        let (_, (flow, task)) = self.ready.pop_first()?;
-        self.in_debt += u32::from(is_in_debt);
-        Some((Turn { flow, is_in_debt }, task))
+        let kind = self.first(now)?;
+        let flow = Arc::clone(&self.tenants.first_key_value()?.1.first_key_value()?.1.flow);
+        let task = self.take(&flow, |tasks| tasks.pop_first().map(|(_, task)| task))?;
+        // What else it has comes after those that wait already.
+        self.put_off(&flow, now);
+        self.in_debt += u32::from(kind == Kind::InDebt);
+        Some((Turn { flow, kind }, task))
     }
 
     /// Whether another thread would find a turn.
-    pub(super) fn has_next(&mut self, now: Instant) -> bool {
-        !self.given_up.is_empty() || self.first(now).is_some()
+    pub(super) fn has_next(&self, now: Instant) -> bool {
+        self.may_end() && !self.given_up.is_empty() || self.first(now).is_some()
     }
 
     /// Ends a turn that took so long; whose it was.
     pub(super) fn over(&mut self, turn: Turn, burnt: Duration, now: Instant) -> Arc<Flow> {
-        self.in_debt -= u32::from(turn.is_in_debt);
+        match turn.kind {
+            Kind::OfRight => {}
+            Kind::InDebt => self.in_debt -= 1,
+            Kind::Ending => self.ending -= 1,
+        }
         turn.flow.charge(burnt, now);
+        self.put_off(&turn.flow, now);
         turn.flow
     }
 
     /// All that are ready; for the end of everything.
     pub(super) fn take_all(&mut self) -> Vec<T> {
-        let ready = std::mem::take(&mut self.ready).into_values();
-        ready.chain(self.given_up.drain(..)).map(|(_, task)| task).collect()
+        let flows = std::mem::replace(&mut self.tenants, Line::new()).into_values().flat_map(Line::into_values);
+        let ready = flows.flat_map(|ready| ready.tasks.into_values());
+        ready.chain(self.given_up.drain(..).map(|(_, task)| task)).collect()
     }
 
-    /// Puts the one whose turn is next in front, and tells whether its tenant owes much; `None` if it may not begin now.
-    fn first(&mut self, now: Instant) -> Option<bool> {
-        loop {
-            let first = self.ready.first_entry()?;
-            let (by_tenant, by_flow, came) = *first.key();
-            let (tenant, own) = first.get().0.paid_off();
-            if tenant > by_tenant || own > by_flow {
-                // They have burnt more since it came.
-                let waiting = first.remove();
-                self.ready.insert((tenant.max(by_tenant), own.max(by_flow), came), waiting);
-                continue;
-            }
-            let is_in_debt = owes_much(by_tenant, now);
-            return (!is_in_debt || self.in_debt < self.in_debt_max).then_some(is_in_debt);
+    /// Giving back what a call holds takes milliseconds if it has touched much memory, and no tick interrupts it. So those who owe
+    /// much make room for it, and beside them one is given back at a time.
+    fn may_end(&self) -> bool {
+        self.ending == 0 || self.ending + self.in_debt < self.half
+    }
+
+    /// Of what kind the next turn is; `None` if it may not begin now.
+    fn first(&self, now: Instant) -> Option<Kind> {
+        let ((by_tenant, _), _) = self.tenants.first_key_value()?;
+        if !owes_much(*by_tenant, now) {
+            return Some(Kind::OfRight);
+        }
+        (self.ending + self.in_debt < self.half).then_some(Kind::InDebt)
+    }
+
+    /// One of the flow's tasks, out of the line.
+    fn take(&mut self, flow: &Flow, pick: impl FnOnce(&mut BTreeMap<Ticket, T>) -> Option<T>) -> Option<T> {
+        let (tenant, own) = flow.ids();
+        let flows = self.tenants.get_mut(tenant)?;
+        let ready = flows.get_mut(own)?;
+        let task = pick(&mut ready.tasks)?;
+        if ready.tasks.is_empty() {
+            flows.remove(own);
+        }
+        if flows.is_empty() {
+            self.tenants.remove(tenant);
+        }
+        Some(task)
+    }
+
+    /// Its tenant, and it among that one's flows, to where they belong after a turn.
+    fn put_off(&mut self, flow: &Flow, now: Instant) {
+        let (by_tenant, by_flow) = flow.paid_off();
+        let (tenant, own) = flow.ids();
+        self.tenants.put_off(tenant, by_tenant.max(now));
+        if let Some(flows) = self.tenants.get_mut(tenant) {
+            flows.put_off(own, by_flow.max(now));
         }
     }
 }
@@ -121,8 +181,8 @@ mod tests {
             Self { queue: Queue::new(2), now: Instant::now() }
         }
 
-        fn comes(&mut self, flow: &Arc<Flow>, task: &'static str) {
-            self.queue.push(Arc::clone(flow), task, self.now);
+        fn comes(&mut self, flow: &Arc<Flow>, task: &'static str) -> Ticket {
+            self.queue.push(Arc::clone(flow), task, self.now)
         }
 
         /// One thread runs it for a tick, after which it wants to go on.
@@ -177,7 +237,7 @@ mod tests {
         let (tenant, neighbour) = (Burner::new(&machine), Flow::of(Burner::new(&machine)));
         let plugins: Vec<_> = (0..16).map(|_| Flow::of(Arc::clone(&tenant))).collect();
         let mut threads = Threads::new();
-        plugins.iter().for_each(|plugin| threads.comes(plugin, "loop"));
+        plugins.iter().for_each(|plugin| _ = threads.comes(plugin, "loop"));
         (0..200).for_each(|_| assert!(threads.runs().is_some()));
         assert!(plugins.iter().all(|plugin| !owes_much(plugin.paid_off().1, threads.now)), "none of them by itself");
         let (turn, _) = threads.queue.next(threads.now).expect("a turn");
@@ -205,22 +265,38 @@ mod tests {
     #[test]
     fn whoever_is_given_up_goes_first() {
         let (mut threads, [raging, neighbour]) = (Threads::new(), flows());
+        let alone = threads.comes(&raging, "alone");
+        threads.queue.bring_forward(&raging, alone);
+        let (ending, task) = threads.queue.next(threads.now).expect("a turn");
+        assert_eq!(task, "alone");
+        let _ = threads.queue.over(ending, TICK, threads.now);
+        assert!(!threads.queue.has_next(threads.now), "it was there once");
         threads.rages(&raging, "loop");
-        threads.comes(&raging, "given up");
+        threads.comes(&raging, "another loop");
+        let given_up = ["given up", "as well"].map(|task| threads.comes(&raging, task));
         threads.comes(&neighbour, "charge");
         let (charging, _) = threads.queue.next(threads.now).expect("a turn");
         let (looping, _) = threads.queue.next(threads.now).expect("a turn");
         assert!(!threads.queue.has_next(threads.now), "who owes much has its half");
-        threads.queue.bring_forward(|task| *task == "elsewhere");
-        assert!(!threads.queue.has_next(threads.now));
-        threads.queue.bring_forward(|task| *task == "given up");
+        threads.queue.bring_forward(&neighbour, given_up[0]);
+        assert!(!threads.queue.has_next(threads.now), "that was not its own");
+        given_up.iter().for_each(|ticket| threads.queue.bring_forward(&raging, *ticket));
         assert!(threads.queue.has_next(threads.now));
-        let (ending, task) = threads.queue.next(threads.now).expect("a turn of no limit");
+        let (ending, task) = threads.queue.next(threads.now).expect("a turn beside those who owe much");
         assert_eq!(task, "given up");
-        for turn in [charging, looping, ending] {
+        assert!(!threads.queue.has_next(threads.now), "one at a time");
+        threads.comes(&neighbour, "another charge");
+        let (charging_too, task) = threads.queue.next(threads.now).expect("it is kept waiting by neither");
+        assert_eq!(task, "another charge");
+        let _ = threads.queue.over(ending, TICK, threads.now);
+        let (ending, task) = threads.queue.next(threads.now).expect("the next one");
+        assert_eq!(task, "as well");
+        for turn in [charging, charging_too, looping] {
             let _ = threads.queue.over(turn, TICK, threads.now);
         }
-        assert!(threads.queue.take_all().is_empty(), "it was there once");
+        assert!(!threads.queue.has_next(threads.now), "who owes much makes room for it");
+        let _ = threads.queue.over(ending, TICK, threads.now);
+        assert_eq!(threads.queue.take_all(), ["another loop"]);
     }
 
     /// What each gets of 1,000 turns on one thread.
@@ -232,7 +308,7 @@ mod tests {
     #[test]
     fn flows_get_equal_shares_however_many_calls_they_have() {
         let (mut threads, [many, one]) = (Threads::new(), flows());
-        (0..16).for_each(|_| threads.comes(&many, "of many"));
+        (0..16).for_each(|_| _ = threads.comes(&many, "of many"));
         threads.comes(&one, "the one");
         let shares = shares(&mut threads, ["of many", "the one"]);
         assert!(shares.iter().all(|turns| (490..=510).contains(turns)), "{shares:?}");

@@ -8,6 +8,7 @@ use super::Host;
 use crate::{
     extension::Extension,
     failure::InstallError,
+    guests::Source,
     package::Vetted,
     places::Places,
     registry::{ContentHash, Origin, Plugin, Whose},
@@ -94,7 +95,7 @@ impl Host {
             return Ok(loaded);
         }
         let (component, origin) = self.load(bytes).await?;
-        let loaded = self.take_in_either(&component, origin, hash, whose).await?;
+        let loaded = self.take_in_either(&component, origin, hash, (whose, Source::Kept)).await?;
         self.keep_compiled(hash, component, origin).await;
         Ok(self.keep(loaded))
     }
@@ -111,7 +112,7 @@ impl Host {
             Some(loaded) => loaded,
             None => {
                 let (component, origin) = self.load_beside(bytes).await?;
-                self.take_in_either(&component, origin, hash, whose).await?
+                self.take_in_either(&component, origin, hash, (whose, Source::Published)).await?
             }
         };
         vetted.fits(&loaded)?;
@@ -138,8 +139,14 @@ impl Host {
     }
 
     fn keep(&self, loaded: Loaded) -> Loaded {
-        self.plugins_mut(|plugins| plugins.packages.insert(loaded.content_hash(), loaded.clone()));
-        loaded
+        self.plugins_mut(|plugins| match plugins.packages.get(&loaded.content_hash()) {
+            // Taken in meanwhile.
+            Some(known) if known.is_as_wanted(Whose::Everybodys) => known.clone(),
+            _ => {
+                plugins.packages.insert(loaded.content_hash(), loaded.clone());
+                loaded
+            }
+        })
     }
 
     async fn take_in_either(
@@ -147,12 +154,12 @@ impl Host {
         component: &Component,
         origin: Origin,
         hash: ContentHash,
-        whose: Whose,
+        of: (Whose, Source),
     ) -> Result<Loaded, InstallError> {
         Ok(match World::of(&self.engine, component) {
-            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(component, hash, whose).await?),
+            Some(World::MerchantExtension) => Loaded::Rules(self.take_in_rules(component, hash, of).await?),
             Some(World::PaymentChannel) | None => {
-                Loaded::Channel(self.take_in_channel(component, origin, hash, whose).await?)
+                Loaded::Channel(self.take_in_channel(component, origin, hash, of).await?)
             }
         })
     }
