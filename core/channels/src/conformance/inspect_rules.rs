@@ -13,6 +13,7 @@ use crate::{
     extension::{Extension, Rule},
     host::{Host, HostConfig, Loaded},
     quotas::CallsMax,
+    registry::Whose,
 };
 
 /// A merchant's rules at a glance.
@@ -48,7 +49,7 @@ impl Inspected {
     /// The host does not start, or the component cannot be installed.
     pub async fn of(component: &[u8], cache_dir: &Path) -> Result<Self, KitError> {
         let host = Host::new(HostConfig { calls_max: CallsMax::of(1), ..HostConfig::new(cache_dir) })?;
-        Ok(match host.install_package(component).await? {
+        Ok(match host.install_package(component, Whose::Everybodys).await? {
             Loaded::Channel(plugin) => Self::Channel(Inspection::from_plugin(&host, &plugin, component.len())),
             Loaded::Rules(rules) => Self::Rules(RulesInspection::from_rules(&host, &rules, component.len())),
         })
