@@ -550,3 +550,6 @@ impl<'a> World<'a> {
         self.terminals.iter().position(|terminal| terminal.id == id)
     }
 }
+
+#[cfg(test)]
+mod tests;
