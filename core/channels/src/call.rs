@@ -27,7 +27,7 @@ use crate::{
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
     host::{
-        CallState, Given, Host, Loaded,
+        CallState, Given, Host, Known, Loaded,
         http::{self, Reach},
         log::Lines,
     },
@@ -499,16 +499,19 @@ impl Host {
         ask: Box<dyn Ask<T>>,
     ) -> Result<impl Future<Output = Result<Said<T>, Failure>> + Send + use<T>, Failure> {
         let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
-        let given = Given {
+        let known = Known {
             plugin: Arc::clone(&plugin.manifest),
             account: account.clone(),
             ports: Arc::clone(&self.ports),
             reach,
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
+            answer_bytes_max: call.answer_bytes_max,
+        };
+        let given = Given {
+            known: Arc::new(known),
             code: call.code.map(str::to_owned),
             card: call.opened(account, &plugin.manifest)?,
             requests: 0,
-            answer_bytes_max: call.answer_bytes_max,
             rsa_operations: 0,
             key_loads: 0,
             asked: false,

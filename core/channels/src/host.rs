@@ -15,6 +15,7 @@ mod waiting;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    ops::Deref,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     thread,
@@ -426,19 +427,13 @@ pub(crate) struct CallState {
 
 /// What a call is given on top of an empty machine.
 pub(crate) struct Given {
-    pub(crate) plugin: Arc<Manifest>,
-    pub(crate) account: Account,
-    pub(crate) ports: Arc<Ports>,
-    pub(crate) reach: http::Reach,
-    pub(crate) deadline: Instant,
+    pub(crate) known: Arc<Known>,
     /// The customer's code of a `charge`: a bearer credential for a minute, kept out of log lines.
     pub(crate) code: Option<String>,
     /// The card that the call is about, in the clear.
     pub(crate) card: Option<Arc<OpenCard>>,
     /// By HTTP and TCP together.
     pub(crate) requests: u32,
-    /// Of one HTTP answer.
-    pub(crate) answer_bytes_max: u32,
     pub(crate) rsa_operations: u32,
     pub(crate) key_loads: u32,
     /// A request was handed to the network: from here on something may have taken effect.
@@ -447,6 +442,25 @@ pub(crate) struct Given {
     pub(crate) unanswered: bool,
     pub(crate) kv_operations: u32,
     pub(crate) log: log::Lines,
+}
+
+/// What stays as it is for as long as the call lasts, and is known to what waits for its scheme as well.
+pub(crate) struct Known {
+    pub(crate) plugin: Arc<Manifest>,
+    pub(crate) account: Account,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) reach: http::Reach,
+    pub(crate) deadline: Instant,
+    /// Of one HTTP answer.
+    pub(crate) answer_bytes_max: u32,
+}
+
+impl Deref for Given {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.known
+    }
 }
 
 /// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
@@ -544,7 +558,7 @@ pub(crate) mod tests {
             chance: Arc::clone(&config.chance),
             network: http::Network::new(&config).expect("a network"),
         };
-        let given = Given {
+        let known = Known {
             plugin: Arc::new(manifest),
             account: Account {
                 package: None,
@@ -558,10 +572,13 @@ pub(crate) mod tests {
             ports: Arc::new(ports),
             reach: http::Reach::default(),
             deadline: Instant::now() + Duration::from_secs(5),
+            answer_bytes_max: http::BODY_BYTES_MAX,
+        };
+        let given = Given {
+            known: Arc::new(known),
             code: None,
             card: card.map(Arc::new),
             requests: 0,
-            answer_bytes_max: http::BODY_BYTES_MAX,
             rsa_operations: 0,
             key_loads: 0,
             asked: false,
@@ -570,6 +587,12 @@ pub(crate) mod tests {
             log: log::Lines::of_this_call(),
         };
         CallState::new(MemoryLimit::new(0, Vec::new()), Arc::new(SystemClock), Some(given))
+    }
+
+    impl Given {
+        pub(crate) fn known_mut(&mut self) -> &mut Known {
+            Arc::get_mut(&mut self.known).expect("nothing waits")
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each bench takes what it needs")]
 
+pub mod waiting;
+
 use std::{
     fs,
     path::PathBuf,

@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
-use super::{CallState, Given, Ports, waiting::off_the_stack};
+use super::{CallState, Known, Ports, waiting::off_the_stack};
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
@@ -93,35 +93,47 @@ impl CallState {
         if given.requests > REQUESTS_MAX {
             return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
         }
-        let checked = match checked(request, query, given) {
-            Ok(checked) => checked,
-            Err(error) => {
-                tracing::warn!(error = %said(&error), "the plugin's request was not sent");
-                return Ok(Err(error));
-            }
-        };
-        given.asked = true;
-        let (ports, deadline, span) = (Arc::clone(&given.ports), given.deadline, span_of(&checked));
-        let send = move || send(checked, ports, deadline).instrument(span);
-        let outcome = off_the_stack(send).await?;
-        self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
-        Ok(outcome)
+        // Until it is said that it was not.
+        let had_asked = std::mem::replace(&mut given.asked, true);
+        // Boxed, since it is handed on more than once.
+        let (asked, known) = (Box::new((request, query)), Arc::clone(&given.known));
+        let exchange = move || exchanged(asked, known).in_current_span();
+        let outcome = off_the_stack(exchange).await?;
+        let given = self.given_mut()?;
+        given.asked = had_asked || outcome.is_ok();
+        given.unanswered |= matches!(outcome, Ok(Err(Error::TimedOut | Error::Broken(_))));
+        Ok(outcome.unwrap_or_else(Err))
     }
 }
 
+/// What is asked, checked and sent: an error outside says that it was not sent. All of it runs beside the call's stack; parsing a
+/// URL takes more of that than all else does.
+async fn exchanged(
+    asked: Box<(Request, Vec<QuerySecret>)>,
+    known: Arc<Known>,
+) -> Result<Result<Response, Error>, Error> {
+    let sending = {
+        let (request, query) = *asked;
+        let checked = checked(request, query, &known).inspect_err(|error| {
+            tracing::warn!(error = %said(error), "the plugin's request was not sent");
+        })?;
+        let span = span_of(&checked);
+        send(checked, Arc::clone(&known.ports), known.deadline).instrument(span)
+    };
+    Ok(sending.await)
+}
+
 /// The request with its secrets. Where it goes is known to be allowed before one is put into it.
-// What it needs of the call's stack is not beneath all that comes after.
-#[inline(never)]
-fn checked(mut request: Request, query: Vec<QuerySecret>, given: &Given) -> Result<Box<Checked>, Error> {
+fn checked(mut request: Request, query: Vec<QuerySecret>, known: &Known) -> Result<Box<Checked>, Error> {
     let named = Named {
         credentials: std::mem::take(&mut request.credentials),
         query,
         client_certificate: request.client_certificate.take(),
         server_certificates: request.server_certificates.take(),
     };
-    let mut checked = Box::new(Checked::new(request, given.answer_bytes_max)?);
-    given.reach.allows(&checked.url)?;
-    named.put_into(&mut checked, given)?;
+    let mut checked = Box::new(Checked::new(request, known.answer_bytes_max)?);
+    known.reach.allows(&checked.url)?;
+    named.put_into(&mut checked, known)?;
     Ok(checked)
 }
 

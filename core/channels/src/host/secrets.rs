@@ -9,7 +9,7 @@ use ring::{
     signature::RSA_PKCS1_SHA256,
 };
 
-use super::{CallState, Given};
+use super::{CallState, Given, Known};
 use crate::{
     bindings::secrets::{Error, Host},
     manifest::SecretKind,
@@ -178,7 +178,7 @@ impl CallState {
     }
 }
 
-impl Given {
+impl Known {
     /// A secret that the manifest lists as of this kind and the account has. What the manifest does not list does not exist
     /// for the plugin, and both cases read alike: it cannot find out which names an account holds.
     pub(super) fn secret(&self, name: &str, kind: SecretKind) -> Result<Arc<Key>, Error> {
@@ -193,7 +193,9 @@ impl Given {
             Error::WrongKind(format!("{}: {fault}", cut(name)))
         })
     }
+}
 
+impl Given {
     fn mac<T>(&self, name: &str, work: impl FnOnce(&hmac::Key) -> T) -> Result<T, Error> {
         match &*self.secret(name, SecretKind::MacKey)? {
             Key::Mac(key) => Ok(work(key)),

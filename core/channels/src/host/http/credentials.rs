@@ -14,7 +14,7 @@ use crate::{
         http::{Credential, CredentialPlace, Error, QuerySecret, Response},
         secrets,
     },
-    host::Given,
+    host::Known,
     manifest::SecretKind,
     secret::key::Key,
 };
@@ -58,15 +58,15 @@ impl Named {
     ///
     /// # Errors
     /// `Invalid`, `NoSecret`.
-    pub(super) fn put_into(self, request: &mut Checked, given: &Given) -> Result<(), Error> {
+    pub(super) fn put_into(self, request: &mut Checked, known: &Known) -> Result<(), Error> {
         if self.credentials.len() > CREDENTIALS_MAX || self.query.len() > CREDENTIALS_MAX {
             return Err(invalid("more than 4 credentials"));
         }
         for QuerySecret { name, secret } in self.query {
-            add_parameter(request, &name, &text_of(given, &secret)?)?;
+            add_parameter(request, &name, &text_of(known, &secret)?)?;
         }
         for Credential { secret, place } in self.credentials {
-            let text = &text_of(given, &secret)?;
+            let text = &text_of(known, &secret)?;
             request.sent.0.push(Zeroizing::new(text.as_bytes().to_vec()));
             match place {
                 CredentialPlace::Header(header) => {
@@ -86,7 +86,7 @@ impl Named {
                 CredentialPlace::FormField(name) => add_field(request, &name, text)?,
             }
         }
-        let identity = Identity::named(self.client_certificate, self.server_certificates, given)?;
+        let identity = Identity::named(self.client_certificate, self.server_certificates, known)?;
         if identity.client.is_some() || identity.trusted.is_some() {
             if request.url.scheme() != "https" {
                 return Err(invalid("certificates are shown and looked at over https alone"));
@@ -97,8 +97,8 @@ impl Named {
     }
 }
 
-fn text_of(given: &Given, secret: &str) -> Result<Zeroizing<String>, Error> {
-    let key = given.secret(secret, SecretKind::Text).map_err(|error| no_secret(&error))?;
+fn text_of(known: &Known, secret: &str) -> Result<Zeroizing<String>, Error> {
+    let key = known.secret(secret, SecretKind::Text).map_err(|error| no_secret(&error))?;
     match &*key {
         Key::Text(text) => Ok(Zeroizing::new(text.as_str().to_owned())),
         _ => Err(Error::NoSecret(secret.to_owned())),

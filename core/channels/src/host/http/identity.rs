@@ -21,7 +21,7 @@ use saoma_protocol::ChannelAccountId;
 use sha2::{Digest as _, Sha256};
 
 use super::{credentials::no_secret, invalid};
-use crate::{bindings::http::Error, host::Given, manifest::SecretKind, secret::key::Key};
+use crate::{bindings::http::Error, host::Known, manifest::SecretKind, secret::key::Key};
 
 /// Clients kept. Each is some 10 KiB, and no more than a few thousand channel accounts of one core show certificates.
 const CLIENTS_MAX: usize = 1_024;
@@ -42,21 +42,21 @@ impl Identity {
     pub(in crate::host) fn named(
         client_certificate: Option<String>,
         server_certificates: Option<String>,
-        given: &Given,
+        known: &Known,
     ) -> Result<Self, Error> {
         let client = client_certificate.map(|name| {
-            match &*given.secret(&name, SecretKind::ClientCertificate).map_err(|error| no_secret(&error))? {
+            match &*known.secret(&name, SecretKind::ClientCertificate).map_err(|error| no_secret(&error))? {
                 Key::Client(certified) => Ok((**certified).clone()),
                 _ => Err(Error::NoSecret(name)),
             }
         });
         let trusted = server_certificates.map(|name| {
-            match &*given.secret(&name, SecretKind::Certificates).map_err(|error| no_secret(&error))? {
+            match &*known.secret(&name, SecretKind::Certificates).map_err(|error| no_secret(&error))? {
                 Key::Certificates(certificates) => Ok(certificates.clone()),
                 _ => Err(Error::NoSecret(name)),
             }
         });
-        Ok(Self { account: given.account.id, client: client.transpose()?, trusted: trusted.transpose()? })
+        Ok(Self { account: known.account.id, client: client.transpose()?, trusted: trusted.transpose()? })
     }
 
     /// No account uses the connections of another, whatever certificates they share.

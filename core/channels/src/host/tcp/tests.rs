@@ -85,8 +85,8 @@ async fn call_to(port: u16) -> CallState {
     let mut call = call_of(manifest(), held, Some(open));
     let settings = json!({ "base_url": format!("tcp://127.0.0.1:{port}") });
     let given = call.given_mut().expect("given");
-    given.deadline = Instant::now() + Duration::from_secs(60);
-    given.reach = Reach::of(&manifest(), settings.as_object().expect("an object"));
+    given.known_mut().deadline = Instant::now() + Duration::from_secs(60);
+    given.known_mut().reach = Reach::of(&manifest(), settings.as_object().expect("an object"));
     for (slot, usage, sealed, check) in [
         ("pin", KeyUse::Pin, "B4DCD42525D1AA0BA81E19DF8217886F", "C3F11D73"),
         ("mac", KeyUse::Mac, "FC0FE250F9250C81", "0547DB3E"),
@@ -190,9 +190,10 @@ async fn a_pin_goes_out_in_format_4_under_aes() {
     let far_side = FarSide::start(vec![Turn::Says(bytes("00024F4B")), Turn::Says(bytes("00024F4B"))]).await;
     let mut call = call_to(far_side.port).await;
     let given = call.given_mut().expect("given");
-    given.account.secrets = given.account.secrets.clone().with("master-aes", "aes:00112233445566778899AABBCCDDEEFF");
+    given.known_mut().account.secrets =
+        given.account.secrets.clone().with("master-aes", "aes:00112233445566778899AABBCCDDEEFF");
     let (ports, config) = (&given.ports, HostConfig { allow_private_addresses: true, ..HostConfig::new("") });
-    given.ports = Arc::new(Ports {
+    given.known_mut().ports = Arc::new(Ports {
         kv: Arc::clone(&ports.kv),
         keys: Arc::clone(&ports.keys),
         clock: Arc::clone(&ports.clock),
@@ -339,7 +340,7 @@ async fn the_operator_decides_about_private_addresses() {
     let settings = json!({ "base_url": "tls://127.0.0.1:1" });
     let both = [Reach::of(&manifest(), settings.as_object().expect("an object")), given.reach.clone()];
     let config = HostConfig::new("");
-    given.ports = Arc::new(Ports {
+    given.known_mut().ports = Arc::new(Ports {
         kv: Arc::clone(&given.ports.kv),
         keys: Arc::clone(&given.ports.keys),
         clock: Arc::clone(&given.ports.clock),
@@ -347,7 +348,7 @@ async fn the_operator_decides_about_private_addresses() {
         network: Network::new(&config).expect("a network"),
     });
     for (reach, (scheme, why)) in both.into_iter().zip([("tls", "not a public address"), ("tcp", "only TLS")]) {
-        call.given_mut().expect("given").reach = reach;
+        call.given_mut().expect("given").known_mut().reach = reach;
         let mut refused = request(1, "AA");
         refused.url = format!("{scheme}://127.0.0.1:1");
         let text = said(&exchange(&mut call, refused).await.expect_err("refused"));
