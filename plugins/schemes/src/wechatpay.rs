@@ -89,7 +89,8 @@ impl FarSide for WechatPay {
     fn script(&self, base_url: &str) -> Script {
         let mut settings = json!({
             "base_url": base_url, "mode": "direct", "mchid": MCHID, "appid": APPID, "merchant_serial": keys::MERCHANT_SERIAL,
-            "authorize_url": base_url, "official_account_url": base_url, "fund_bills": true,
+            "authorize_url": base_url, "official_account_url": base_url,
+            "fund_bills": true, "fund_bills_operation": true, "fund_bills_fees": true, "fund_bills_deposit": true,
         });
         if self.config.is_partner {
             settings["mode"] = "partner".into();

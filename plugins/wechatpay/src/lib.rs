@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use messages::{BillFile, FundAccount, Mode, Settings, Subject, Undone};
 use saoma_channel_sdk::{
-    Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
+    Account, BillLine, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
     PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, Reply, SecretKind, SecretSpec,
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
@@ -250,13 +250,20 @@ fn bill_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<(Bi
 }
 
 /// What moved on a day in one of the merchant's accounts beside payments. Core compares nothing before it has all pages: so what would
-/// fail on every day is a line, and only what may come in a while is an error.
+/// fail on every day is a line, and so is what has not come for days; only what may come in a while is an error.
 fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<BillPage, Error> {
-    let next_cursor = account.next(settings.mode).map(FundAccount::cursor);
+    let lines = fund_lines(settings, day, account).or_else(|error| {
+        // In the same words each time, or the bill would be another one whenever it is compared again.
+        let overdue = messages::overdue(account, day, clock::now()).ok_or(error)?;
+        Ok::<_, Error>(vec![overdue])
+    })?;
+    Ok(BillPage { lines, next_cursor: account.next(settings).map(FundAccount::cursor) })
+}
+
+fn fund_lines(settings: &Settings, day: &str, account: FundAccount) -> Result<Vec<BillLine>, Error> {
     let (status, body) = exchange(settings, &messages::fund_bill(settings, day, account))?;
     if let Some(why) = messages::read_refused(status, &body) {
-        let told = (!messages::is_no_account(account, &why)).then(|| messages::untold(account, &why));
-        return Ok(BillPage { lines: told.into_iter().collect(), next_cursor });
+        return Ok(vec![messages::untold(account, &why)]);
     }
     let file = match settings.mode {
         Mode::Direct => match fund_file(settings, status, &body) {
@@ -267,15 +274,15 @@ fn fund_page(settings: &Settings, day: &str, account: FundAccount) -> Result<Bil
     };
     let file = match file {
         Ok(Some(file)) => file,
-        Ok(None) => return Ok(BillPage { lines: Vec::new(), next_cursor }),
-        Err(why) => return Ok(BillPage { lines: vec![messages::untold(account, &why)], next_cursor }),
+        Ok(None) => return Ok(Vec::new()),
+        Err(why) => return Ok(vec![messages::untold(account, &why)]),
     };
     let funds = messages::read_funds(&file)?;
     let fees = match funds.has_fees().then(|| trade_file(settings, day)).transpose()?.flatten() {
         Some((file, reply)) => messages::read_fees(&file, reply.status, &reply.body)?,
         None => BTreeMap::new(),
     };
-    Ok(BillPage { lines: funds.told(account, &fees), next_cursor })
+    Ok(funds.told(account, &fees))
 }
 
 fn fund_file(settings: &Settings, status: u16, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {

@@ -25,7 +25,7 @@ pub use build::{
     self_test, undoable_from,
 };
 pub use certificate::{SealedCertificate, read_certificates};
-pub use funds::{FundAccount, is_no_account, read_funds, read_refused, untold};
+pub use funds::{FundAccount, overdue, read_funds, read_refused, untold};
 pub use in_app::{authorize_url, bridge, open, pay_text, read_opened, read_payer, token_url};
 pub use notice::{Notice, Subject, read_notice, read_payment_notice, read_refund_notice};
 pub use read::{

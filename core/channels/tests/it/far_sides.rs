@@ -254,12 +254,47 @@ async fn fund_bills_follow_the_trade_bill() {
         let today = day_of(shop.clock.now());
         let early = shop.bill(&today, Some("funds:BASIC")).await;
         assert!(matches!(early, Err(Failure::NotSent { .. })), "{early:?}");
-        // Who did not ask for fund bills hears of none.
-        let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
-        settings["fund_bills"] = false.into();
-        let plain = Account { settings_json: settings.to_string(), ..shop.account.clone() };
-        let page = shop.host.fetch_bill(&plain, &day, None).await.expect("a page");
+        // Who did not ask for fund bills hears of none, and of an account alone that was asked for.
+        let without = |names: &[&str]| {
+            let mut settings: Value = serde_json::from_str(&shop.account.settings_json).expect("settings");
+            for name in names {
+                settings[*name] = false.into();
+            }
+            Account { settings_json: settings.to_string(), ..shop.account.clone() }
+        };
+        let page = shop.host.fetch_bill(&without(&["fund_bills"]), &day, None).await.expect("a page");
         assert_eq!((page.lines.len(), page.next_cursor), (1, None));
+        let basic = without(&["fund_bills_operation", "fund_bills_fees", "fund_bills_deposit"]);
+        let page = shop.host.fetch_bill(&basic, &day, Some("funds:BASIC")).await.expect("a page");
+        assert_eq!((page.lines.len(), page.next_cursor), (1, None));
+    }
+}
+
+/// Whatever keeps it, and in whatever mode: the trade bill is compared in the end.
+#[tokio::test]
+async fn a_fund_bill_that_has_not_come_for_days_is_a_line() {
+    for (shop, day, accounts) in wechat_shops().await {
+        let is_sealed = accounts.contains(&"DEPOSIT");
+        let file = if is_sealed { &["cut", "html"][..] } else { &["cut", "html", "empty", "wrong-amount"] };
+        let faults = [("bill", &["unheard", "html", "unsigned", "busy"][..]), ("other", file)];
+        let faults = || faults.iter().flat_map(|(act, faults)| faults.iter().map(move |fault| (*act, *fault)));
+        for (act, fault) in faults() {
+            shop.next(act, fault).await;
+            let failed = shop.bill(&day, Some("funds:BASIC")).await;
+            assert!(matches!(failed, Err(Failure::NoAnswer { .. })), "{act} {fault}: {failed:?}");
+        }
+        let whole = shop.bill(&day, Some("funds:BASIC")).await.expect("a page");
+        shop.ahead(5 * DAY_MS).await;
+        let told = "fund bill 资金账单 BASIC: it has not come for three days: see the merchant console, or switch fund_bills off";
+        for (act, fault) in faults() {
+            shop.next(act, fault).await;
+            let page = shop.bill(&day, Some("funds:BASIC")).await;
+            assert_eq!(page, Ok((0, vec![told.to_owned()], Some("funds:OPERATION".to_owned()))), "{act} {fault}");
+            assert_eq!(shop.bill(&day, Some("funds:BASIC")).await.as_ref(), Ok(&whole), "{act} {fault}");
+        }
+        // A trade bill is waited for, however long it takes.
+        shop.next("bill", "busy").await;
+        assert!(matches!(shop.bill(&day, None).await, Err(Failure::NoAnswer { .. })));
     }
 }
 

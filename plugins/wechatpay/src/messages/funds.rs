@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use saoma_channel_sdk::{BillLine, Error, is_garbled, text};
 
 use super::{
-    Mode,
+    Mode, Settings,
     bill::{PAGE_LINES_MAX, fen},
+    moment,
     refusal::refusal,
 };
 
@@ -23,6 +24,10 @@ const CURSOR: &str = "funds:";
 /// 业务类型 of what the trade bill has too.
 const OF_PAYMENTS: [&str; 4] = ["交易", FEE, "退款", "退还交易手续费"];
 const FEE: &str = "扣除交易手续费";
+/// So long after the end of its day a fund bill keeps the trade bill waiting. It should be there the next morning; and days are compared
+/// for a week.
+const AWAITED_MS: i64 = 3 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
 
 /// The merchant's accounts (`account_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +66,17 @@ impl FundAccount {
     }
 
     #[must_use]
-    pub const fn next(self, mode: Mode) -> Option<Self> {
-        match (self, mode) {
-            (Self::Basic, _) => Some(Self::Operation),
-            (Self::Operation, _) => Some(Self::Fees),
-            (Self::Fees, Mode::Partner) => Some(Self::Deposit),
-            (Self::Fees, Mode::Direct) | (Self::Deposit, _) => None,
+    pub fn next(self, settings: &Settings) -> Option<Self> {
+        Self::ALL.into_iter().skip_while(|account| *account != self).skip(1).find(|account| account.is_asked(settings))
+    }
+
+    /// Each merchant has the first; of the others only those that people named, since one that is not there is refused on every day.
+    const fn is_asked(self, settings: &Settings) -> bool {
+        match self {
+            Self::Basic => true,
+            Self::Operation => settings.fund_bills_operation,
+            Self::Fees => settings.fund_bills_fees,
+            Self::Deposit => settings.fund_bills_deposit && matches!(settings.mode, Mode::Partner),
         }
     }
 }
@@ -94,10 +104,24 @@ struct Sum {
 /// and waits for nobody.
 #[must_use]
 pub fn untold(account: FundAccount, why: &str) -> BillLine {
+    let setting = match account {
+        FundAccount::Basic => "fund_bills",
+        FundAccount::Operation => "fund_bills_operation",
+        FundAccount::Fees => "fund_bills_fees",
+        FundAccount::Deposit => "fund_bills_deposit",
+    };
+    let account = account.word();
     BillLine::Unreadable(format!(
-        "fund bill 资金账单 {}: {why}: see the merchant console, or switch fund_bills off",
-        account.word()
+        "fund bill 资金账单 {account}: {why}: see the merchant console, or switch {setting} off"
     ))
+}
+
+/// The same of one that has not come for days, whatever keeps it; `None` while it may come in time. `day` is Beijing's, `now` in
+/// milliseconds since 1970.
+#[must_use]
+pub fn overdue(account: FundAccount, day: &str, now: i64) -> Option<BillLine> {
+    let began = moment::from_bill(&format!("{day} 00:00:00"))?;
+    (now >= began + DAY_MS + AWAITED_MS).then(|| untold(account, "it has not come for three days"))
 }
 
 /// Why the scheme refuses this fund bill for good: no permission, no such account. `None` for a bill, for a day that has none, and for
@@ -106,13 +130,6 @@ pub fn untold(account: FundAccount, why: &str) -> BillLine {
 pub fn read_refused(status: u16, body: &[u8]) -> Option<String> {
     let refused = refusal(status, body).ok().filter(|_| (400..500).contains(&status) && status != 429)?;
     (!matches!(refused.code.as_str(), "NOSTATEMENTEXIST" | "STATEMENTCREATING")).then_some(refused.words)
-}
-
-/// Whether a refusal says that there is no such account: the pages do not agree on which a sub-merchant may ask for, and a line for it on
-/// every day would help nobody.
-#[must_use]
-pub fn is_no_account(account: FundAccount, why: &str) -> bool {
-    account != FundAccount::Basic && why.starts_with("PARAM_ERROR")
 }
 
 /// A file without the columns is one row that cannot be read: fetched again it is the same.
@@ -237,7 +254,10 @@ fn yuan(fen: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::refusal::samples::refused, *};
+    use super::{
+        super::{build::samples::account, refusal::samples::refused},
+        *,
+    };
 
     const HEADER: &str = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号";
 
@@ -335,13 +355,24 @@ mod tests {
         ] {
             assert_eq!(read_refused(status, &body), None, "{status}");
         }
-        let parameter = read_refused(400, &refused("PARAM_ERROR")).unwrap_or_default();
-        assert!(is_no_account(FundAccount::Deposit, &parameter) && !is_no_account(FundAccount::Basic, &parameter));
-        assert!(!is_no_account(FundAccount::Deposit, "NO_AUTH: no"));
-        match untold(FundAccount::Fees, "NO_AUTH: no") {
-            BillLine::Unreadable(words) => assert!(words.contains("FEES: NO_AUTH: no: see the merchant"), "{words}"),
-            BillLine::Row(row) => panic!("{row:?}"),
-        }
+        assert_eq!(
+            untold(FundAccount::Fees, "NO_AUTH: no"),
+            BillLine::Unreadable(
+                "fund bill 资金账单 FEES: NO_AUTH: no: see the merchant console, or switch fund_bills_fees off"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn what_has_not_come_for_three_days_is_told() {
+        let ends = moment::from_bill("2026-02-01 00:00:00").unwrap();
+        let told = |day: &str, now: i64| overdue(FundAccount::Basic, day, now).is_some();
+        assert_eq!(
+            [ends, ends + 3 * DAY_MS - 1, ends + 3 * DAY_MS].map(|now| told("2026-01-31", now)),
+            [false, false, true]
+        );
+        assert!(!told("31 January", i64::MAX));
     }
 
     #[test]
@@ -355,17 +386,26 @@ mod tests {
 
     #[test]
     fn an_account_after_the_other() {
-        for (mode, expected) in [
-            (Mode::Direct, &["funds:BASIC", "funds:OPERATION", "funds:FEES"][..]),
-            (Mode::Partner, &["funds:BASIC", "funds:OPERATION", "funds:FEES", "funds:DEPOSIT"]),
-        ] {
+        let asked = |mode: &str, of: [bool; 3]| {
+            let plain = Settings::of(&account(mode)).unwrap();
+            let [fund_bills_operation, fund_bills_fees, fund_bills_deposit] = of;
+            let settings = Settings { fund_bills_operation, fund_bills_fees, fund_bills_deposit, ..plain };
             let (mut account, mut cursors) = (Some(FundAccount::Basic), Vec::new());
             while let Some(one) = account {
                 assert_eq!(FundAccount::of_cursor(&one.cursor()), Some(one));
                 cursors.push(one.cursor());
-                account = one.next(mode);
+                account = one.next(&settings);
             }
-            assert_eq!(cursors, expected);
+            cursors
+        };
+        for (mode, of, expected) in [
+            ("direct", [false; 3], &["funds:BASIC"][..]),
+            ("direct", [false, true, false], &["funds:BASIC", "funds:FEES"]),
+            ("direct", [true; 3], &["funds:BASIC", "funds:OPERATION", "funds:FEES"]),
+            ("partner", [false, false, true], &["funds:BASIC", "funds:DEPOSIT"]),
+            ("partner", [true; 3], &["funds:BASIC", "funds:OPERATION", "funds:FEES", "funds:DEPOSIT"]),
+        ] {
+            assert_eq!(asked(mode, of), expected, "{mode} {of:?}");
         }
         for other in ["", "funds:", "funds:basic", "5000:79bb"] {
             assert_eq!(FundAccount::of_cursor(other), None, "{other}");

@@ -27,7 +27,7 @@ pub struct SealedPiece {
     pub download_url: String,
     /// Base64 of the sealed key.
     pub encrypt_key: String,
-    /// Up to 16 characters, which are the nonce. Nothing is associated.
+    /// 12 or 16 characters, which are the nonce. Nothing is associated.
     pub nonce: String,
 }
 

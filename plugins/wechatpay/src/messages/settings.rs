@@ -33,9 +33,16 @@ pub struct Settings {
     pub authorize_url: String,
     #[serde(default)]
     pub official_account_url: String,
-    /// Whether a day's bill has what moved in the merchant's funds beside payments.
+    /// Whether a day's bill has what moved in the merchant's funds beside payments; and in which accounts beside the basic one.
     #[serde(default)]
     pub fund_bills: bool,
+    #[serde(default)]
+    pub fund_bills_operation: bool,
+    #[serde(default)]
+    pub fund_bills_fees: bool,
+    /// In partner mode alone.
+    #[serde(default)]
+    pub fund_bills_deposit: bool,
 }
 
 impl Settings {
