@@ -49,7 +49,7 @@ function refused(error: SecretError): ChannelError {
     case 'invalid':
       return noAnswer(error.val);
     case 'exhausted':
-      return noAnswer('too many signatures in one call');
+      return noAnswer('too many RSA operations in one call');
     default:
       return noAnswer(`the host answers ${String(error)}`);
   }

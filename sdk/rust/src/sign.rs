@@ -100,7 +100,7 @@ pub(crate) fn refused(error: &secrets::Error) -> Error {
         secrets::Error::WrongKind(name) => misconfigured(format!("the secret {name:?} is of another kind")),
         secrets::Error::UnknownKey(id) => no_answer(format!("there is no key {id:?} to check the signature with")),
         secrets::Error::Invalid(why) => no_answer(why.as_str()),
-        secrets::Error::Exhausted => no_answer("too many signatures in one call"),
+        secrets::Error::Exhausted => no_answer("too many RSA operations in one call"),
     }
 }
 

@@ -316,6 +316,8 @@ mod tests {
         let mut call = call(&[
             ("ours", wit::SecretKind::RsaPrivateKey, include_str!("../../tests/keys/merchant-pkcs8.pem")),
             ("theirs", wit::SecretKind::RsaPublicKeys, include_str!("../../tests/keys/scheme-certificate.pem")),
+            ("aes", wit::SecretKind::Aes256Key, "0123456789abcdef0123456789abcdef"),
+            ("mac", wit::SecretKind::MacKey, "0123456789abcdef0123456789abcdef"),
         ]);
         let made: serde_json::Value =
             serde_json::from_str(include_str!("../../tests/keys/envelopes.json")).expect("JSON");
@@ -340,6 +342,8 @@ mod tests {
             ("ours", &key, nonce, &large[1..].to_vec(), "none"),
             ("ours", &key, nonce, &large, "Error::Invalid"),
             ("theirs", &key, nonce, &sealed, "Error::WrongKind"),
+            ("aes", &key, nonce, &sealed, "Error::WrongKind"),
+            ("mac", &key, nonce, &sealed, "Error::WrongKind"),
             ("unlisted", &key, nonce, &sealed, "Error::Missing"),
         ] {
             assert_eq!(open(&mut call, secret, sealed_key, nonce, sealed), told, "{secret}");

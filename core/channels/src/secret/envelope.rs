@@ -2,6 +2,8 @@
 //!
 //! By other libraries than signatures are: `ring` opens nothing by RSA, and takes no nonce but one of 12 bytes.
 
+use std::sync::OnceLock;
+
 use aes_gcm::{
     AeadInOut as _, AesGcm, KeyInit as _,
     aead::{
@@ -22,8 +24,10 @@ const AES_256_KEY_BYTES: usize = 32;
 /// A private key that signs and opens.
 pub(crate) struct RsaPrivateKey {
     pub(crate) signing: KeyPair,
-    /// PKCS #8 or PKCS #1. Read once more where something is opened, which few calls do.
+    /// PKCS #8 or PKCS #1.
     der: Zeroizing<Vec<u8>>,
+    /// Of the same key, read where something is opened first, which few calls do; `None` if it opens nothing.
+    opening: OnceLock<Option<OaepPrivateDecryptingKey>>,
 }
 
 /// What is wrong with an envelope before it can be said whether it is genuine.
@@ -37,7 +41,16 @@ pub(crate) enum EnvelopeFault {
 
 impl RsaPrivateKey {
     pub(super) fn new(signing: KeyPair, der: Zeroizing<Vec<u8>>) -> Self {
-        Self { signing, der }
+        Self { signing, der, opening: OnceLock::new() }
+    }
+
+    /// Whether it can open: the two libraries do not take the same keys.
+    pub(super) fn opens(&self) -> bool {
+        self.opening().is_some()
+    }
+
+    fn opening(&self) -> Option<&OaepPrivateDecryptingKey> {
+        self.opening.get_or_init(|| OaepPrivateDecryptingKey::new(decrypting(&self.der)?).ok()).as_ref()
     }
 
     /// What was sealed by AES-256-GCM, its tag at its end, under the key that RSAES-OAEP (SHA-1) sealed; `None` if it was not.
@@ -64,7 +77,7 @@ impl RsaPrivateKey {
 
     /// Why it does not open says nothing: whoever can tell the reasons apart can have anything opened (Manger's attack).
     fn unseal(&self, sealed_key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let key = OaepPrivateDecryptingKey::new(decrypting(&self.der)?).ok()?;
+        let key = self.opening()?;
         let mut opened = Zeroizing::new(vec![0; key.min_output_size()]);
         let len = key.decrypt(&OAEP_SHA1_MGF1SHA1, sealed_key, &mut opened, None).ok()?.len();
         opened.truncate(len);

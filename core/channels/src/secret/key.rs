@@ -73,6 +73,12 @@ pub enum SecretFault {
     Unreadable(&'static str),
     #[error("it must be an RSA key of {0} bits")]
     Strength(&'static str),
+    /// Of an odd length, or of numbers that do not belong together.
+    #[error(
+        "the key signs, but does not open what is sealed for it; make a new one of 2,048, 3,072 or 4,096 bits (openssl genrsa 2048), \
+         give the scheme its public half or certificate, and paste that"
+    )]
+    OpensNothing,
     #[error("it must hold {0}")]
     Count(&'static str),
     #[error("the certificate is not of this private key; the first certificate must be the key's own")]
@@ -91,7 +97,11 @@ impl SecretKind {
     /// # Errors
     /// See [`SecretFault`].
     pub fn check(self, text: &[u8]) -> Result<(), SecretFault> {
-        Key::read(self, text).map(drop)
+        match Key::read(self, text)? {
+            // A channel may use it for either, and would only say so with the first bill.
+            Key::RsaPrivate(key) if !key.opens() => Err(SecretFault::OpensNothing),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -322,6 +332,11 @@ mod tests {
     const PKCS1: &str = include_str!("../../tests/keys/merchant-pkcs1.pem");
     const LOCKED: &str = include_str!("../../tests/keys/locked.pem");
     const WEAK: &str = include_str!("../../tests/keys/weak-pkcs8.pem");
+    /// A modulus one bit short of 2,048, and a private exponent that is not the public one's.
+    const SIGN_ALONE: [&str; 2] = [
+        include_str!("../../tests/keys/signs-2047-bits.pem"),
+        include_str!("../../tests/keys/signs-wrong-exponent.pem"),
+    ];
     const PUBLIC: &str = include_str!("../../tests/keys/merchant-public.pem");
     const CERTIFICATE: &str = include_str!("../../tests/keys/scheme-certificate.pem");
     const MESSAGE: &[u8] = include_bytes!("../../tests/keys/message.txt");
@@ -347,6 +362,18 @@ mod tests {
             let mut ours = vec![0; key.signing.public().modulus_len()];
             key.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut ours).expect("signed");
             assert_eq!(ours, theirs);
+        }
+    }
+
+    /// One that an account has already goes on signing.
+    #[test]
+    fn a_key_that_opens_nothing_still_signs() {
+        for text in SIGN_ALONE {
+            let read = Key::read(SecretKind::RsaPrivateKey, text.as_bytes());
+            let Ok(Key::RsaPrivate(key)) = read else { panic!("{read:?}") };
+            let mut signature = vec![0; key.signing.public().modulus_len()];
+            let signed = key.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut signature);
+            assert!(signed.is_ok() && !key.opens());
         }
     }
 
@@ -409,6 +436,10 @@ mod tests {
             (SecretKind::RsaPrivateKey, CERTIFICATE, "it is a certificate, and"),
             (SecretKind::RsaPrivateKey, LOCKED, "locked by a password"),
             (SecretKind::RsaPrivateKey, WEAK, "2,048 to 4,096 bits"),
+            (SecretKind::RsaPrivateKey, PKCS8, "ok"),
+            (SecretKind::RsaPrivateKey, PKCS1, "ok"),
+            (SecretKind::RsaPrivateKey, SIGN_ALONE[0], "does not open what is sealed for it; make a new one"),
+            (SecretKind::RsaPrivateKey, SIGN_ALONE[1], "does not open what is sealed for it; make a new one"),
             (SecretKind::RsaPrivateKey, &PKCS8[..400], "cut off"),
             (SecretKind::RsaPrivateKey, "my key", "no PEM block"),
             (SecretKind::RsaPrivateKey, &bare(PUBLIC), "cannot be read as an RSA private key"),

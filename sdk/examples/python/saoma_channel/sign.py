@@ -132,4 +132,4 @@ def _refused(error: object) -> Err[types.Error]:
         case secrets.Error_Invalid(why):
             return no_answer(why)
         case _:
-            return no_answer("too many signatures in one call")
+            return no_answer("too many RSA operations in one call")

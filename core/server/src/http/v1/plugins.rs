@@ -51,7 +51,7 @@ pub enum SecretKindView {
     MacKey,
     /// An API key, token or password: 8 to 4,096 printable ASCII characters.
     Text,
-    /// An RSA private key in PEM, or its bare Base64.
+    /// An RSA private key in PEM, or its bare Base64. It signs, and opens what a scheme sealed for it.
     RsaPrivateKey,
     /// The scheme's RSA public keys or certificates, in PEM or bare Base64.
     RsaPublicKeys,
