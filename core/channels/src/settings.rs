@@ -19,8 +19,21 @@ pub const SETTINGS_BYTES_MAX: usize = 16 * 1024;
 const TEXT_CHARS_MAX: u64 = 4_096;
 /// Of a channel's settings, how many are named to somebody who typed another: more than any channel has.
 const NAMES_SHOWN_MAX: usize = 30;
-/// Names that no public network answers (RFC 6761, RFC 6762, RFC 8375, and what networks of one's own are called).
-const PRIVATE_NAMES: [&str; 7] = ["localhost", "local", "internal", "lan", "test", "invalid", "arpa"];
+/// Names that no public network answers (RFC 6761, RFC 8375), and what networks of one's own are called (RFC 6762, appendix G).
+const PRIVATE_NAMES: [&str; 12] = [
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "lan",
+    "home",
+    "corp",
+    "intranet",
+    "private",
+    "test",
+    "invalid",
+    "arpa",
+];
 
 /// A settings schema that this check understands whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -351,6 +364,9 @@ mod tests {
             (r#"{"base_url":"http://[2606:4700::1111]/","merchant_id":"m1"}"#, "begins with https://"),
             (r#"{"base_url":"http://wallet:9100","merchant_id":"m1"}"#, "ok"),
             (r#"{"base_url":"http://wallet.svc.cluster.local","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://acquirer.corp:9100","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://acquirer.intranet.","merchant_id":"m1"}"#, "ok"),
+            (r#"{"base_url":"http://corp.example","merchant_id":"m1"}"#, "begins with https://"),
             (r#"{"base_url":" https://x.example","merchant_id":"m1"}"#, "without spaces before it"),
             (r#"{"base_url":"https://x.example","merchant_id":"m1 "}"#, "without spaces before it"),
             (r#"{"base_url":"https://x.exa\nmple","merchant_id":"m1"}"#, "in one line"),
