@@ -4,6 +4,8 @@
 //! two sides do not agree on is for persons. Its states, and what leads out of them:
 //!
 //! closing → settled, or → differs (the scheme had closed it by itself), or → uploading → settled, or → differs.
+//!
+//! closing → cancelled: a person takes it back, as long as nothing of it ever left. What was in it is of the next one.
 
 mod drain;
 
@@ -98,6 +100,8 @@ pub enum State {
     Settled,
     /// It is over at the scheme, and a person has to see to it.
     Differs(Difference),
+    /// A person took it back: the scheme never had it, and nothing is in it.
+    Cancelled,
 }
 
 /// What a person has to look into.
@@ -126,7 +130,7 @@ pub enum Event {
 pub struct OutOfTurn;
 
 impl State {
-    /// Stable text: `closing`, `uploading`, `settled`, `differs`.
+    /// Stable text: `closing`, `uploading`, `settled`, `differs`, `cancelled`.
     #[must_use]
     pub const fn text(&self) -> &'static str {
         match self {
@@ -134,7 +138,14 @@ impl State {
             Self::Uploading { .. } => "uploading",
             Self::Settled => "settled",
             Self::Differs(_) => "differs",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// Whether a person may take it back. `unsent`: each attempt said that nothing left, or there was none.
+    #[must_use]
+    pub const fn is_cancellable(&self, unsent: bool) -> bool {
+        unsent && matches!(self, Self::Closing)
     }
 
     /// Whether the scheme still has to answer.
@@ -197,9 +208,19 @@ mod tests {
             (State::Settled, Event::Answered(differs()), Err(OutOfTurn)),
             (elsewhere(), Event::Answered(Settled::Balanced), Err(OutOfTurn)),
             (State::Differs(Difference::Totals), Event::Finished(Settled::Balanced), Err(OutOfTurn)),
+            (State::Cancelled, Event::Answered(Settled::Balanced), Err(OutOfTurn)),
         ];
         for (state, event, expected) in rows {
             assert_eq!(decide(&state, 3, event.clone()), expected, "{state:?} {event:?}");
+        }
+        for (state, may) in [
+            (State::Closing, true),
+            (up(0), false),
+            (State::Settled, false),
+            (State::Differs(Difference::Totals), false),
+            (State::Cancelled, false),
+        ] {
+            assert_eq!((state.is_cancellable(true), state.is_cancellable(false)), (may, false), "{state:?}");
         }
     }
 

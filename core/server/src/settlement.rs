@@ -3,16 +3,18 @@
 //!
 //! It moves no money and changes no payment. A batch is closed in one transaction, with its number, rows and totals, before the first
 //! message leaves; each answer is one more. Survives: a crash at any point (the lease ends while the account is still held, and the same step
-//! is taken again under the same number), silence, several nodes (one has the lease). When a close is due is in [`closing`].
+//! is taken again under the same number), silence, several nodes (one has the lease). When a close is due is in [`closing`], and what a
+//! person takes back of it in [`cancelling`].
 
+mod cancelling;
 mod closing;
 mod view;
 
 use saoma_channels::{
-    Failure, NoChance,
+    Capability, Failure, NoChance,
     settlement::{Batch, ROWS_MAX, Row, SettlementTerms},
 };
-use saoma_domain::settlement::{Difference, Event, HOLD_MS, OutOfTurn, Settled, State, decide};
+use saoma_domain::settlement::{Difference, Event, HOLD_MS, OutOfTurn, RowKind, Settled, State, decide};
 use saoma_protocol::{Millis, SettlementBatchId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit, cards,
@@ -20,6 +22,7 @@ use saoma_store::{
     settlement_batches::{self as batches, CALL_MS_MAX, Resolved, RowAt, SettlementBatch},
 };
 
+pub use self::cancelling::{cancel_close_in, cancel_in};
 pub use self::closing::{
     Counted, Due, Held, Prepared, Turned, begin_unheld, check_may_send, check_not_held, close, is_due, open_of,
     prepare, report,
@@ -68,6 +71,10 @@ pub enum SettlementError {
     },
     #[error("it is {0}, and no person is called for it")]
     NotWaiting(&'static str),
+    #[error("it is {0}, and its totals were sent, or may have been")]
+    MayBeSent(&'static str),
+    #[error("no close of this account waits")]
+    NoneWaits,
 }
 
 /// What the account's channel says of its settlement; `None` if it settles no batches, or its plugin is gone.
@@ -81,10 +88,10 @@ pub fn terms(app: &App, scope: TenantScope, account: &ChannelAccount) -> Option<
 /// # Errors
 /// Of the store; another node goes on once the lease is over.
 pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -> Result<(), StoreError> {
-    let began = app.now();
+    let (began, was_unsent) = (app.now(), batch.unsent);
     // A node that stops asks nothing more, and holds nobody.
     if !app.is_stopping() {
-        batch = match held_again(app, scope, batch).await {
+        batch = match set_out(app, scope, batch).await {
             // A person gave it up, or another node took it over.
             Err(StoreError::Stale { .. }) => return Ok(()),
             held => held?,
@@ -94,7 +101,7 @@ pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -
         let is_upload = batch.state != State::Closing;
         let (event, through) = match step(app, scope, &batch).await {
             Ok(taken) => taken,
-            Err(error) => return fail(app, scope, batch, &error).await,
+            Err(error) => return fail(app, scope, batch, &error, was_unsent).await,
         };
         batch = match heard(app, scope, batch.clone(), event.clone(), through).await {
             Err(StoreError::Stale { .. }) => return note_late(app, scope, batch, &event).await,
@@ -114,21 +121,26 @@ pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -
     Ok(())
 }
 
-/// While the totals are asked about again, their account is held again for that one call if its hold is over or would be, as long as nothing
+/// From this commit on the scheme may have the totals, whatever becomes of this process.
+///
+/// While they are asked about again, their account is held again for that one call if its hold is over or would be, as long as nothing
 /// came into the books since the close: the totals are then still what the scheme counts. The first sale that comes between two attempts
 /// ends that, so a scheme that never answers keeps nobody from selling.
-async fn held_again(app: &App, scope: TenantScope, batch: SettlementBatch) -> Result<SettlementBatch, StoreError> {
+async fn set_out(app: &App, scope: TenantScope, batch: SettlementBatch) -> Result<SettlementBatch, StoreError> {
     let now = app.now();
     let until = now.plus(LEASE_MS);
-    if batch.state != State::Closing || batch.holds_until >= until {
+    if batch.state != State::Closing || (batch.holds_until >= until && !batch.unsent) {
         return Ok(batch);
     }
     app.store()
         .write(move |tx| {
             let mut batch = batch.clone();
             batches::take_turn(tx, &scope, batch.account)?;
-            if batches::glance(tx, &scope, batch.account, 1, now)?.is_none() {
+            let holds = batch.holds_until < until && batches::glance(tx, &scope, batch.account, 1, now)?.is_none();
+            if holds {
                 batch.holds_until = until;
+            }
+            if std::mem::take(&mut batch.unsent) || holds {
                 batches::save(tx, &scope, &mut batch)?;
             }
             Ok(batch)
@@ -149,6 +161,16 @@ enum StepError {
     NoRows(u32),
 }
 
+impl StepError {
+    /// Whether nothing left: all but a call fails before it.
+    const fn is_before_sending(&self) -> bool {
+        match self {
+            Self::Call(failure) => !failure.may_have_taken_effect(),
+            Self::Store(_) | Self::Channel(_) | Self::NoRows(_) => true,
+        }
+    }
+}
+
 /// What the scheme said, and through which row it has taken them.
 async fn step(app: &App, scope: TenantScope, batch: &SettlementBatch) -> Result<(Event, RowAt), StepError> {
     let id = batch.account;
@@ -164,7 +186,7 @@ async fn step(app: &App, scope: TenantScope, batch: &SettlementBatch) -> Result<
             app.channels().upload(&channel.account, &told, &rows).await?;
             return Ok((Event::Taken { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX) }, through));
         }
-        State::Closing | State::Settled | State::Differs(_) => {
+        State::Closing | State::Settled | State::Differs(_) | State::Cancelled => {
             Event::Answered(app.channels().settle(&channel.account, &told).await?)
         }
     };
@@ -179,7 +201,8 @@ async fn rows(
     sent: u32,
     channel: &Channel,
 ) -> Result<(Vec<Row>, RowAt), StepError> {
-    let takes_cards = channel.manifest.can(saoma_channels::Capability::Card);
+    let takes_cards = channel.manifest.can(Capability::Card);
+    let (undoes, refunds) = (channel.manifest.can(Capability::Cancel), channel.manifest.can(Capability::Refund));
     let limit = if takes_cards { 1 } else { u32::try_from(ROWS_MAX).unwrap_or(1) };
     let batch = batch.clone();
     let (rows, through) = app
@@ -192,7 +215,12 @@ async fn rows(
                 let card = if takes_cards { cards::of_payment(tx, &scope, row.payment)? } else { None };
                 rows.push(Row {
                     place,
-                    kind: row.kind,
+                    kind: match row.kind {
+                        // What came late went back by `cancel` here, and a void by `refund` there.
+                        RowKind::Refund if !refunds => RowKind::Void,
+                        RowKind::Void if !undoes && row.refund.is_some() => RowKind::Refund,
+                        kind => kind,
+                    },
                     payment: row.payment,
                     reference: row.reference,
                     refund: row.refund,
@@ -263,7 +291,7 @@ fn end(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch, now: M
     (batch.next_attempt_at, batch.lease_until, batch.ended_at) = (None, None, Some(now));
     batch.attention_at = match batch.state {
         State::Differs(_) => batch.attention_at.or(Some(now)),
-        State::Settled | State::Closing | State::Uploading { .. } => None,
+        State::Settled | State::Closing | State::Uploading { .. } | State::Cancelled => None,
     };
     let about = serde_json::json!({ "channel_account": batch.account, "state": batch.state.text() });
     let entry = audit::NewEntry::new("core", "settlement_batch.ended", &batch.id, &about, now);
@@ -278,16 +306,22 @@ fn tell_called(tx: &mut Tx<'_>, scope: &TenantScope, batch: &SettlementBatch, no
     tell_settlement(tx, scope, batch, now)
 }
 
-/// It stands as it did; the next attempt is set, and in time a person is called.
-async fn fail(app: &App, scope: TenantScope, batch: SettlementBatch, error: &StepError) -> Result<(), StoreError> {
+/// It stands as it did; the next attempt is set, and in time a person is called. `was_unsent`: no attempt before sent anything.
+async fn fail(
+    app: &App,
+    scope: TenantScope,
+    batch: SettlementBatch,
+    error: &StepError,
+    was_unsent: bool,
+) -> Result<(), StoreError> {
     tracing::warn!(settlement_batch = %batch.id, %error, "a batch is settled later");
-    let (now, words) = (app.now(), error.to_string());
+    let (now, words, unsent) = (app.now(), error.to_string(), was_unsent && error.is_before_sending());
     let is_called = app
         .store()
         .write(move |tx| {
             let mut batch = batch.clone();
             let pause_ms = (PAUSE_MS_MIN << batch.attempts.min(16)).min(PAUSE_MS_MAX);
-            batch.attempts = batch.attempts.saturating_add(1);
+            (batch.attempts, batch.unsent) = (batch.attempts.saturating_add(1), unsent);
             batch.words = Some(words.chars().take(500).collect());
             (batch.lease_until, batch.next_attempt_at) = (None, Some(now.plus(pause_ms)));
             // Of a hold for one call nothing is left.

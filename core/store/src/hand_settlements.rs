@@ -123,6 +123,26 @@ pub fn decide(
     Err(StoreError::Stale { what: "the settlement by hand" })
 }
 
+/// What persons called paid never was: of the payment's sets those behind this one are in no batch that is settled.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn deny(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    behind_set: i64,
+) -> Result<(), StoreError> {
+    let denied = hand_settlements::table
+        .filter(hand_settlements::tenant_id.eq(Txt(scope.tenant())))
+        .filter(hand_settlements::payment_id.eq(Txt(payment)))
+        .filter(hand_settlements::refund_id.eq(""))
+        .filter(hand_settlements::paid.eq(true))
+        .filter(hand_settlements::state.eq(Txt(State::CarriedOut)));
+    let behind = hand_settlements::denied_behind.eq(Some(behind_set));
+    tx.run(scope, |conn| diesel::update(denied).set(behind).execute(conn)).map(drop)
+}
+
 impl State {
     /// The stable text of this state, as stored and sent.
     #[must_use]

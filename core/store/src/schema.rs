@@ -320,6 +320,7 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         decided_at -> Nullable<BigInt>,
         outcome -> Nullable<Text>,
+        denied_behind -> Nullable<BigInt>,
     }
 }
 

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     accounts::{
-        Settling, begin, call_person, end_drain, goes_out, held, hold, holds, is_closing, settling, waiting_count,
+        Settling, begin, call_person, end_drain, goes_out, held, hold, holds, is_closing, put_off, settling,
+        waiting_count,
     },
     claims::{Due, OF_TENANT_MAX, Room, claim_due},
-    rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, open, page, under_way},
+    rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, leave_out, open, page, under_way},
 };
 use crate::{
     StoreError, TenantScope, Tx,
@@ -60,6 +61,8 @@ pub struct SettlementBatch {
     pub attention_at: Option<Millis>,
     pub ended_at: Option<Millis>,
     pub resolved: Option<Resolved>,
+    /// Whether nothing of it ever left: no attempt was made, or each said so.
+    pub unsent: bool,
     /// 1 when inserted; [`save`] adds one.
     pub version: u64,
 }
@@ -135,12 +138,22 @@ pub fn close(
         attention_at: None,
         ended_at: None,
         resolved: None,
+        unsent: true,
         version: 1,
     };
     let row = Row::new(scope, &batch)?;
     match tx.run(scope, |conn| diesel::insert_into(settlement_batches::table).values(&row).execute(conn)) {
         Err(StoreError::Conflict { .. }) => Err(StoreError::Conflict { what: "the account's batch on its way" }),
         inserted => inserted.map(|_| batch),
+    }
+}
+
+impl SettlementBatch {
+    /// A person takes it back, and what was in it is open again. In the account's turn and the tenant's at the books. Nothing is saved.
+    pub fn take_back(&mut self, by: Resolved) {
+        (self.state, self.ended_at, self.holds_until) = (State::Cancelled, Some(by.at), self.holds_until.min(by.at));
+        (self.next_attempt_at, self.lease_until, self.attention_at) = (None, None, None);
+        (self.through_set, self.resolved) = (self.after_set, Some(by));
     }
 }
 
@@ -209,6 +222,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch) -
     let row = Row::new(scope, batch)?;
     let changes = (
         settlement_batches::state.eq(row.state),
+        settlement_batches::through_set.eq(row.through_set),
         settlement_batches::sent.eq(row.sent),
         settlement_batches::sent_set.eq(row.sent_set),
         settlement_batches::theirs_json.eq(row.theirs_json),
@@ -222,6 +236,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch) -
         settlement_batches::resolved_by.eq(row.resolved_by),
         settlement_batches::resolved_at.eq(row.resolved_at),
         settlement_batches::resolution.eq(row.resolution),
+        settlement_batches::unsent.eq(row.unsent),
         settlement_batches::version.eq(signed(batch.version + 1)),
     );
     let as_loaded = row_of(scope, batch.id).filter(settlement_batches::version.eq(signed(batch.version)));
@@ -310,12 +325,13 @@ struct Row {
     resolved_at: Option<i64>,
     resolution: Option<String>,
     version: i64,
+    unsent: bool,
 }
 
 impl Row {
     fn new(scope: &TenantScope, batch: &SettlementBatch) -> Result<Self, StoreError> {
         let (sent, words) = match &batch.state {
-            State::Closing => (0, batch.words.clone()),
+            State::Closing | State::Cancelled => (0, batch.words.clone()),
             State::Uploading { sent } => (*sent, batch.words.clone()),
             State::Settled => (batch.rows, None),
             State::Differs(Difference::Totals) => (batch.rows, Some(TOTALS_DIFFER.to_owned())),
@@ -348,6 +364,7 @@ impl Row {
             resolved_at: resolved.map(|resolved| resolved.at.0),
             resolution: resolved.map(|resolved| resolved.reason.clone()),
             version: signed(batch.version),
+            unsent: batch.unsent,
         })
     }
 }
@@ -360,6 +377,7 @@ impl TryFrom<Row> for SettlementBatch {
             ("closing", words) => (State::Closing, words),
             ("uploading", words) => (State::Uploading { sent: unsigned32(row.sent)? }, words),
             ("settled", _) => (State::Settled, None),
+            ("cancelled", words) => (State::Cancelled, words),
             ("differs", Some(words)) if words != TOTALS_DIFFER => (State::Differs(Difference::Elsewhere(words)), None),
             ("differs", _) => (State::Differs(Difference::Totals), None),
             (other, _) => return Err(corrupt(format!("a settlement batch in state {other:?}"))),
@@ -389,6 +407,7 @@ impl TryFrom<Row> for SettlementBatch {
             attention_at: millis(row.attention_at),
             ended_at: millis(row.ended_at),
             resolved,
+            unsent: row.unsent,
             version: unsigned(row.version)?,
         })
     }

@@ -175,7 +175,9 @@ fn voided(payment: &Payment) -> Result<Decision, Refusal> {
     }
 }
 
-/// Only where the channel keeps silent. Core goes on asking: what the channel says in the end is booked.
+/// Only where the channel keeps silent. Core goes on asking: what the channel says in the end is booked. What persons called paid they may
+/// take back as long as the channel has not said so too and nothing of it was given back; then it is over, and who was paid for nothing
+/// is for persons.
 fn settled_by_hand(payment: &Payment, paid: bool, at: Millis) -> Result<Decision, Refusal> {
     let by_hand = |late| State::Captured(Capture { by_hand: true, ..fresh(at, late) });
     match &payment.state {
@@ -193,6 +195,13 @@ fn settled_by_hand(payment: &Payment, paid: bool, at: Millis) -> Result<Decision
             } else {
                 Decision::with(confirmed(&payment.state), [Effect::AskAgain])
             }
+        }
+        State::Captured(capture)
+            if !paid
+                && capture.by_hand
+                && capture.refunded_minor + capture.reserved_minor + capture.disputed_minor == 0 =>
+        {
+            Decision::with(State::Voided { captured_at: capture.at }, [Effect::BookUndone])
         }
         State::Created
         | State::Presenting { .. }

@@ -151,6 +151,8 @@ use crate::{
         v1::settlement_batches::list,
         v1::settlement_batches::show,
         v1::settlement_batches::resolve,
+        v1::settlement_batches::cancel,
+        v1::settlement_batches::cancel_close,
         v1::settlements::confirm,
         v1::settlements::create,
         v1::settlements::list,

@@ -3,7 +3,7 @@
 //!
 //! Before it is carried out the channel is asked once more. Whatever it says goes first: if it says how the payment or refund
 //! ended, or something that the proposal contradicts, the settlement is refused. Afterwards core goes on asking about a
-//! payment, and what the channel says in the end is booked.
+//! payment, and what the channel says in the end is booked. What was called paid two persons may take back in the same way until then.
 
 use saoma_channels::{PaymentStatus, RefundStatus};
 use saoma_protocol::{HandSettlementId, Millis, PaymentId, RefundId};

@@ -21,7 +21,7 @@ use saoma_store::{
     orders,
     pay_codes::{self, PayCode},
     payments::{self, Sale, StoredPayment},
-    stored_cards,
+    settlement_batches, stored_cards,
     tenants::{self, LatePolicy},
 };
 
@@ -360,6 +360,9 @@ fn settle_in(
                 let was_by_hand = matches!(loaded.payment.state, State::Captured(capture) if capture.by_hand);
                 let sets = fees::undone(tx, scope, &stored, was_by_hand)?;
                 book(tx, scope, &stored, None, Movement::Undone, &sets, now)?;
+                if let (true, Some(account)) = (was_by_hand, stored.channel_account) {
+                    settlement_batches::leave_out(tx, scope, account, id)?;
+                }
             }
             Effect::Alert(notice) => {
                 is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?;

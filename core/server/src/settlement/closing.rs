@@ -205,8 +205,8 @@ pub fn open_of(
     batches::open(tx, scope, account, terms.rows_max, now)
 }
 
-/// Whether what is open of the account is to be closed by core itself: it is of an earlier day of the merchant's, or a batch has
-/// hardly room for more.
+/// Whether what is open of the account is to be closed by core itself: it is of an earlier day of the merchant's, and no person has put that
+/// off today; or a batch has hardly room for more.
 ///
 /// # Errors
 /// Of the store.
@@ -228,7 +228,9 @@ pub async fn is_due(app: &App, scope: TenantScope, account: &ChannelAccount) -> 
         return Ok(None);
     }
     let (Some(today), Some(before)) = (day_of(now, &zone), day_of(open.since, &zone)) else { return Ok(None) };
-    let is_due = before < today || open.rows >= nearly_full;
+    let put_off_at = settling.and_then(|settling| settling.put_off_at);
+    let is_put_off = put_off_at.is_some_and(|at| day_of(at, &zone) == Some(today));
+    let is_due = (before < today && !is_put_off) || open.rows >= nearly_full;
     Ok(is_due.then(|| Due { after: last.map_or(0, |last| last.sequence) }))
 }
 

@@ -14,7 +14,8 @@ pub struct SettlementBatchView {
     /// From 1, for each account.
     sequence: u64,
     /// `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
-    /// `differs`: it is over at the scheme, and a person has to see to it.
+    /// `differs`: it is over at the scheme, and a person has to see to it; `cancelled`: a person took it back before anything of it was sent,
+    /// and what was in it is in the next one.
     state: &'static str,
     /// Sales, refunds and voids.
     rows: u32,
@@ -35,6 +36,8 @@ pub struct SettlementBatchView {
     ended_at: Option<Millis>,
     /// Whether a person has to see to it.
     needs_attention: bool,
+    /// Whether it can be taken back: nothing of it was sent.
+    cancellable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<SettlementResolution>,
     version: u64,
@@ -88,9 +91,10 @@ impl From<SettlementBatch> for SettlementBatchView {
             State::Uploading { sent } => (Some(*sent), None),
             State::Differs(Difference::Totals) => (Some(batch.rows), None),
             State::Differs(Difference::Elsewhere(words)) => (None, Some(words.clone())),
-            State::Closing | State::Settled => (None, None),
+            State::Closing | State::Settled | State::Cancelled => (None, None),
         };
         let resolved = |Resolved { by, at, reason }: Resolved| SettlementResolution { by, at, reason };
+        let cancellable = batch.state.is_cancellable(batch.unsent) && batch.lease_until.is_none();
         Self {
             id: batch.id,
             channel_account: batch.account,
@@ -105,6 +109,7 @@ impl From<SettlementBatch> for SettlementBatchView {
             closed_at: batch.closed_at,
             ended_at: batch.ended_at,
             needs_attention: batch.attention_at.is_some(),
+            cancellable,
             resolved: batch.resolved.map(resolved),
             version: batch.version,
         }

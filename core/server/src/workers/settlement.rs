@@ -108,7 +108,7 @@ impl Hands {
         let kind = match &due.batch.state {
             State::Closing if due.batch.attempts == 0 => Kind::First,
             State::Closing => Kind::Repeat,
-            State::Uploading { .. } | State::Settled | State::Differs(_) => Kind::Upload,
+            State::Uploading { .. } | State::Settled | State::Differs(_) | State::Cancelled => Kind::Upload,
         };
         let span = tracing::info_span!("settle", settlement_batch = %due.batch.id, %tenant);
         let place = Arc::clone(app.settlement_places()).try_acquire_owned().ok();

@@ -73,6 +73,7 @@ mod rotation;
 mod scheme_world;
 mod settlement;
 mod settlement_called;
+mod settlement_cancelled;
 mod settlement_cards;
 mod settlement_held;
 mod settlement_turns;

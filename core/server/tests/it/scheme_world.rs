@@ -137,6 +137,13 @@ impl Scheme {
         *self.manifest.lock().unwrap() = Some(Arc::new(Manifest { settlement: Some(terms), ..manifest(ALL) }));
     }
 
+    /// The same, without what all others can.
+    pub fn settles_without(&self, terms: SettlementTerms, missing: Capability) {
+        let capabilities: Vec<Capability> = ALL.iter().copied().filter(|one| *one != missing).collect();
+        *self.manifest.lock().unwrap() =
+            Some(Arc::new(Manifest { settlement: Some(terms), ..manifest(&capabilities) }));
+    }
+
     /// The same, and it takes cards: rows are uploaded one by one.
     pub fn settles_cards(&self, terms: SettlementTerms) {
         let capabilities: Vec<Capability> = ALL.iter().copied().chain([Capability::Card]).collect();

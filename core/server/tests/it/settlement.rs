@@ -7,7 +7,7 @@ use std::{
 };
 
 use saoma_channels::{
-    Decline, DeclineCode, Failure, PaymentStatus, RefundStatus,
+    Capability, Decline, DeclineCode, Failure, PaymentStatus, RefundStatus,
     settlement::{Batch, Row, SettlementTerms},
 };
 use saoma_domain::settlement::{Difference, RowKind, Settled, State, Tally};
@@ -312,6 +312,24 @@ async fn what_differs_is_uploaded_and_waits_for_a_person() {
         assert_eq!((seen.attention_at, seen.resolved.unwrap().by.as_str()), (None, "usr_accountant"));
         assert!(matches!(resolve(seen.version, "again").await, Err(SettlementError::NotWaiting("differs"))));
         counter.books_hold().await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_row_is_what_the_channel_made_of_it() {
+    on_both(async |counter| {
+        counter.scheme.settles_without(TERMS, Capability::Cancel);
+        let sold = counter.sells(PaymentStatus::Succeeded).await.payment.payment.id;
+        counter.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
+        give_back(&counter.app, counter.scope, giving_back(7, sold, RefundKind::Void, None)).await.unwrap();
+        counter.closes().await.unwrap();
+        counter.scheme.settling.then(&[Ok(Settled::Differs(None)), Ok(Settled::Balanced), Ok(Settled::Balanced)]);
+        works(&counter.app).await;
+        works(&counter.app).await;
+        let asked = counter.scheme.settling.asked();
+        let expected = vec![(1, RowKind::Sale), (2, RowKind::Refund)];
+        assert!(matches!(&asked[1], Asked::Upload(_, rows) if *rows == expected), "{asked:?}");
     })
     .await;
 }

@@ -27,6 +27,7 @@ diesel::table! {
         resolved_at -> Nullable<BigInt>,
         resolution -> Nullable<Text>,
         version -> BigInt,
+        unsent -> Bool,
     }
 }
 
@@ -41,5 +42,6 @@ diesel::table! {
         holds -> Integer,
         attention_at -> Nullable<BigInt>,
         busy_until -> Nullable<BigInt>,
+        put_off_at -> Nullable<BigInt>,
     }
 }

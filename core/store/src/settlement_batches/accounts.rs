@@ -31,6 +31,8 @@ pub struct Settling {
     pub attention_at: Option<Millis>,
     /// Until when something may be going out through it that is in no payment's or refund's state.
     busy_until: Option<Millis>,
+    /// When a person put a close off.
+    pub put_off_at: Option<Millis>,
 }
 
 impl Settling {
@@ -150,6 +152,17 @@ pub fn end_drain(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId
     tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(changes).execute(conn)).map(drop)
 }
 
+/// A person puts a close off: nothing waits to be closed any more, nor does core want it on that day. After [`begin`], in the account's turn
+/// ([`super::take_turn`]).
+///
+/// # Errors
+/// None of its own.
+pub fn put_off(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId, now: Millis) -> Result<(), StoreError> {
+    end_drain(tx, scope, account)?;
+    let put_off = settling_accounts::put_off_at.eq(Some(now.0));
+    tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(put_off).execute(conn)).map(drop)
+}
+
 /// Accounts that are held back for a close, of all tenants, those held longest first.
 ///
 /// # Errors
@@ -242,6 +255,7 @@ struct Row {
     holds: i32,
     attention_at: Option<i64>,
     busy_until: Option<i64>,
+    put_off_at: Option<i64>,
 }
 
 impl TryFrom<Row> for Settling {
@@ -254,7 +268,13 @@ impl TryFrom<Row> for Settling {
             }
             _ => None,
         };
-        let (attention_at, busy_until) = (millis(row.attention_at), millis(row.busy_until));
-        Ok(Self { from_set: row.from_set, drain, wanted_by: row.wanted_by, attention_at, busy_until })
+        Ok(Self {
+            from_set: row.from_set,
+            drain,
+            wanted_by: row.wanted_by,
+            attention_at: millis(row.attention_at),
+            busy_until: millis(row.busy_until),
+            put_off_at: millis(row.put_off_at),
+        })
     }
 }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, corrupt, unsigned},
+    hand_settlements,
     payments::AHEAD_MS_MAX,
     schema::{payments, posting_sets, refunds},
     stored_cards::schema::stored_card_sales,
@@ -102,9 +103,9 @@ pub fn glance(
     let after_set = after_set(tx, scope, account, last.as_ref(), now)?;
     let [captured, refunded, undone] = [Kind::Captured, Kind::RefundSucceeded, Kind::Undone].map(Kind::text);
     let query = sql_query(format!(
-        "SELECT COUNT(*) AS n_rows, MIN(booked_at) AS first FROM (SELECT booked_at FROM posting_sets \
-           WHERE tenant_id = $1 AND channel_account_id = $2 AND part = 0 \
-             AND kind IN ('{captured}', '{refunded}', '{undone}') AND id > $3 ORDER BY id LIMIT $4) AS open"
+        "SELECT COUNT(*) AS n_rows, MIN(booked_at) AS first FROM (SELECT s.booked_at FROM posting_sets s \
+           WHERE s.tenant_id = $1 AND s.channel_account_id = $2 AND s.part = 0 \
+             AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND s.id > $3 AND {COUNTS} ORDER BY s.id LIMIT $4) AS open"
     ))
     .bind::<Text, _>(scope.tenant().to_string())
     .bind::<Text, _>(account.to_string())
@@ -145,7 +146,8 @@ pub fn page(
     batch: &SettlementBatch,
     limit: u32,
 ) -> Result<Vec<(RowAt, BatchRow)>, StoreError> {
-    let sets = (batch.sent_through.0, batch.through_set);
+    // A node of before writes no place down: the batch's own beginning then.
+    let sets = (batch.sent_through.0.max(batch.after_set), batch.through_set);
     let rows = read(tx, scope, batch.account, sets, limit)?;
     Ok(rows.into_iter().map(|read| (read.set, read.row)).collect())
 }
@@ -238,6 +240,25 @@ pub fn is_in_batch(
     Ok(set.is_some_and(|set| set <= last.through_set))
 }
 
+/// What persons called paid turned out never to be: the scheme counts neither that nor its undoing. A batch that is closed keeps what is in
+/// it; all that comes behind it is in none. In the tenant's turn at the books ([`crate::ledger::take_turn`]), like a close.
+///
+/// # Errors
+/// None of its own.
+pub fn leave_out(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    payment: PaymentId,
+) -> Result<(), StoreError> {
+    let behind = last(tx, scope, account)?.map_or(0, |last| last.through_set);
+    hand_settlements::deny(tx, scope, payment, behind)
+}
+
+/// Of the sets `s`: whether it is anything that the scheme has, as far as anybody knows.
+const COUNTS: &str = "NOT EXISTS (SELECT 1 FROM hand_settlements h \
+    WHERE h.tenant_id = s.tenant_id AND h.payment_id = s.payment_id AND h.denied_behind < s.id)";
+
 fn read(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -254,7 +275,7 @@ fn read(
            JOIN payments p ON p.tenant_id = s.tenant_id AND p.id = s.payment_id \
            LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
          WHERE s.tenant_id = $1 AND s.channel_account_id = $2 AND s.part = 0 \
-           AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND s.id > $3 AND s.id <= $4 \
+           AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND s.id > $3 AND s.id <= $4 AND {COUNTS} \
          ORDER BY s.id LIMIT $5"
     ))
     .bind::<Text, _>(scope.tenant().to_string())

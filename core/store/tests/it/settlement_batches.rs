@@ -10,7 +10,7 @@ use saoma_protocol::{PaymentId, SettlementBatchId};
 use saoma_store::{
     StoreError, Tx, channel_accounts,
     ledger::{self, Booking, Subject},
-    settlement_batches::{self as batches, Closing, Cursor, Filter, Room, SettlementBatch},
+    settlement_batches::{self as batches, Closing, Cursor, Filter, Resolved, Room, SettlementBatch},
 };
 
 use crate::{
@@ -161,6 +161,33 @@ fn what_moved_is_in_one_batch_and_in_no_other() {
         let third = base.write(|tx| batches::close(tx, &tea.scope, closing(&tea, 4), &open));
         ended(base, &tea, third);
         assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, 3, NOW)).totals[0].debits, tally(1, 7));
+    });
+}
+
+#[test]
+fn what_is_taken_back_is_open_again() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        base.write(|tx| batches::begin(tx, &tea.scope, tea.account, NOW));
+        sold(base, &tea, 1, 500);
+        let batch = base.write(|tx| close(tx, &tea, 1));
+        let mut back = batch.clone();
+        back.take_back(Resolved { by: "usr_1".to_owned(), at: at(2), reason: "no line".to_owned() });
+        base.write(|tx| {
+            batches::save(tx, &tea.scope, &mut back.clone())?;
+            batches::put_off(tx, &tea.scope, tea.account, at(2))
+        });
+        let stored = base.read(|tx| batches::load(tx, &tea.scope, batch.id));
+        back.version = 2;
+        assert_eq!(stored, back);
+        assert_eq!(base.read(|tx| batches::page(tx, &tea.scope, &stored, 10)).len(), 0);
+        assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW)).rows, 1);
+        assert!(!base.read(|tx| batches::holds(tx, &tea.scope, tea.account, at(3))));
+        assert_eq!(base.write(|tx| batches::claim_due(tx, &PLATFORM, at(3), at(50), ROOM)), []);
+        let settling = base.read(|tx| batches::settling(tx, &tea.scope, tea.account)).expect("it is there");
+        assert_eq!((settling.put_off_at, settling.drain), (Some(at(2)), None));
+        let next = base.write(|tx| close(tx, &tea, 4));
+        assert_eq!((next.sequence, next.rows), (2, 1));
     });
 }
 

@@ -25,7 +25,7 @@ use crate::{
         router::other_method,
         text,
     },
-    settlement::{self, SettlementBatchView, SettlementError, SettlementTotal, Turned},
+    settlement::{self, SettlementBatchView, SettlementCloseView, SettlementError, SettlementTotal, Turned},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -33,8 +33,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/settlement-batches").route(web::get().to(list)).route(web::post().to(close)))
         .service(resource("/settlement-batches/open").route(web::get().to(open)))
+        .service(resource("/settlement-batches/open/cancel").route(web::post().to(cancel_close)))
         .service(resource("/settlement-batches/{settlement_batch}").route(web::get().to(show)))
-        .service(resource("/settlement-batches/{settlement_batch}/resolve").route(web::post().to(resolve)));
+        .service(resource("/settlement-batches/{settlement_batch}/resolve").route(web::post().to(resolve)))
+        .service(resource("/settlement-batches/{settlement_batch}/cancel").route(web::post().to(cancel)));
 }
 
 /// Accounts whose channel settles batches, with what is in none yet.
@@ -244,6 +246,76 @@ pub async fn resolve(
     Ok(answer)
 }
 
+/// Why it is taken back.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelSettlementBatch {
+    reason: String,
+    /// Of the batch as it was seen: if it has changed since, nothing is done.
+    version: u64,
+}
+
+/// Takes a batch back of which nothing was sent (`cancellable`): what was in it is open again, payments that wait for it go on, and core
+/// closes nothing of the account by itself before the merchant's next day. For people alone. What the scheme may have is not taken back.
+#[utoipa::path(post, path = "/v1/settlement-batches/{settlement_batch}/cancel", tag = "settlement batches",
+    request_body = CancelSettlementBatch,
+    params(("settlement_batch" = SettlementBatchId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = SettlementBatchView)))]
+pub async fn cancel(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    batch: web::Path<SettlementBatchId>,
+    key: IdempotencyKey,
+    body: web::Json<CancelSettlementBatch>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, id, actor) = (caller.scope()?, batch.into_inner(), person(&caller)?);
+    let wish = Wish::of(&app, &format!("POST /v1/settlement-batches/{id}/cancel"), &caller, &key, &*body)?;
+    let CancelSettlementBatch { reason, version } = body.into_inner();
+    let reason = text::name(&reason, "/reason")?;
+    let now = app.now();
+    let whole = move |tx: &mut Tx<'_>| {
+        let batch = settlement::cancel_in(tx, &scope, id, version, &reason, &actor, now)?;
+        Ok(SettlementBatchView::from(batch))
+    };
+    let answer = answered(&app, scope, wish, StatusCode::OK, whole).await?;
+    app.news_of(scope.tenant());
+    Ok(answer)
+}
+
+/// Which close that waits, and why it is taken back.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelClose {
+    channel_account: ChannelAccountId,
+    /// `waits.since` as it was seen: if another close waits by now, nothing is done.
+    since: Millis,
+    reason: String,
+}
+
+/// Takes a close back that payments under way hold up (`waits`): nothing was closed or sent, payments that wait for it go on, and core closes
+/// nothing of the account by itself before the merchant's next day. For people alone.
+#[utoipa::path(post, path = "/v1/settlement-batches/open/cancel", tag = "settlement batches", request_body = CancelClose,
+    params(("Idempotency-Key" = String, Header)), responses((status = 200, body = SettlementCloseView)))]
+pub async fn cancel_close(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    key: IdempotencyKey,
+    body: web::Json<CancelClose>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, actor) = (caller.scope()?, person(&caller)?);
+    let wish = Wish::of(&app, "POST /v1/settlement-batches/open/cancel", &caller, &key, &*body)?;
+    let CancelClose { channel_account, since, reason } = body.into_inner();
+    let reason = text::name(&reason, "/reason")?;
+    let now = app.now();
+    let whole = move |tx: &mut Tx<'_>| {
+        channel_accounts::load(tx, &scope, channel_account)?;
+        Ok(settlement::cancel_close_in(tx, &scope, channel_account, since, &reason, &actor, now)?)
+    };
+    let answer = answered(&app, scope, wish, StatusCode::OK, whole).await?;
+    app.news_of(scope.tenant());
+    Ok(answer)
+}
+
 impl From<SettlementError> for Problem {
     fn from(error: SettlementError) -> Self {
         match error {
@@ -272,6 +344,13 @@ impl From<SettlementError> for Problem {
             }
             SettlementError::NotWaiting(state) => {
                 Self::new(NOT_IN_STATE, format!("It is {state}, and no person is called for it."))
+            }
+            SettlementError::MayBeSent(state) => {
+                let why = "its totals were sent, or are being sent just now. Look at it again in two minutes; what may have been sent is not taken back.";
+                Self::new(NOT_IN_STATE, format!("It is {state}, and {why}"))
+            }
+            SettlementError::NoneWaits => {
+                Self::new(NOT_IN_STATE, "No close of this account waits; it was made meanwhile, or given up.")
             }
         }
     }

@@ -118,7 +118,9 @@ pub(super) fn person<N: Needs>(caller: &Caller<N>) -> Result<String, Problem> {
     }
 }
 
-/// Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it.
+/// Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it. What was called paid by hand can be
+/// called not paid in the same way as long as the channel has not said that it is paid and nothing of it was given back: it is then taken
+/// out of the books.
 ///
 /// The `Idempotency-Key` names the proposal. The same request again is answered with it as it then stands (200 instead of
 /// 201); another request with this key is refused.
