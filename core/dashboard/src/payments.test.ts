@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Payment, PaymentState } from './api/client';
 import type { Person } from './api/session';
-import { actionsFor, isPaymentNews, mergeIntoPages, mergePayment } from './payments';
+import { actionsFor, isPaymentNews, mergeIntoPages, mergePayment, openForHand } from './payments';
 
 function payment(id: string, created_at: number, version = 1, state: PaymentState = 'succeeded'): Payment {
   return {
@@ -40,6 +40,16 @@ test('the outcome does not depend on the sequence of arrival', () => {
   };
   permute(news, LIST);
   expect([...outcomes]).toEqual(['e1 d2 c1 b3 a1']);
+});
+
+test.each<[string, Partial<Payment>, boolean]>([
+  ['the channel keeps silent', { state: 'unknown' }, true],
+  ['the channel said it', {}, false],
+  ['persons said it', { paid_by_hand: true }, true],
+  ['persons said it, and some was given back', { paid_by_hand: true, state: 'partly_refunded', refunded_minor: 1 }, false],
+  ['persons said it, and it is disputed', { paid_by_hand: true, disputed_minor: 1 }, false],
+])('may be settled by hand, %s', (_, facts, may) => {
+  expect(openForHand({ ...payment('a', 1), ...facts }, [])).toEqual(may ? ['a'] : []);
 });
 
 test.each<[PaymentState, Person['role'], string]>([

@@ -46,11 +46,12 @@ export function leftMinor(payment: Payment): number {
   return Math.max(0, payment.amount.minor - payment.refunded_minor - (payment.disputed_minor ?? 0));
 }
 
-/** What two persons may settle by hand: the payment, or refunds of it, whose end the channel leaves open. Their ids. */
+/** What two persons may settle by hand: the payment, or refunds of it, whose end the channel leaves open, and what they called paid themselves. Their ids. */
 export function openForHand(payment: Payment, refunds: readonly Refund[]): string[] {
   const stuck = ['pending', 'unknown'].includes(payment.state) || (payment.needs_attention != null && ['expired', 'cancelled'].includes(payment.state));
+  const mayTakeBack = payment.paid_by_hand === true && payment.refunded_minor === 0 && (payment.disputed_minor ?? 0) === 0;
   const stuckRefunds = refunds.filter((refund) => ['pending', 'unknown'].includes(refund.state));
-  return [...(stuck ? [payment.id] : []), ...stuckRefunds.map((refund) => refund.id)];
+  return [...(stuck || mayTakeBack ? [payment.id] : []), ...stuckRefunds.map((refund) => refund.id)];
 }
 
 export type Action = 'query' | 'cancel' | 'void' | 'refund';

@@ -220,13 +220,14 @@ test('where the statement’s file is', () => {
 
 test('how a batch at an acquirer stands', () => {
   const batch = (state: string, needs_attention: boolean, resolved?: SettlementBatch['resolved']): SettlementBatch => ({
-    id: 'stb_a', channel_account: 'cha_a', sequence: 1, state, rows: 1, totals: [], closed_by: 'core', closed_at: 0, needs_attention, version: 1,
+    id: 'stb_a', channel_account: 'cha_a', sequence: 1, state, rows: 1, totals: [], closed_by: 'core', closed_at: 0, needs_attention, cancellable: false, version: 1,
     ...(resolved === undefined ? {} : { resolved }),
   });
   const seen = { by: 'usr_a', at: 1, reason: 'asked' };
   for (const [given, standing] of [
     [batch('closing', false), 'on_its_way'], [batch('uploading', false), 'on_its_way'], [batch('uploading', true), 'stuck'],
     [batch('settled', false), 'settled'], [batch('differs', true), 'differs'], [batch('differs', false, seen), 'resolved'],
+    [batch('cancelled', false, seen), 'cancelled'],
   ] as const) {
     expect(batchStanding(given)).toBe(standing);
     for (const texts of [reconEn, reconZh]) expect(texts.batch.standings[standing]).not.toBe('');

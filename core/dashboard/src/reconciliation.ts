@@ -221,9 +221,12 @@ export type BatchStanding =
   | 'settled'
   | 'differs'
   /** It differed, or was given up, and a person has seen to it. */
-  | 'resolved';
+  | 'resolved'
+  /** A person took it back before anything of it was sent. */
+  | 'cancelled';
 
 export function batchStanding({ state, needs_attention: waits, resolved }: SettlementBatch): BatchStanding {
+  if (state === 'cancelled') return 'cancelled';
   if (resolved != null) return 'resolved';
   if (state === 'settled') return 'settled';
   if (state === 'differs') return 'differs';

@@ -1142,7 +1142,9 @@ export interface paths {
         get: operations["settlements_list"];
         put?: never;
         /**
-         * Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it.
+         * Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it. What was called paid by hand can be
+         *     called not paid in the same way as long as the channel has not said that it is paid and nothing of it was given back: it is then taken
+         *     out of the books.
          * @description The `Idempotency-Key` names the proposal. The same request again is answered with it as it then stands (200 instead of
          *     201); another request with this key is refused.
          */
@@ -1564,6 +1566,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/settlement-batches/open/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a close back that payments under way hold up (`waits`): nothing was closed or sent, payments that wait for it go on, and core closes
+         *     nothing of the account by itself before the merchant's next day. For people alone.
+         */
+        post: operations["settlement_batches_cancel_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/settlement-batches/{settlement_batch}": {
         parameters: {
             query?: never;
@@ -1575,6 +1597,26 @@ export interface paths {
         get: operations["settlement_batches_show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlement-batches/{settlement_batch}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a batch back of which nothing was sent (`cancellable`): what was in it is open again, payments that wait for it go on, and core
+         *     closes nothing of the account by itself before the merchant's next day. For people alone. What the scheme may have is not taken back.
+         */
+        post: operations["settlement_batches_cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2995,6 +3037,22 @@ export interface components {
             opened_at: components["schemas"]["Millis"];
             store: components["schemas"]["StoreId"];
             terminal: components["schemas"]["TerminalId"];
+        };
+        /** @description Which close that waits, and why it is taken back. */
+        CancelClose: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            reason: string;
+            /** @description `waits.since` as it was seen: if another close waits by now, nothing is done. */
+            since: components["schemas"]["Millis"];
+        };
+        /** @description Why it is taken back. */
+        CancelSettlementBatch: {
+            reason: string;
+            /**
+             * Format: int64
+             * @description Of the batch as it was seen: if it has changed since, nothing is done.
+             */
+            version: number;
         };
         CancelStoredValueCharge: Record<string, never>;
         /** @description What may be shown of a card's number, and kept (PCI DSS 3.4.1): not unique, yet enough to know a card again on one till. */
@@ -4845,6 +4903,8 @@ export interface components {
         /** @description A page of a list, newest first. */
         Page_SettlementBatchView: {
             items: {
+                /** @description Whether it can be taken back: nothing of it was sent. */
+                cancellable: boolean;
                 channel_account: components["schemas"]["ChannelAccountId"];
                 /** @description The scheme's own totals, if it said them. */
                 channel_totals?: components["schemas"]["SettlementTotal"][] | null;
@@ -4873,7 +4933,8 @@ export interface components {
                 sequence: number;
                 /**
                  * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
-                 *     `differs`: it is over at the scheme, and a person has to see to it.
+                 *     `differs`: it is over at the scheme, and a person has to see to it; `cancelled`: a person took it back before anything of it was sent,
+                 *     and what was in it is in the next one.
                  */
                 state: string;
                 totals: components["schemas"]["SettlementTotal"][];
@@ -5744,6 +5805,8 @@ export interface components {
         SettlementBatchId: string;
         /** @description A batch: what came into the books through a channel account since the one before it, whenever it was paid. */
         SettlementBatchView: {
+            /** @description Whether it can be taken back: nothing of it was sent. */
+            cancellable: boolean;
             channel_account: components["schemas"]["ChannelAccountId"];
             /** @description The scheme's own totals, if it said them. */
             channel_totals?: components["schemas"]["SettlementTotal"][] | null;
@@ -5772,7 +5835,8 @@ export interface components {
             sequence: number;
             /**
              * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
-             *     `differs`: it is over at the scheme, and a person has to see to it.
+             *     `differs`: it is over at the scheme, and a person has to see to it; `cancelled`: a person took it back before anything of it was sent,
+             *     and what was in it is in the next one.
              */
             state: string;
             totals: components["schemas"]["SettlementTotal"][];
@@ -5780,6 +5844,17 @@ export interface components {
             version: number;
             /** @description What keeps it from its end, or what the scheme said of it. */
             why?: string | null;
+        };
+        /** @description A close that waits for what is under way. */
+        SettlementCloseView: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /**
+             * Format: int64
+             * @description Payments and refunds of the account without an end.
+             */
+            under_way: number;
+            /** @description When it was asked for, by a person or the account's time of the day. */
+            wanted_at: components["schemas"]["Millis"];
         };
         /** @description `gross − refunded − disputed − fees + corrected = net`, in minor units. */
         SettlementItem: {
@@ -6558,6 +6633,8 @@ export interface components {
         WebhookEvent_SettlementBatchView: {
             /** @description A batch: what came into the books through a channel account since the one before it, whenever it was paid. */
             data: {
+                /** @description Whether it can be taken back: nothing of it was sent. */
+                cancellable: boolean;
                 channel_account: components["schemas"]["ChannelAccountId"];
                 /** @description The scheme's own totals, if it said them. */
                 channel_totals?: components["schemas"]["SettlementTotal"][] | null;
@@ -6586,7 +6663,8 @@ export interface components {
                 sequence: number;
                 /**
                  * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
-                 *     `differs`: it is over at the scheme, and a person has to see to it.
+                 *     `differs`: it is over at the scheme, and a person has to see to it; `cancelled`: a person took it back before anything of it was sent,
+                 *     and what was in it is in the next one.
                  */
                 state: string;
                 totals: components["schemas"]["SettlementTotal"][];
@@ -10064,6 +10142,40 @@ export interface operations {
             };
         };
     };
+    settlement_batches_cancel_close: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelClose"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementCloseView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     settlement_batches_show: {
         parameters: {
             query?: never;
@@ -10074,6 +10186,42 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementBatchView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_cancel: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                settlement_batch: components["schemas"]["SettlementBatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelSettlementBatch"];
+            };
+        };
         responses: {
             200: {
                 headers: {

@@ -13,7 +13,12 @@ import { may, type Role } from '../rights';
 import { useText } from '../text/text';
 import { useAccounts, useColleagues } from './reconciliation';
 
-const COLORS: Readonly<Record<BatchStanding, string>> = { on_its_way: 'blue', stuck: 'orange', settled: 'green', differs: 'red', resolved: 'gray' };
+const COLORS: Readonly<Record<BatchStanding, string>> = { on_its_way: 'blue', stuck: 'orange', settled: 'green', differs: 'red', resolved: 'gray', cancelled: 'gray' };
+
+/** What a person is asked the reason of. */
+type Question =
+  | { kind: 'resolve' | 'cancel'; batch: SettlementBatch }
+  | { kind: 'cancel-close'; account: string; since: number };
 
 function useSettled(): () => void {
   const queryClient = useQueryClient();
@@ -24,7 +29,7 @@ function useSettled(): () => void {
 
 export function SettlementBatchesRoom({ role }: { role: Role }) {
   const { t } = useText();
-  const [resolving, setResolving] = useState<SettlementBatch | null>(null);
+  const [question, setQuestion] = useState<Question | null>(null);
   const list = useInfiniteQuery({
     queryKey: ['settlement-batches'],
     queryFn: ({ pageParam }) => got(api.GET('/v1/settlement-batches', { params: { query: pageParam === '' ? {} : { cursor: pageParam } } })),
@@ -38,13 +43,13 @@ export function SettlementBatchesRoom({ role }: { role: Role }) {
     <Stack>
       <Title order={1} size="h2">{t.recon.settlementBatches}</Title>
       <Text c="dimmed" size="sm">{t.recon.batch.hint}</Text>
-      <Open mayAct={mayAct} />
+      <Open {...(mayAct ? { onAsk: setQuestion } : {})} />
       <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
       {list.isPending && !list.isError && <Center><Loader aria-label={t.common.loading} /></Center>}
       {list.isSuccess && items.length === 0 && <Text c="dimmed" data-empty>{t.recon.batch.none}</Text>}
-      {items.length > 0 && <Rows items={items} {...(mayAct ? { onResolve: setResolving } : {})} />}
+      {items.length > 0 && <Rows items={items} {...(mayAct ? { onAsk: setQuestion } : {})} />}
       <More list={list} />
-      {resolving !== null && <Resolve batch={resolving} onClose={() => setResolving(null)} />}
+      {question !== null && <Reason question={question} onClose={() => setQuestion(null)} />}
     </Stack>
   );
 }
@@ -53,7 +58,7 @@ function isMoving(items: readonly SettlementBatch[]): boolean {
   return items.some((item) => batchStanding(item) === 'on_its_way');
 }
 
-function Open({ mayAct }: { mayAct: boolean }) {
+function Open({ onAsk }: { onAsk?: (question: Question) => void }) {
   const { t } = useText();
   const keys = useKeys();
   const settled = useSettled();
@@ -84,14 +89,22 @@ function Open({ mayAct }: { mayAct: boolean }) {
             <Totals totals={item.totals} />
             {item.waits != null && <Waits waits={item.waits} />}
           </Group>
-          {mayAct && (
-            <Button size="xs" data-action="close-batch" loading={close.isPending} disabled={item.rows === 0 || item.on_its_way != null}
-              onClick={() => close.mutate(item)}>{t.recon.batch.close}</Button>
+          {onAsk !== undefined && (
+            <Group gap="xs">
+              {item.waits != null && <TakeBack question={{ kind: 'cancel-close', account: item.channel_account, since: item.waits.since }} onAsk={onAsk} />}
+              <Button size="xs" data-action="close-batch" loading={close.isPending} disabled={item.rows === 0 || item.on_its_way != null}
+                onClick={() => close.mutate(item)}>{t.recon.batch.close}</Button>
+            </Group>
           )}
         </Group>
       ))}
     </>
   );
+}
+
+function TakeBack({ question, onAsk }: { question: Question; onAsk: (question: Question) => void }) {
+  const { t } = useText();
+  return <Button size="compact-xs" variant="subtle" data-action={question.kind} onClick={() => onAsk(question)}>{t.recon.batch.cancel}</Button>;
 }
 
 /** A close that payments under way hold up. */
@@ -116,7 +129,7 @@ function Totals({ totals }: { totals: readonly SettlementTotal[] }) {
   ));
 }
 
-function Rows({ items, onResolve }: { items: readonly SettlementBatch[]; onResolve?: (batch: SettlementBatch) => void }) {
+function Rows({ items, onAsk }: { items: readonly SettlementBatch[]; onAsk?: (question: Question) => void }) {
   const { t } = useText();
   const accounts = useAccounts();
   const people = useColleagues();
@@ -149,9 +162,10 @@ function Rows({ items, onResolve }: { items: readonly SettlementBatch[]; onResol
                   {resolved != null && <Text size="xs">{t.recon.batch.seen}: {resolved.reason} · {people.name(resolved.by)}</Text>}
                 </Table.Td>
                 <Table.Td>
-                  {batch.needs_attention && onResolve !== undefined && (
-                    <Button size="compact-xs" variant="subtle" data-action="resolve" onClick={() => onResolve(batch)}>{t.recon.batch.resolve}</Button>
+                  {batch.needs_attention && onAsk !== undefined && (
+                    <Button size="compact-xs" variant="subtle" data-action="resolve" onClick={() => onAsk({ kind: 'resolve', batch })}>{t.recon.batch.resolve}</Button>
                   )}
+                  {batch.cancellable && onAsk !== undefined && <TakeBack question={{ kind: 'cancel', batch }} onAsk={onAsk} />}
                 </Table.Td>
               </Table.Tr>
             );
@@ -162,35 +176,47 @@ function Rows({ items, onResolve }: { items: readonly SettlementBatch[]; onResol
   );
 }
 
-function Resolve({ batch, onClose }: { batch: SettlementBatch; onClose: () => void }) {
+function Reason({ question, onClose }: { question: Question; onClose: () => void }) {
   const { t } = useText();
   const keys = useKeys();
   const settled = useSettled();
   const [reason, setReason] = useState('');
-  const resolve = useMutation({
-    mutationFn: () => {
-      const body = { reason: reason.trim(), version: batch.version };
-      const params = { path: { settlement_batch: batch.id }, header: { 'Idempotency-Key': keys.of(body) } };
-      return got(api.POST('/v1/settlement-batches/{settlement_batch}/resolve', { params, body }));
-    },
+  const words = question.kind === 'resolve'
+    ? { title: t.recon.batch.resolveTitle, text: t.recon.batch.resolveText, yes: t.recon.batch.resolve }
+    : { title: t.recon.batch.cancelTitle, text: t.recon.batch.cancelText, yes: t.recon.batch.cancel };
+  const answer = useMutation({
+    mutationFn: () => answered(question, reason.trim(), keys),
     onSuccess: onClose,
     onSettled: settled,
   });
   const isReady = reason.trim() !== '';
   return (
-    <Modal opened onClose={onClose} title={t.recon.batch.resolveTitle} closeButtonProps={{ 'aria-label': t.common.close }}>
-      <Stack component="form" data-question="resolve-batch" onSubmit={(event) => {
+    <Modal opened onClose={onClose} title={words.title} closeButtonProps={{ 'aria-label': t.common.close }}>
+      <Stack component="form" data-question={`${question.kind}-batch`} onSubmit={(event) => {
         event.preventDefault();
-        if (isReady && !resolve.isPending) resolve.mutate();
+        if (isReady && !answer.isPending) answer.mutate();
       }}>
-        <Text size="sm">{t.recon.batch.resolveText}</Text>
+        <Text size="sm">{words.text}</Text>
         <TextInput label={t.recon.reason} name="reason" data-autofocus required maxLength={128} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
-        <ProblemNote error={resolve.error} words={t.recon.problems} />
+        <ProblemNote error={answer.error} words={t.recon.problems} />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>{t.recon.keep}</Button>
-          <Button type="submit" loading={resolve.isPending} disabled={!isReady} data-action="yes">{t.recon.batch.resolve}</Button>
+          <Button type="submit" loading={answer.isPending} disabled={!isReady} data-action="yes">{words.yes}</Button>
         </Group>
       </Stack>
     </Modal>
   );
+}
+
+function answered(question: Question, reason: string, keys: ReturnType<typeof useKeys>): Promise<unknown> {
+  if (question.kind === 'cancel-close') {
+    const body = { channel_account: question.account, since: question.since, reason };
+    return got(api.POST('/v1/settlement-batches/open/cancel', { params: { header: { 'Idempotency-Key': keys.of(body) } }, body }));
+  }
+  const { batch } = question;
+  const body = { reason, version: batch.version };
+  const params = { path: { settlement_batch: batch.id }, header: { 'Idempotency-Key': keys.of(body) } };
+  return question.kind === 'resolve'
+    ? got(api.POST('/v1/settlement-batches/{settlement_batch}/resolve', { params, body }))
+    : got(api.POST('/v1/settlement-batches/{settlement_batch}/cancel', { params, body }));
 }

@@ -124,7 +124,10 @@ function Line({ settlement, person, busy, onDecide }: {
 function Propose({ payment, open, onDone }: { payment: Payment; open: readonly string[]; onDone: () => void }) {
   const { t } = useText();
   const [about, setAbout] = useState(open[0] ?? payment.id);
-  const [outcome, setOutcome] = useState<'paid' | 'not_paid'>('paid');
+  const [chosen, setChosen] = useState<'paid' | 'not_paid'>('paid');
+  // What was called paid can only be taken back.
+  const takesBack = payment.paid_by_hand === true && about === payment.id;
+  const outcome = takesBack ? 'not_paid' : chosen;
   const [reference, setReference] = useState('');
   const [reason, setReason] = useState('');
   const [key] = useState(idempotencyKey);
@@ -148,8 +151,8 @@ function Propose({ payment, open, onDone }: { payment: Payment; open: readonly s
       <Text size="sm" c="dimmed">{t.hand.hint}</Text>
       {open.length > 1 && <Select label={t.hand.about} allowDeselect={false} data={[...open]} value={about} onChange={(value) => setAbout(value ?? payment.id)} />}
       <Select label={t.hand.outcome} name="outcome" allowDeselect={false} value={outcome}
-        data={[{ value: 'paid', label: t.hand.paid }, { value: 'not_paid', label: t.hand.notPaid }]}
-        onChange={(value) => setOutcome(value === 'not_paid' ? 'not_paid' : 'paid')} />
+        data={[...(takesBack ? [] : [{ value: 'paid', label: t.hand.paid }]), { value: 'not_paid', label: t.hand.notPaid }]}
+        onChange={(value) => setChosen(value === 'not_paid' ? 'not_paid' : 'paid')} />
       <TextInput label={t.hand.reference} name="reference" maxLength={128} value={reference} onChange={(event) => setReference(event.currentTarget.value)} />
       <TextInput label={t.hand.reason} name="settle-reason" maxLength={128} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
       <ProblemNote error={wish.error} />

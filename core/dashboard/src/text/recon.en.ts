@@ -84,10 +84,11 @@ export const reconEn = {
     hint: 'Card acquirers count each batch as core does, and pay out what both agree on. Core closes a batch after each day by itself.',
     none: 'No batches yet.', noAccounts: 'No channel account settles batches.', number: 'No.', sales: 'Sales', back: 'Given back', closedAt: 'Closed', standing: 'Standing',
     open: 'Open', rows: 'rows', close: 'Close and settle', theirs: 'The acquirer counts', sent: 'uploaded', seen: 'Seen to',
-    standings: { on_its_way: 'being settled…', settled: 'settled', differs: 'differs', stuck: 'no end yet', resolved: 'differed, seen to' },
+    standings: { on_its_way: 'being settled…', settled: 'settled', differs: 'differs', stuck: 'no end yet', resolved: 'differed, seen to', cancelled: 'taken back' },
     waits: 'payments or refunds are under way: it is closed as soon as they have their end.', held: 'New ones wait until', waitsLong: 'This lasts too long: see to the payments that need attention.',
     call: 'The acquirer does not agree with a batch, or gives no answer: somebody has to see to it.', callLook: 'Look',
     resolve: 'Seen to', resolveTitle: 'Has somebody seen to this batch?', resolveText: 'Books are not changed by it. A batch that has no end is given up: core sends no more of it.',
+    cancel: 'Take back', cancelTitle: 'Take this close back?', cancelText: 'Nothing of it was sent. What was to be in the batch is in the next one, which core closes tomorrow; you may close it sooner.',
   },
   statement: {
     by: 'By', bys: { merchant: 'Merchant', store: 'Store', terminal: 'Terminal' }, none: 'Nothing was sold in this period.', gross: 'Collected', refunded: 'Given back', disputed: 'Disputed', fees: 'Fees',

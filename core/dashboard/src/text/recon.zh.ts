@@ -83,10 +83,11 @@ export const reconZh: ReconTexts = {
     hint: '收单机构与平台各自统计每个批次，双方一致后打款。平台每天自动结算一次。',
     none: '还没有批次。', noAccounts: '没有需要批结算的渠道账户。', number: '序号', sales: '消费', back: '退款与撤销', closedAt: '关闭时间', standing: '状态',
     open: '未结', rows: '笔', close: '关闭并结算', theirs: '收单机构统计', sent: '已上送', seen: '已处理',
-    standings: { on_its_way: '正在结算…', settled: '对账平', differs: '对账不平', stuck: '未完成', resolved: '曾不平，已处理' },
+    standings: { on_its_way: '正在结算…', settled: '对账平', differs: '对账不平', stuck: '未完成', resolved: '曾不平，已处理', cancelled: '已撤回' },
     waits: '笔支付或退款正在进行，完成后自动关闭。', held: '新交易暂停至', waitsLong: '等待过久：请处理需要关注的支付。',
     call: '有批次与收单机构对不平，或收单机构未应答，需要有人处理。', callLook: '查看',
     resolve: '已处理', resolveTitle: '是否已有人处理此批次？', resolveText: '不会改动账务。未完成的批次将被放弃，不再发送。',
+    cancel: '撤回', cancelTitle: '撤回此次结算？', cancelText: '尚未发送任何内容。其中的交易计入下一批次，平台明天自动结算，也可以提前手动结算。',
   },
   statement: {
     by: '按', bys: { merchant: '商户', store: '门店', terminal: '终端' }, none: '此期间没有交易。', gross: '收款', refunded: '退款', disputed: '拒付', fees: '手续费',
