@@ -47,7 +47,8 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "CloseDispute" => json!({ "outcome": "lost" }),
         "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
         "CloseSettlementBatch" => json!({ "channel_account": ids.get("channel_account") }),
-        "ResolveSettlementBatch" => json!({ "reason": "seen to", "version": 1 }),
+        "ResolveSettlementBatch" | "CancelSettlementBatch" => json!({ "reason": "seen to", "version": 1 }),
+        "CancelClose" => json!({ "channel_account": ids.get("channel_account"), "since": 1, "reason": "not now" }),
         "EnterPayout" => json!({
             "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
             "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64, "further": true,
