@@ -168,6 +168,9 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let goods: Value = rust.owner.post("/v1/goods").json(&sold_goods).await.json(201);
     let change_goods = format!("PUT /v1/goods/{}", text(&goods, "/id"));
     sold_goods["stores"] = json!([rust.store]);
+    const IMPORT: &str = "/v1/goods/import";
+    let mut table = json!({ "goods": [sold_goods] });
+    table["goods"][0]["tax_rate"] = Value::Null;
     let named = |staff_code: &str| json!({ "name": "x", "staff_code": staff_code, "role": "cashier", "pin": "739182", "stores": [rust.store] });
     let cashier: Value = rust.owner.post("/v1/cashiers").json(&named("1")).await.json(201);
     let change_cashier = format!("PATCH /v1/cashiers/{}", text(&cashier, "/id"));
@@ -217,6 +220,8 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
         ("goods_create", "/stores/0", "/v1/goods", sold_goods.clone(), store, "404 not_found"),
         ("goods_change", "/tax_rate", &change_goods, sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
         ("goods_change", "/stores/0", &change_goods, sold_goods, store, "404 not_found"),
+        ("goods_import", "/goods/0/tax_rate", IMPORT, table.clone(), text(&tax, "/id"), "422 invalid"),
+        ("goods_import", "/goods/0/stores/0", IMPORT, table, store, "422 invalid"),
         ("stored-value_put_policy", "/channel_account", POLICY, policy, account, "404 not_found"),
         ("stored-cards_put_policy", "/channel_account", CARDS, cards, account, "404 not_found"),
         ("phone-codes_put_policy", "/channel_account", PHONE, phone, account, "404 not_found"),
