@@ -3,8 +3,8 @@
 //!
 //! For the second one answer is enough. Only core can have given it (the till asks over TLS, and trusts core's own authority alone), it
 //! is about this terminal (its own certificate was shown), and core gives it before all else of a request; what a proxy says is not it.
-//! A core that has lost its database, or a merchant who is suspended, says the same, and whatever were sold then core would not book. The
-//! next good answer ends it, and core is asked every few seconds.
+//! A core that has lost its database, or a merchant who is suspended, says the same, and whatever were sold then core would not book. It
+//! ends when core tells the terminal its names, for which it is asked every few seconds; an answer that core held back may be of before.
 
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ impl Owner {
         }
     }
 
-    /// Core does what this terminal asks.
+    /// Core does what this terminal asks now.
     pub(super) async fn let_in(&mut self) {
         if self.line.word.told.locked.take().is_none() {
             return;

@@ -193,6 +193,9 @@ impl Owner {
             Done::Profile(answer) => {
                 self.line.probing = false;
                 let answered = self.answered("profile", answer).await;
+                if answered.is_some() {
+                    self.let_in().await;
+                }
                 let failures = if self.line.https_up { 0 } else { self.line.probe_failures.saturating_add(1) };
                 let poll = Duration::from_millis(self.config.link.poll_ms);
                 self.line.probe_failures = failures;
@@ -228,11 +231,9 @@ impl Owner {
                 self.heard().await;
                 self.refused_by_core(problem).await;
             }
-            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) => {
-                self.heard().await;
-                self.let_in().await;
+            Outcome::View(_) | Outcome::Refund(_) | Outcome::Refunds(_) | Outcome::NotFound | Outcome::Refused(_) => {
+                self.heard().await
             }
-            Outcome::NotFound | Outcome::Refused(_) => self.heard().await,
         }
     }
 
@@ -241,7 +242,6 @@ impl Owner {
         match answer {
             Ok(answer) => {
                 self.heard().await;
-                self.let_in().await;
                 Some(answer)
             }
             Err(HttpsError::Refused(problem)) => {
