@@ -36,7 +36,7 @@ impl Shop {
         Self::open_secured(Authority::ahead(first, seconds), tells_time).await
     }
 
-    async fn alarm(&self, code: &str) -> Option<String> {
+    async fn words_of(&self, code: &str) -> Option<String> {
         let state = self.till.get("/api/state").await;
         let alarms = state["alarms"].as_array().unwrap();
         let told: Vec<&Value> = alarms.iter().filter(|alarm| alarm["code"] == code).collect();
@@ -46,7 +46,7 @@ impl Shop {
 
     /// What is said once the clock keeps it from core.
     async fn shut_out(&self) -> String {
-        let message = until("the clock to be named", async || self.alarm("clock_shuts_out").await).await;
+        let message = until("the clock to be named", async || self.words_of("clock_shuts_out").await).await;
         let link = self.till.get("/api/state").await["link"].clone();
         assert!(["online", "mqtt", "https"].iter().all(|way| link[way] == false), "{link}");
         message
@@ -60,13 +60,13 @@ impl Shop {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_with_a_dead_battery_enrols_and_reaches_core_by_both_ways() {
     let (mut shop, broker) = Shop::open_behind(LONG).await;
-    until("the till to judge its clock", async || shop.alarm("clock_wrong").await).await;
+    until("the till to judge its clock", async || shop.words_of("clock_wrong").await).await;
     sells(&shop, &broker).await;
     // Also when it starts, with nothing of core's time but what is on the disk.
     shop.stop_till().await;
     shop.start_till().await;
     sells(&shop, &broker).await;
-    assert_eq!(shop.alarm("clock_shuts_out").await, None);
+    assert_eq!(shop.words_of("clock_shuts_out").await, None);
     let told = shop.doctor().await;
     for (check, verdict) in [("core", "ok"), ("core_answer", "ok"), ("broker", "ok")] {
         assert_eq!(finding(&told, check)["verdict"], verdict, "{told:#}");
@@ -125,7 +125,7 @@ async fn a_clock_that_keeps_a_till_from_core_is_named_until_it_is_right() {
         shop.online(true).await;
         sells(&shop, &broker).await;
         shop.nothing_unsent().await;
-        assert_eq!(shop.alarm("clock_shuts_out").await, None);
+        assert_eq!(shop.words_of("clock_shuts_out").await, None);
     }
 }
 

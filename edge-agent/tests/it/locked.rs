@@ -18,7 +18,7 @@ impl Shop {
         .await
     }
 
-    async fn refuses(&self, path: &str, body: Value) {
+    async fn does_not_do(&self, path: &str, body: Value) {
         let refused = self.till.post(path, &body, &fresh_key()).await;
         assert_eq!(
             (refused.status.as_u16(), &refused.body["code"]),
@@ -35,7 +35,7 @@ impl Shop {
             json!({"amount_minor": 700, "method": "scan", "code": GOOD_CODE}),
             json!({"amount_minor": 700, "method": "scan"}),
         ] {
-            self.refuses("/api/sales", body).await;
+            self.does_not_do("/api/sales", body).await;
         }
     }
 }
@@ -59,9 +59,9 @@ async fn a_till_that_core_has_shut_out_takes_no_money_and_says_so_over_a_restart
         |state: &Value| state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "terminal_locked");
     assert!(rings(&state), "{state}");
     shop.refuses_to_sell().await;
-    shop.refuses("/api/shift/open", json!({"cashier": "Li", "cashier_number": "7", "float_minor": 0})).await;
-    shop.refuses(&format!("/api/sales/{sold}/void"), nothing()).await;
-    shop.refuses(&format!("/api/sales/{sold}/refund"), json!({"amount_minor": 1})).await;
+    shop.does_not_do("/api/shift/open", json!({"cashier": "Li", "cashier_number": "7", "float_minor": 0})).await;
+    shop.does_not_do(&format!("/api/sales/{sold}/void"), nothing()).await;
+    shop.does_not_do(&format!("/api/sales/{sold}/refund"), json!({"amount_minor": 1})).await;
     // What asks for no money goes on.
     assert_eq!(shop.till.press(open, "query", nothing()).await.status, 200);
     assert_eq!(shop.till.press(sold, "reprint", nothing()).await.status, 200);

@@ -351,7 +351,7 @@ mod tests {
             assert_eq!(open(&mut call, secret, sealed_key, nonce, sealed), told, "{secret}");
         }
         // As `fetch-bill` has it: what `http` takes can be opened.
-        call.given_mut().expect("given").answer_bytes_max = 8 << 20;
+        call.given_mut().expect("given").known_mut().answer_bytes_max = 8 << 20;
         assert_eq!(open(&mut call, "ours", &key, nonce, &large), "none");
         call.given_mut().expect("given").rsa_operations = RSA_OPERATIONS_MAX;
         assert_eq!(open(&mut call, "ours", &key, nonce, &sealed), "Error::Exhausted");
