@@ -32,7 +32,7 @@ const SENT_WITHIN: Duration = Duration::from_secs(4);
 /// What the calls that wait hold, all together.
 pub struct Waiting {
     pub calls: u32,
-    /// Proportional set size, in MiB: what the process has more than before them.
+    /// Proportional set size, in MiB: what this process has more than before them.
     pub held_mib: f64,
     /// What the kernel maps it with, which no set size has in it.
     pub page_tables_mib: f64,
@@ -134,6 +134,13 @@ impl Drop for Scheme {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How many files this process may have open at once.
+pub fn open_files_max() -> u32 {
+    let limits = fs::read_to_string("/proc/self/limits").expect("Linux");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the kernel tells it");
+    line.split_whitespace().next().and_then(|soft| soft.parse().ok()).unwrap_or(u32::MAX)
 }
 
 /// Of a file of `/proc/self`. Pages that several map count in the resident size once for each of them, and in the proportional

@@ -31,7 +31,7 @@ pub(super) struct Queue<T> {
     in_debt: u32,
     /// Turns under way of those that are given up.
     ending: u32,
-    /// Threads that those two have at most; the others are kept for whoever comes.
+    /// Threads that those two have, all together; the others are kept for whoever comes, but see [`Self::may_end`].
     half: u32,
 }
 
