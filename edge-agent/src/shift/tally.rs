@@ -439,7 +439,6 @@ mod tests {
             keyed_at: Millis(0),
         };
         let failure = Failure { code: "x".to_owned(), message: "x".to_owned() };
-        let (method, state) = (Method::CustomerPresented, PaymentState::Failed);
         let kept = Kept {
             payment: payment(number),
             counter: Sequence(number.into()),
@@ -453,7 +452,7 @@ mod tests {
             keyed_at: Millis(0),
             keyed_core: CoreTime::Unsaid,
             // Its method is all that is looked at here.
-            stage: Stage::NotSent { method, state, failure },
+            stage: Stage::NotSent { method: Method::CustomerPresented, state: PaymentState::Failed, failure },
             refunds: refunds.iter().map(refund).collect(),
             receipt: ReceiptState::None,
             journaled: None,
