@@ -97,7 +97,9 @@ impl CallState {
         let had_asked = std::mem::replace(&mut given.asked, true);
         // Boxed, since it is handed on more than once.
         let (asked, known) = (Box::new((request, query)), Arc::clone(&given.known));
-        let exchange = move || exchanged(asked, known).in_current_span();
+        // The call's, which is not the current one where the exchange is made.
+        let span = Span::current();
+        let exchange = move || exchanged(asked, known).instrument(span);
         let outcome = off_the_stack(exchange).await?;
         let given = self.given_mut()?;
         given.asked = had_asked || outcome.is_ok();
