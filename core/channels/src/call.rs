@@ -16,7 +16,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 pub(crate) use self::crash::is_crash;
 use self::{
-    about::{About, Call, NOTIFICATION, SELF_TEST},
+    about::{About, Call, NOTIFICATION, SELF_TEST, reach_of},
     crash::{Step, classify},
 };
 use crate::{
@@ -576,22 +576,6 @@ impl Host {
             }
         }
     }
-}
-
-/// Where the account's calls may go; the settings are not kept for longer than that takes.
-///
-/// # Errors
-/// `Misconfigured`.
-fn reach_of(plugin: &Plugin, account: &Account, function: &str) -> Result<Reach, Failure> {
-    let schema = &plugin.manifest.settings_schema;
-    // Payments go on under what was stored; whoever tests the account hears what nobody would be let type now.
-    let checked = match function {
-        SELF_TEST => schema.check_typed(&account.settings_json),
-        _ => schema.check(&account.settings_json),
-    };
-    let settings =
-        checked.map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
-    Ok(Reach::of(&plugin.manifest, &settings))
 }
 
 /// What a plugin said, and whether its own requests got answers: what it says of having sent nothing is judged by that.

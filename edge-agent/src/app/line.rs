@@ -216,7 +216,7 @@ impl Owner {
             }
             Done::Cashiers(answer) => self.cashiers_came(answer).await,
             Done::Goods(answer) => self.goods_answered(answer).await,
-            Done::Offline(told) => self.offline_told(told).await,
+            Done::Offline(told) => self.offline_told(*told).await,
             Done::Quote(told) => self.quote_told(*told).await,
             Done::Elsewhere(told) => self.elsewhere_told(*told).await,
             Done::Renewed(next) => self.renewed(next).await,

@@ -120,7 +120,7 @@ impl Owner {
         }
         self.offline.asking = true;
         let core = self.core.clone();
-        self.calls.spawn(async move { Done::Offline(ask(core).await) });
+        self.calls.spawn(async move { Done::Offline(Box::new(ask(core).await)) });
     }
 
     pub(super) async fn offline_told(&mut self, told: Told) {

@@ -236,7 +236,7 @@ pub(super) enum Done {
     Profile(Result<TerminalProfile, HttpsError>),
     Cashiers(Result<CashierList, HttpsError>),
     Goods(Result<GoodsChanges, HttpsError>),
-    Offline(Told),
+    Offline(Box<Told>),
     Quote(Box<ToldQuote>),
     Elsewhere(Box<ToldElsewhere>),
     Renewed(Result<Box<Next>, RenewError>),

@@ -6,10 +6,12 @@ use saoma_protocol::{Currency, PaymentId};
 
 use crate::{
     card::{Card, CardFault, KeptCard, OpenCard},
-    host::http,
+    failure::Failure,
+    host::http::{self, Reach},
     manifest::{Capability, Manifest},
     message::Account,
     places::Cause,
+    registry::Plugin,
 };
 
 /// The function that people test an account by.
@@ -78,4 +80,20 @@ impl<'a> Call<'a> {
         };
         Ok(Some(Arc::new(opened)))
     }
+}
+
+/// Where the account's calls may go; the settings are not kept for longer than that takes.
+///
+/// # Errors
+/// `Misconfigured`.
+pub(super) fn reach_of(plugin: &Plugin, account: &Account, function: &str) -> Result<Reach, Failure> {
+    let schema = &plugin.manifest.settings_schema;
+    // Payments go on under what was stored; whoever tests the account hears what nobody would be let type now.
+    let checked = match function {
+        SELF_TEST => schema.check_typed(&account.settings_json),
+        _ => schema.check(&account.settings_json),
+    };
+    let settings =
+        checked.map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
+    Ok(Reach::of(&plugin.manifest, &settings))
 }
