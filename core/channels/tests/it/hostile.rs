@@ -174,8 +174,8 @@ async fn one_tenant_with_many_plugins_leaves_the_others_theirs() {
             own.push(Account { channel, package: Some(package), ..hostile_account("sleep") });
         }
         let mut asleep = JoinSet::new();
-        for account in own.iter().chain(&own).cloned() {
-            let host = Arc::clone(&host);
+        for account in own.iter().chain(&own) {
+            let (host, account) = (Arc::clone(&host), account.clone());
             asleep.spawn(async move { host.charge(&account, &order(1, 1_000), "770000000000000000").await });
         }
         let neighbour = Account { tenant: TenantId::from_bytes([9; 16]), ..hostile_account("honest") };

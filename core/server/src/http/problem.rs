@@ -135,7 +135,7 @@ pub struct Problem {
     code: Code,
     detail: String,
     pointer: Option<String>,
-    errors: Vec<api::Fault>,
+    errors: Box<[api::Fault]>,
     retry_after_seconds: Option<u64>,
 }
 
@@ -143,7 +143,7 @@ impl Problem {
     /// `detail`: what is wrong in this case and what to do, in a sentence.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), pointer: None, errors: Vec::new(), retry_after_seconds: None }
+        Self { code, detail: detail.into(), pointer: None, errors: Box::default(), retry_after_seconds: None }
     }
 
     /// The field at fault, as a JSON pointer.
@@ -220,7 +220,7 @@ impl ResponseError for Problem {
             code: code.to_owned(),
             detail: self.detail.clone(),
             pointer: self.pointer.clone(),
-            errors: self.errors.clone(),
+            errors: self.errors.to_vec(),
             trace_id: crate::telemetry::trace_id(),
         };
         let mut response = HttpResponse::build(self.status_code());
