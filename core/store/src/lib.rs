@@ -30,6 +30,7 @@ pub mod hand_settlements;
 pub mod idempotency;
 mod inline;
 pub mod journal;
+pub mod leases;
 pub mod ledger;
 pub mod master_keys;
 pub mod merchant_rules;

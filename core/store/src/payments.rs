@@ -417,23 +417,6 @@ pub fn claim_due_for_resolving(
     }
 }
 
-/// Puts off to `until` the end of a lease that ends at `from`; false if it is not the worker's any more: the payment was saved,
-/// planned anew, or taken by another after the end.
-///
-/// # Errors
-/// None of its own.
-pub fn renew_lease(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    payment: PaymentId,
-    from: Millis,
-    until: Millis,
-) -> Result<bool, StoreError> {
-    let held = row_of(scope, payment).filter(payments::lease_until.eq(from.0));
-    let renewed = diesel::update(held).set(payments::lease_until.eq(until.0));
-    tx.run(scope, |conn| renewed.execute(conn)).map(|rows| rows == 1)
-}
-
 /// No attempt and no end of a code (3,600 s) is ever planned further ahead than this, in milliseconds: what is was written by a
 /// clock that has been set back since, and is due.
 pub(crate) const AHEAD_MS_MAX: i64 = 3_660_000;

@@ -215,23 +215,6 @@ pub fn claim_due_for_resolving(
     }
 }
 
-/// Puts off to `until` the end of a lease that ends at `from`; false if it is not the worker's any more: the refund was saved,
-/// planned anew, or taken by another after the end.
-///
-/// # Errors
-/// None of its own.
-pub fn renew_lease(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    refund: RefundId,
-    from: Millis,
-    until: Millis,
-) -> Result<bool, StoreError> {
-    let held = row_of(scope, refund).filter(refunds::lease_until.eq(from.0));
-    let renewed = diesel::update(held).set(refunds::lease_until.eq(until.0));
-    tx.run(scope, |conn| renewed.execute(conn)).map(|rows| rows == 1)
-}
-
 /// Most refunds of one tenant that workers have in hand at once. On PostgreSQL two claims at the same
 /// instant do not see each other, so it may be passed by one batch.
 pub const IN_HAND_MAX: i64 = 16;

@@ -4,8 +4,15 @@ use std::{collections::HashMap, time::Duration};
 
 use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, has_passed, needs_person, step};
 use saoma_protocol::{Millis, PaymentId, RefundId};
-use saoma_store::{StoreError, TenantScope, Tx, access, events, payments, refunds};
-use tokio::{sync::watch, task::JoinSet};
+use saoma_store::{
+    StoreError, TenantScope, Tx, access, events,
+    leases::{self, Renewal},
+    payments, refunds,
+};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+};
 use tracing::{Instrument as _, field::Empty};
 
 use super::rested;
@@ -20,29 +27,74 @@ use crate::{
 
 /// Most payments and most refunds in hand at once; of one channel account or tenant the store gives out fewer.
 const BATCH_MAX: u32 = 256;
-/// How long nobody else takes what one worker has in hand, unless the worker puts it off: so that what a core that was killed
-/// had in hand waits no longer than this, and a call may last.
-const LEASE_MS: i64 = 30_000;
+/// How long nobody else takes what one worker has in hand, unless the worker puts it off: what a core that was killed had in hand waits
+/// no longer than this, and a call may last. Nodes' clocks may be a minute apart.
+const LEASE_MS: i64 = 75_000;
+/// How often a lease is put off.
+const RENEW_MS: i64 = 5_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// No call with its wait takes longer.
 const CALL_MS_MAX: i64 = 120_000;
+/// What lasts longer hangs: it is put off no more, and another worker takes it up, which calls a person in time.
+const IN_HAND_MS_MAX: i64 = 3 * CALL_MS_MAX;
 /// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
 const WITHOUT_CHANNEL_MS: i64 = 60_000;
 const AFTER_FAILURE_MS_MIN: i64 = 10_000;
 const AFTER_FAILURE_MS_MAX: i64 = 180_000;
 
 /// What is being found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum InHand {
+#[derive(Clone, Copy, Debug)]
+enum InHand {
     Payment(TenantScope, PaymentId),
     Refund(TenantScope, RefundId),
 }
 
-/// When the leases end of what a worker has in hand.
-pub type Leases = HashMap<InHand, Millis>;
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    of: InHand,
+    since: Millis,
+    until: Millis,
+}
+
+/// The leases of what a worker has in hand, by its tasks: a payment that was saved midway may be in two.
+#[derive(Debug, Default)]
+pub struct Leases(HashMap<Id, Lease>);
+
+impl Leases {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        self.0.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+    }
+
+    /// Those that were not put off for a while, or by a clock that has been set back since; not what hangs.
+    fn to_renew(&self, now: Millis) -> Vec<(Id, Lease)> {
+        let is_due = |lease: &Lease| {
+            let left = lease.until.since(now);
+            (left <= LEASE_MS - RENEW_MS || left > LEASE_MS) && now.since(lease.since) < IN_HAND_MS_MAX
+        };
+        self.0.iter().filter(|(_, lease)| is_due(lease)).map(|(id, lease)| (*id, *lease)).collect()
+    }
+
+    fn renewed(&mut self, renewed: Vec<(Id, Renewal)>, until: Millis) {
+        for (id, became) in renewed {
+            match became {
+                Renewal::Done => self.0.entry(id).and_modify(|lease| lease.until = until),
+                Renewal::Later => continue,
+                Renewal::Lost => {
+                    self.0.remove(&id);
+                    continue;
+                }
+            };
+        }
+    }
+}
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
-    let (mut work, mut leases) = (JoinSet::new(), Leases::new());
+    let (mut work, mut leases) = (JoinSet::new(), Leases::default());
     while rested(Some(app.resolver_bell()), LOOK_EVERY, &mut stopping).await {
         if let Err(error) = take_up(&app, BATCH_MAX, &mut work, &mut leases).await {
             tracing::warn!(%error, "the resolver waits");
@@ -53,53 +105,43 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
         if let Err(error) = take_up(&app, 0, &mut work, &mut leases).await {
             tracing::warn!(%error, "leases are not put off");
         }
-        let _ = tokio::time::timeout(LOOK_EVERY, work.join_next()).await;
+        if let Ok(Some(ended)) = tokio::time::timeout(LOOK_EVERY, work.join_next_with_id()).await {
+            leases.end(ended);
+        }
     }
 }
 
-/// Puts off the ends of leases that are near, and begins the work that is due now in tasks of `work`, until it has `most` tasks
-/// (of payments and of refunds each as many as there is room for).
+/// Puts off the ends of leases, and begins the work that is due now in tasks of `work`, until it has `most` tasks (of payments and of
+/// refunds each as many as there is room for).
 ///
 /// # Errors
 /// Of the store.
-pub async fn take_up(app: &App, most: u32, work: &mut JoinSet<InHand>, leases: &mut Leases) -> Result<(), StoreError> {
-    while let Some(done) = work.try_join_next() {
-        match done {
-            Ok(done) => drop(leases.remove(&done)),
-            // Which one panicked is not known: all leases end by themselves, and what is asked twice is asked once more.
-            Err(_) => leases.clear(),
-        }
+pub async fn take_up(app: &App, most: u32, work: &mut JoinSet<()>, leases: &mut Leases) -> Result<(), StoreError> {
+    while let Some(ended) = work.try_join_next_with_id() {
+        leases.end(ended);
     }
     let now = app.now();
     let until = now.plus(LEASE_MS);
     let room = most.saturating_sub(u32::try_from(work.len()).unwrap_or(u32::MAX));
-    let ending: Vec<(InHand, Millis)> =
-        leases.iter().filter(|(_, end)| **end <= now.plus(LEASE_MS / 2)).map(|(one, end)| (*one, *end)).collect();
-    if room == 0 && ending.is_empty() {
+    let to_renew = leases.to_renew(now);
+    if !to_renew.is_empty() {
+        let renew =
+            move |tx: &mut Tx<'_>| to_renew.iter().map(|(id, lease)| Ok((*id, renew(tx, lease, until)?))).collect();
+        let renewed: Result<Vec<_>, StoreError> = app.store().write(renew).await;
+        leases.renewed(renewed?, until);
+    }
+    if room == 0 {
         return Ok(());
     }
-    let (renewed, due, due_refunds) = app
+    let (due, due_refunds) = app
         .store()
         .write(move |tx| {
             let process = access::process();
-            let mut renewed = Vec::new();
-            for (one, end) in &ending {
-                renewed.push((*one, renew(tx, *one, *end, until)?));
-            }
-            if room == 0 {
-                return Ok((renewed, Vec::new(), Vec::new()));
-            }
             let due = payments::claim_due_for_resolving(tx, &process, now, until, room)?;
-            Ok::<_, StoreError>((renewed, due, refunds::claim_due_for_resolving(tx, &process, now, until, room)?))
+            Ok::<_, StoreError>((due, refunds::claim_due_for_resolving(tx, &process, now, until, room)?))
         })
         .await?;
-    for (one, is_ours) in renewed {
-        if is_ours {
-            leases.insert(one, until);
-        } else {
-            leases.remove(&one);
-        }
-    }
+    let lease = |of| Lease { of, since: now, until };
     for payments::Due { scope, payment } in due {
         let (app, id, version, moved_at) = (app.clone(), payment.payment.id, payment.version, payment.updated_at);
         let span = tracing::info_span!("resolve", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
@@ -113,10 +155,8 @@ pub async fn take_up(app: &App, most: u32, work: &mut JoinSet<InHand>, leases: &
                     tracing::warn!(%error, "nobody was called");
                 }
             }
-            InHand::Payment(scope, id)
         };
-        leases.insert(InHand::Payment(scope, id), until);
-        work.spawn(one.instrument(span));
+        leases.0.insert(work.spawn(one.instrument(span)).id(), lease(InHand::Payment(scope, id)));
     }
     for refunds::Due { scope, refund } in due_refunds {
         let (app, id, version, moved_at) = (app.clone(), refund.refund.id, refund.version, refund.updated_at);
@@ -130,18 +170,16 @@ pub async fn take_up(app: &App, most: u32, work: &mut JoinSet<InHand>, leases: &
                     tracing::warn!(%error, "nobody was called");
                 }
             }
-            InHand::Refund(scope, id)
         };
-        leases.insert(InHand::Refund(scope, id), until);
-        work.spawn(one.instrument(span));
+        leases.0.insert(work.spawn(one.instrument(span)).id(), lease(InHand::Refund(scope, id)));
     }
     Ok(())
 }
 
-fn renew(tx: &mut Tx<'_>, one: InHand, from: Millis, until: Millis) -> Result<bool, StoreError> {
-    match one {
-        InHand::Payment(scope, id) => payments::renew_lease(tx, &scope, id, from, until),
-        InHand::Refund(scope, id) => refunds::renew_lease(tx, &scope, id, from, until),
+fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Millis) -> Result<Renewal, StoreError> {
+    match lease.of {
+        InHand::Payment(scope, id) => leases::renew_of_payment(tx, &scope, id, lease.until, until),
+        InHand::Refund(scope, id) => leases::renew_of_refund(tx, &scope, id, lease.until, until),
     }
 }
 

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use saoma_channels::PaymentStatus;
 use saoma_domain::payment::State;
-use saoma_server::workers::resolver::{self, InHand, Leases};
+use saoma_protocol::PaymentId;
+use saoma_server::{
+    app::App,
+    workers::resolver::{self, Leases},
+};
 use saoma_store::tenants::LatePolicy;
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -15,51 +19,97 @@ use crate::{
 };
 
 const SECOND_MS: i64 = 1_000;
+/// As far as nodes' clocks may be apart.
+const APART_MS: i64 = 60 * SECOND_MS;
 
-#[derive(Default)]
 struct Worker {
-    work: JoinSet<InHand>,
+    app: App,
+    work: JoinSet<()>,
     leases: Leases,
 }
 
 impl Worker {
-    async fn looks(&mut self, counter: &Counter) {
-        resolver::take_up(&counter.app, 8, &mut self.work, &mut self.leases).await.unwrap();
+    fn of(app: App) -> Self {
+        Self { app, work: JoinSet::new(), leases: Leases::default() }
     }
+
+    async fn looks(&mut self) {
+        resolver::take_up(&self.app, 8, &mut self.work, &mut self.leases).await.unwrap();
+    }
+}
+
+/// A payment about which the scheme is asked, and does not answer the first time.
+async fn asked(counter: &Counter) -> (PaymentId, Worker) {
+    counter.scheme.next("charge", no_answer());
+    let id = counter.charges().await.payment.payment.id;
+    counter.scheme.next("query", Say::Held(Arc::new(Notify::new()), Box::new(no_answer())));
+    counter.scheme.always("query", Say::Status(PaymentStatus::Succeeded));
+    counter.later(HOUR_MS);
+    let mut first = Worker::of(counter.app.clone());
+    first.looks().await;
+    eventually("the query is under way", async || counter.scheme.calls("query") == 1).await;
+    (id, first)
 }
 
 #[tokio::test]
 async fn a_long_call_is_nobody_elses_until_its_worker_is_killed() {
     let counter = Counter::open(LatePolicy::Refund).await;
-    counter.scheme.next("charge", no_answer());
-    let id = counter.charges().await.payment.payment.id;
-    let never = Arc::new(Notify::new());
-    counter.scheme.next("query", Say::Held(never, Box::new(no_answer())));
-    counter.scheme.always("query", Say::Status(PaymentStatus::Succeeded));
-    counter.later(HOUR_MS);
-    let (mut first, mut second) = (Worker::default(), Worker::default());
-    first.looks(&counter).await;
-    eventually("the query is under way", async || counter.scheme.calls("query") == 1).await;
+    let (id, mut first) = asked(&counter).await;
+    let mut second = Worker::of(counter.neighbour(APART_MS));
     // Longer than any lease, with looks that come late, as on a busy machine.
     for _ in 0..12 {
         counter.later(14 * SECOND_MS);
-        first.looks(&counter).await;
-        second.looks(&counter).await;
+        first.looks().await;
+        second.looks().await;
         assert_eq!((first.work.len(), second.work.len()), (1, 0));
     }
     // kill -9.
     drop(first);
-    counter.later(14 * SECOND_MS);
-    second.looks(&counter).await;
-    assert!(second.work.is_empty(), "nobody knows yet that the worker is gone");
-    counter.later(17 * SECOND_MS);
-    second.looks(&counter).await;
-    assert_eq!(second.work.len(), 1);
+    let mut third = Worker::of(counter.app.clone());
+    counter.later(60 * SECOND_MS);
+    third.looks().await;
+    assert!(third.work.is_empty(), "nobody knows yet that the worker is gone");
+    counter.later(16 * SECOND_MS);
+    third.looks().await;
+    assert_eq!(third.work.len(), 1);
     eventually("it is found out, and no lease is left", async || {
-        second.looks(&counter).await;
-        second.leases.is_empty()
+        third.looks().await;
+        third.leases.is_empty()
     })
     .await;
     assert_eq!(counter.scheme.calls("query"), 2);
+    assert!(matches!(counter.state(id).await, State::Captured(_)));
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_was_set_back_keeps_what_it_has() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (_, mut first) = asked(&counter).await;
+    let mut second = Worker::of(counter.app.clone());
+    counter.later(-HOUR_MS);
+    first.looks().await;
+    for _ in 0..8 {
+        counter.later(14 * SECOND_MS);
+        first.looks().await;
+        second.looks().await;
+        assert_eq!((first.work.len(), second.work.len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_hangs_is_taken_up_by_another() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (id, mut first) = asked(&counter).await;
+    let mut second = Worker::of(counter.app.clone());
+    let mut seconds = 0;
+    while second.work.is_empty() {
+        assert!(seconds < 600, "it is put off for ever");
+        counter.later(14 * SECOND_MS);
+        seconds += 14;
+        first.looks().await;
+        second.looks().await;
+    }
+    assert!(seconds > 360, "three times as long as any call takes");
+    second.work.join_next().await.unwrap().unwrap();
     assert!(matches!(counter.state(id).await, State::Captured(_)));
 }

@@ -8,7 +8,7 @@ use saoma_protocol::{HandSettlementId, PaymentId, api::RefundKind};
 use saoma_server::{
     payments::{Proposal, cancel, confirm, give_back, propose},
     settlement::SettlementError,
-    workers::resolver::{self, InHand, Leases},
+    workers::resolver::{self, Leases},
 };
 use saoma_store::{payments, refunds};
 use tokio::{sync::Notify, task::JoinSet};
@@ -44,9 +44,9 @@ impl Counter {
     }
 
     /// The resolver takes up what is due: it is out then, or refused.
-    async fn begins(&self) -> JoinSet<InHand> {
+    async fn begins(&self) -> JoinSet<()> {
         let (mut work, before) = (JoinSet::new(), self.scheme.calls("cancel"));
-        resolver::take_up(&self.app, 8, &mut work, &mut Leases::new()).await.unwrap();
+        resolver::take_up(&self.app, 8, &mut work, &mut Leases::default()).await.unwrap();
         let (begun, mut ended) = (work.len(), 0);
         eventually("each is out, or refused", async || {
             while work.try_join_next().is_some() {

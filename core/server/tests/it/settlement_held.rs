@@ -32,7 +32,7 @@ const MINUTE_MS: i64 = 60_000;
 
 async fn resolves(app: &App) {
     let mut work = JoinSet::new();
-    resolver::take_up(app, 8, &mut work, &mut Leases::new()).await.unwrap();
+    resolver::take_up(app, 8, &mut work, &mut Leases::default()).await.unwrap();
     while let Some(done) = work.join_next().await {
         done.unwrap();
     }

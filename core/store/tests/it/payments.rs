@@ -8,7 +8,9 @@ use saoma_protocol::{
     api::{Failure, PaymentState},
 };
 use saoma_store::{
-    Dialect, Insertion, StoreError, orders,
+    Dialect, Insertion, StoreError,
+    leases::{self, Renewal},
+    orders,
     payments::{self, Cursor, Due, Filter},
 };
 
@@ -359,21 +361,40 @@ fn a_lease_is_put_off_by_who_holds_it() {
         let tea = House::build(base, b'T');
         tea.sell_with(base, 1, cny(100), &unknown(), |payment| payment.next_attempt_at = Some(at(1)));
         let id = tea.payment_id(1);
-        let renews = |from, until| base.write(|tx| payments::renew_lease(tx, &tea.scope, id, at(from), at(until)));
-        assert!(!renews(30, 60), "nobody has taken it");
+        let renew = |from, until| base.write(|tx| leases::renew_of_payment(tx, &tea.scope, id, at(from), at(until)));
+        assert_eq!(renew(30, 60), Renewal::Lost, "nobody has taken it");
         assert_eq!(claim(base, 1, 30, 10), [id]);
-        assert!(renews(30, 60));
+        assert_eq!(renew(30, 60), Renewal::Done);
         assert_eq!(claim(base, 31, 90, 10), [], "the lease was put off");
         assert_eq!(claim(base, 61, 90, 10), [id]);
-        assert!(!renews(60, 120), "it is another's by now");
+        assert_eq!(renew(60, 120), Renewal::Lost, "it is another's by now");
         assert_eq!(claim(base, 91, 120, 10), [id]);
         let mut saved = base.read(|tx| payments::load(tx, &tea.scope, id));
         base.write(|tx| payments::save(tx, &tea.scope, &mut saved));
-        assert!(!renews(120, 150), "the lease ended as it was saved");
+        assert_eq!(renew(120, 150), Renewal::Lost, "the lease ended as it was saved");
         let milk = House::build(base, b'M');
         assert_eq!(claim(base, 121, 150, 10), [id]);
-        assert!(!base.write(|tx| payments::renew_lease(tx, &milk.scope, id, at(150), at(180))), "another merchant's");
+        let others = base.write(|tx| leases::renew_of_payment(tx, &milk.scope, id, at(150), at(180)));
+        assert_eq!(others, Renewal::Lost, "another merchant's");
     });
+}
+
+/// A till that looks at a payment, or a neighbour that has stopped amid it, keeps no other payment waiting.
+#[test]
+fn a_lease_whose_row_is_in_use_is_put_off_later() {
+    let base = Base::new(Dialect::Postgres);
+    let tea = House::build(&base, b'T');
+    tea.sell_with(&base, 1, cny(100), &unknown(), |payment| payment.next_attempt_at = Some(at(1)));
+    let id = tea.payment_id(1);
+    assert_eq!(claim(&base, 1, 30, 10), [id]);
+    let renew = || base.write(|tx| leases::renew_of_payment(tx, &tea.scope, id, at(30), at(60)));
+    let meanwhile = base.write(|tx| {
+        let held = payments::load(tx, &tea.scope, id)?;
+        payments::reschedule(tx, &tea.scope, &held)?;
+        Ok(renew())
+    });
+    assert_eq!(meanwhile, Renewal::Later);
+    assert_eq!(renew(), Renewal::Lost, "it was planned anew");
 }
 
 #[test]

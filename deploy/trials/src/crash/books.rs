@@ -15,9 +15,9 @@ use crate::{
     wait::LOOK_EVERY,
 };
 
-/// How long everything may take to come to rest. Core lends a payment to its worker for half a minute: after a kill -9 it is
-/// that long before another takes it up.
-const REST_MAX: Duration = Duration::from_secs(120);
+/// How long everything may take to come to rest. Core lends a payment to its worker for a minute and a quarter: after a kill -9
+/// it is that long before another takes it up.
+const REST_MAX: Duration = Duration::from_secs(150);
 /// States of a payment in which something is still to be found out.
 pub const OPEN: [&str; 5] = ["created", "presenting", "submitting", "pending", "unknown"];
 /// States of a payment with which money came in, and has not gone back by a void.

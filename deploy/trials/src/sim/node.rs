@@ -131,7 +131,7 @@ fn work(hall: &Hall, bells: &Bells) {
     });
     let (app, bell) = (hall.app.clone(), Arc::clone(&bells.resolver));
     tokio::spawn(async move {
-        let (mut work, mut leases) = (JoinSet::new(), resolver::Leases::new());
+        let (mut work, mut leases) = (JoinSet::new(), resolver::Leases::default());
         loop {
             bell.notified().await;
             let _ = resolver::take_up(&app, RESOLVING_MAX, &mut work, &mut leases).await;
