@@ -143,6 +143,18 @@ pub(crate) fn deny(
     tx.run(scope, |conn| diesel::update(denied).set(behind).execute(conn)).map(drop)
 }
 
+/// What was denied behind the last set of a batch, which is taken back: from the set on that the batch before it ended with.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn deny_from(tx: &mut Tx<'_>, scope: &TenantScope, was: i64, now: i64) -> Result<(), StoreError> {
+    let behind = hand_settlements::table
+        .filter(hand_settlements::tenant_id.eq(Txt(scope.tenant())))
+        .filter(hand_settlements::denied_behind.eq(Some(was)));
+    let moved = diesel::update(behind).set(hand_settlements::denied_behind.eq(Some(now)));
+    tx.run(scope, |conn| moved.execute(conn)).map(drop)
+}
+
 impl State {
     /// The stable text of this state, as stored and sent.
     #[must_use]

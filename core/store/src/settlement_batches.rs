@@ -18,7 +18,7 @@ pub use self::{
         waiting_count,
     },
     claims::{Due, OF_TENANT_MAX, Room, claim_due},
-    rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, leave_out, open, page, under_way},
+    rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, leave_out, open, open_again, page, under_way},
 };
 use crate::{
     StoreError, TenantScope, Tx,

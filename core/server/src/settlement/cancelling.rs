@@ -37,6 +37,7 @@ pub fn cancel_in(
     if batch.version != version {
         return Err(StoreError::Stale { what: "the settlement batch" }.into());
     }
+    batches::open_again(tx, scope, &batch)?;
     batch.take_back(Resolved { by: by.to_owned(), at: now, reason: reason.to_owned() });
     batches::save(tx, scope, &mut batch)?;
     batches::put_off(tx, scope, account, now)?;

@@ -223,6 +223,28 @@ async fn what_the_channel_denies_after_all_is_in_no_batch() {
     .await;
 }
 
+/// Nothing has left, and two persons find meanwhile that there was no such sale.
+#[actix_web::test]
+async fn what_is_denied_before_its_batch_is_taken_back_is_in_none() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        let id = counter.called_paid().await;
+        let closed = counter.closes().await.unwrap();
+        assert_eq!(closed.rows, 2);
+        counter.scheme.settling.then(&[unsent()]);
+        works(&counter.app).await;
+        counter.persons_say(id, false, 2).await.unwrap();
+        let waits = counter.batch(closed.id).await;
+        counter.takes_back(waits.id, waits.version).await.unwrap();
+        assert_eq!(counter.rows_open().await, 1, "neither the sale nor its undoing is at the scheme");
+        let next = counter.closes().await.unwrap();
+        assert_eq!(sums(&next), (tally(1, AMOUNT_MINOR), tally(0, 0)));
+        counter.books_hold().await;
+    })
+    .await;
+}
+
 /// The scheme had counted it otherwise, and two persons find that there was no such sale.
 #[actix_web::test]
 async fn two_persons_take_back_what_they_called_paid() {

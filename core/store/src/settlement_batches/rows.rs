@@ -255,6 +255,15 @@ pub fn leave_out(
     hand_settlements::deny(tx, scope, payment, behind)
 }
 
+/// The rows of a batch are open again, which is about to be taken back: what was denied behind it is in the next one neither. In the tenant's
+/// turn at the books.
+///
+/// # Errors
+/// None of its own.
+pub fn open_again(tx: &mut Tx<'_>, scope: &TenantScope, batch: &SettlementBatch) -> Result<(), StoreError> {
+    hand_settlements::deny_from(tx, scope, batch.through_set, batch.after_set)
+}
+
 /// Of the sets `s`: whether it is anything that the scheme has, as far as anybody knows.
 const COUNTS: &str = "NOT EXISTS (SELECT 1 FROM hand_settlements h \
     WHERE h.tenant_id = s.tenant_id AND h.payment_id = s.payment_id AND h.denied_behind < s.id)";
