@@ -184,6 +184,16 @@ pub fn count(tx: &mut Tx<'_>, owner: &Owner) -> Result<u64, StoreError> {
     unsigned(n)
 }
 
+/// How many packages the owner has ever published, retired ones included.
+///
+/// # Errors
+/// None of its own.
+pub fn count_ever(tx: &mut Tx<'_>, owner: &Owner) -> Result<u64, StoreError> {
+    let own = plugin_packages::table.filter(plugin_packages::tenant_id.eq(Txt(owner.key())));
+    let n: i64 = tx.run(owner, |conn| own.count().get_result(conn))?;
+    unsigned(n)
+}
+
 /// Every package, of whomever, that is not retired: what this node may have to call.
 ///
 /// # Errors

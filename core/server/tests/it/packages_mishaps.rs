@@ -1,7 +1,7 @@
 //! Packages of plugins when something is amiss: a canary that does not load, a publisher who is not trusted any more, a way back
 //! to nothing, settings that have come to fit no more.
 
-use saoma_server::packages::PACKAGES_PER_TENANT_MAX;
+use saoma_server::packages::{PACKAGES_EVER_PER_TENANT_MAX, PACKAGES_PER_TENANT_MAX};
 use serde_json::{Value, json};
 
 use crate::{
@@ -164,9 +164,24 @@ async fn a_merchant_publishes_so_many_packages_and_no_more() {
     author.has_published(&jade.owner, &sandbox_called("teapays", "0.6.0")).await;
     let refused = author.publishes(&jade.owner, &sandbox_called("teapays", "0.7.0")).await;
     assert!(refused.status == 422 && refused.text.contains("retire one"), "{}", refused.text);
+    // Of a retired one a row stays, and there is an end to those as well.
+    let rows = (PACKAGES_PER_TENANT_MAX + 1..PACKAGES_EVER_PER_TENANT_MAX).map(|n| {
+        let hash = format!("{n:064x}");
+        format!(
+            "('{}', '{hash}', 'teapays', '0.1.{n}', '0.2.0', 'k1', 0, 0, 'usr_mei', 0, 'built_in', '{{}}', '')",
+            jade.id
+        )
+    });
+    town.force(&format!(
+        "INSERT INTO plugin_packages (tenant_id, content_hash, plugin, version, contract, publisher, component_bytes, published_at, \
+         published_by, retired_at, successor, envelope, component) VALUES {}",
+        rows.collect::<Vec<_>>().join(", ")
+    ));
+    let refused = author.publishes(&jade.owner, &sandbox_called("teapays", "0.7.0")).await;
+    assert!(refused.status == 422 && refused.text.contains("retired ones included"), "{}", refused.text);
 }
 
-/// The compiled code of what nobody can call any more, or never could, does not outlast a restart.
+/// The compiled code of what nobody can call any more goes when that is retired; of what nobody ever could, it does not outlast a restart.
 #[actix_web::test]
 async fn a_start_sweeps_what_nobody_can_call() {
     let mut town = Town::found().await;
@@ -185,6 +200,11 @@ async fn a_start_sweeps_what_nobody_can_call() {
     assert_eq!([&first, &second, &nobodys].map(|hash| compiled(hash).len()), [1, 1, 0]);
     let retire = format!("/v1/plugin-packages/{first}/retire");
     town.admin.post(&retire).json(&json!({ "successor": second })).await.json::<Value>(200);
+    assert_eq!([&first, &second].map(|hash| compiled(hash).len()), [0, 1]);
+    // And it does not come back with the same bytes.
+    let again = author.publishes(&town.admin, &sandbox("0.2.0")).await;
+    assert_eq!(again.refusal(), (409, "package_retired".to_owned()));
+    assert_eq!(compiled(&first).len(), 0);
     town.restart().await;
     assert_eq!([&first, &second].map(|hash| compiled(hash).len()), [0, 1]);
 }

@@ -145,6 +145,7 @@ fn a_retired_package_gives_its_place_up() {
         }
         assert_eq!(callable(), HashSet::from([other]));
         assert_eq!(base.read(|tx| plugin_packages::count(tx, &of_tea)), 1);
+        assert_eq!(base.read(|tx| plugin_packages::count_ever(tx, &of_tea)), 2);
         assert_eq!(base.read(|tx| plugin_packages::list(tx, &of_tea)).len(), 2, "its row stays");
         // Its version is taken, and the same bytes are what they were.
         let taken = publish(base, &of_tea, b"three", &format!("1.0.{}", b"one"[1]));
