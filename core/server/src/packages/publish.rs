@@ -79,8 +79,8 @@ pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, 
 }
 
 /// Takes a package in: vetted, compiled once to hear what it says of itself, stored. It serves nobody until it is rolled out.
-/// The same package again is the same answer; whether it is new comes with it. Signed by another, once its first publisher is not
-/// trusted any more, it is that one's.
+/// The same package again is the same answer, also after an upgrade: it is not judged by a newer kit; whether it is new comes with it.
+/// Signed by another, once its first publisher is not trusted any more, it is that one's.
 ///
 /// # Errors
 /// `Vet`, `IdTaken`, `KindTaken`, `KindInFolder`, `NotHere` (of another version), `Retired`, `Install`, `TooMany`, `TooManyEver`, `Store`
@@ -93,7 +93,17 @@ pub async fn publish(
 ) -> Result<(Package, bool), PackageError> {
     let owner = owner_of(&who).ok_or(NOBODY)?;
     let hash = ContentHash::of(&component);
-    let publishers = app.store().read(move |tx| trusted(tx, &owner)).await?;
+    let sent = envelope.clone();
+    let known = move |tx: &mut Tx<'_>| {
+        let publishers = trusted(tx, &owner)?;
+        let before = published_before(tx, &owner, hash, &sent, &publishers)?;
+        Ok::<_, PackageError>((publishers, before))
+    };
+    let (publishers, before) = app.store().read(known).await?;
+    if let Some(package) = before {
+        let is_taken = owner.tenant().is_some() && is_platforms(app, &package.plugin).await?;
+        return if is_taken { Err(PackageError::IdTaken(package.plugin)) } else { Ok((package, false)) };
+    }
     let keys = publishers.iter().filter_map(|known| PublicKey::from_pem(known.public_key.as_bytes()).ok()).collect();
     let (vetted, component, envelope) = vetted(component, envelope, keys).await?;
     let plugin = vetted.plugin().to_owned();
@@ -210,6 +220,25 @@ pub(super) fn check_kind(
         }
         _ => Ok(()),
     }
+}
+
+/// What was published under this very envelope, by a key that is trusted still.
+///
+/// # Errors
+/// `Retired`, `Store`.
+fn published_before(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    hash: ContentHash,
+    envelope: &str,
+    publishers: &[Publisher],
+) -> Result<Option<Package>, PackageError> {
+    let package = match current(tx, owner, hash) {
+        Err(PackageError::Store(StoreError::NotFound { .. })) => return Ok(None),
+        package => package?,
+    };
+    let is_same = package.envelope == envelope && publishers.iter().any(|known| known.key_id == package.publisher);
+    Ok(is_same.then_some(package))
 }
 
 /// A package that was published before. What is retired stays so: its bytes are gone, and are not compiled again.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     door::Door,
-    packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings},
+    packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings, send},
     postgres,
     town::{Town, charge, text},
 };
@@ -83,6 +83,24 @@ async fn what_a_revoked_publisher_signed_another_can_sign() {
     step(&town.admin, "install", 0, json!({ "package": hash })).await;
     let log: Value = town.admin.get("/v1/audit?limit=20").await.json(200);
     assert!(log.to_string().contains("plugin_package.signed_anew"), "{log}");
+}
+
+/// A package is judged once: when it comes again, a kit that would refuse it by now is not asked.
+#[actix_web::test]
+async fn what_was_published_is_answered_the_same_whatever_is_asked_of_new_ones() {
+    let town = Town::found().await;
+    let (author, component) = (Author::trusted_by(&town.admin).await, sandbox("0.2.0"));
+    let hash = author.has_published(&town.admin, &component).await;
+    // One that this release would not take.
+    let envelope = r#"{"kit":"of long ago"}"#;
+    town.force(&format!("UPDATE plugin_packages SET envelope = '{envelope}' WHERE content_hash = '{hash}'"));
+    let again: Value = send(&town.admin, envelope.as_bytes(), &component).await.json(200);
+    assert_eq!(text(&again, "/hash"), hash);
+    let other = send(&town.admin, br#"{"kit":"of another day"}"#, &component).await;
+    assert!(other.status >= 400, "it is not the one that was taken: {}", other.text);
+    town.admin.post(&format!("/v1/plugin-publishers/{}/revoke", author.key_id())).await.json::<Value>(200);
+    let revoked = send(&town.admin, envelope.as_bytes(), &component).await;
+    assert!(revoked.status >= 400, "nobody vouches for it: {}", revoked.text);
 }
 
 /// A plugin that is built in nowhere can be taken back to nothing, and whoever does it is told whom that concerns.
