@@ -103,6 +103,10 @@ impl ChannelCaller for Host {
         Self::keep_code(self, package).await;
     }
 
+    async fn delete_code(&self, package: ContentHash) {
+        Self::delete_code(self, package).await;
+    }
+
     fn remove_package(&self, package: ContentHash) -> bool {
         Self::remove_package(self, package)
     }

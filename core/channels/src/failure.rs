@@ -26,7 +26,7 @@ pub enum Failure {
     /// What the plugin answered cannot be an answer to what it was asked.
     #[error("the plugin's answer cannot be true: {why}")]
     BadAnswer { why: String },
-    /// Every place for a call is taken; nothing was started.
+    /// Every place for a call is taken, or the memory that calls share; nothing was sent.
     #[error("too many calls are under way")]
     Overloaded,
 }

@@ -71,6 +71,8 @@ struct Tenant {
     burner: Arc<Burner>,
     places: Room,
     memory: Arc<Budget>,
+    /// What notifications may have of it.
+    memory_of_notifications: Arc<Budget>,
 }
 
 impl HostPlaces {
@@ -94,6 +96,7 @@ impl HostPlaces {
                 burner: Burner::new(&self.machine),
                 places: Room::new(self.calls_max.per_tenant),
                 memory: Budget::new(self.memory_max.per_tenant),
+                memory_of_notifications: Budget::new(self.memory_max.per_tenant / 2),
             })
         };
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner).of(tenant, is_in_use, fresh)
@@ -171,7 +174,9 @@ impl Places {
         for places in wanted {
             held.push(timeout_at(until, Arc::clone(places).acquire_owned()).await.ok()?.ok()?);
         }
-        let budgets = memory_of_plugin.into_iter().chain([&tenant.memory, &host.memory]).cloned().collect();
+        let of_notifications = (cause == Cause::Notification).then_some(&tenant.memory_of_notifications);
+        let others = memory_of_plugin.into_iter().chain([&tenant.memory, &host.memory]);
+        let budgets = of_notifications.into_iter().chain(others).cloned().collect();
         Some(Held { flow, budgets, _places: held })
     }
 
@@ -209,7 +214,10 @@ impl Held {
 mod tests {
     use std::time::Duration;
 
+    use wasmtime::ResourceLimiter as _;
+
     use super::*;
+    use crate::memory::MemoryLimit;
 
     const NO_WAIT: Duration = Duration::from_millis(5);
 
@@ -298,6 +306,34 @@ mod tests {
         assert!(all.iter().all(Option::is_some));
         let lone = self::host(1, 1, 1, 1);
         assert!(take(&Places::together(&lone), 1, Cause::Notification, &lone).await.is_some(), "one of one");
+    }
+
+    /// Through whichever plugins.
+    #[tokio::test]
+    async fn notifications_leave_half_of_the_memory_to_charges() {
+        let host = host(16, 16, 8, 4);
+        assert_eq!(host.memory_max.per_tenant, 800);
+        let (one, other) = (Places::together(&host), Places::apart());
+        let mut held = Vec::new();
+        for (places, cause, bytes, fits) in [
+            (&one, Cause::Notification, 300, true),
+            (&other, Cause::Notification, 101, false),
+            (&other, Cause::Notification, 100, true),
+            (&one, Cause::Notification, 1, false),
+            (&one, Cause::Core, 300, true),
+            (&other, Cause::Core, 101, false),
+            (&other, Cause::Core, 100, true),
+        ] {
+            let place = take(places, 1, cause, &host).await.expect("a place");
+            let mut memory = MemoryLimit::new(800, place.budgets());
+            let grows = memory.memory_growing(0, bytes, None).expect("no error of its own");
+            assert_eq!(grows, fits, "{cause:?}: {bytes}");
+            held.push((place, memory));
+        }
+        drop(held);
+        let alone = take(&one, 1, Cause::Core, &host).await.expect("a place");
+        let mut memory = MemoryLimit::new(800, alone.budgets());
+        assert!(memory.memory_growing(0, 800, None).expect("no error of its own"), "all, if nobody notifies");
     }
 
     #[tokio::test]

@@ -75,6 +75,9 @@ pub trait ChannelCaller: Send + Sync {
     /// Once a package that was just vetted is stored: what was compiled of it stays for the next start. What went wrong is logged.
     async fn keep_code(&self, _package: ContentHash) {}
 
+    /// Deletes what was compiled of a package that nobody is to call any more. What went wrong is logged.
+    async fn delete_code(&self, _package: ContentHash) {}
+
     /// Takes no further calls through this package; those under way end with it. `false` if it was not there.
     fn remove_package(&self, _package: ContentHash) -> bool {
         false

@@ -16,8 +16,11 @@ pub const CALLS_MOST: u32 = 10_240;
 /// default 4 GiB in all.
 const MEMORY_BYTES_PER_CALL: usize = 4 << 20;
 
-/// The least of all calls together, in bytes: a few of a Python channel (40 MiB each) beside each other.
-const MEMORY_BYTES_LEAST: usize = 1 << 30;
+/// The least of all calls together, in bytes: that four merchants have [`MEMORY_SHARE_BYTES_LEAST`] beside each other.
+const MEMORY_BYTES_LEAST: usize = 4 << 30;
+
+/// No share of the memory is smaller, in bytes, as long as there is as much: 25 calls of a Python channel (40 MiB each).
+const MEMORY_SHARE_BYTES_LEAST: usize = 1 << 30;
 
 /// No share of the places is smaller, as long as there are as many: a shop's few tills are not turned away on a small host.
 const SHARE_LEAST: u32 = 8;
@@ -56,10 +59,12 @@ pub struct MemoryMax {
 }
 
 impl MemoryMax {
-    /// The usual shares: a quarter for a plugin, and half of that for a tenant.
+    /// The usual shares: two plugins, or four tenants, must hoard together before the host is full, and two tenants before a plugin
+    /// is. Nobody waits for memory as for a place, so a share that is too small refuses what could be served.
     #[must_use]
-    pub const fn of(in_all: usize) -> Self {
-        Self { in_all, per_plugin: in_all / 4, per_tenant: in_all / 8 }
+    pub fn of(in_all: usize) -> Self {
+        let share = |part: usize| part.max(MEMORY_SHARE_BYTES_LEAST).min(in_all);
+        Self { in_all, per_plugin: share(in_all / 2), per_tenant: share(in_all / 4) }
     }
 
     /// What so many calls need.
@@ -86,8 +91,17 @@ mod tests {
             let shares = CallsMax { in_all, per_plugin, per_tenant, per_tenant_of_plugin };
             assert_eq!(CallsMax::of(in_all), shares);
         }
-        let memory = MemoryMax::of(MemoryMax::for_calls(CALLS_DEFAULT));
-        assert_eq!((memory.in_all, memory.per_plugin, memory.per_tenant), (4 << 30, 1 << 30, 512 << 20));
-        assert_eq!(MemoryMax::for_calls(8), 1 << 30);
+        // Fewer calls than by default do not have less: who sets 256 has 25 calls of a Python channel for each merchant all the same.
+        for calls in [8, 256, CALLS_DEFAULT] {
+            assert_eq!(MemoryMax::for_calls(calls), 4 << 30, "{calls}");
+        }
+        for (in_all, per_plugin, per_tenant) in [
+            (512 << 20, 512 << 20, 512 << 20),
+            (1 << 30, 1 << 30, 1 << 30),
+            (MemoryMax::for_calls(CALLS_DEFAULT), 2 << 30, 1 << 30),
+            (MemoryMax::for_calls(CALLS_MOST), 20 << 30, 10 << 30),
+        ] {
+            assert_eq!(MemoryMax::of(in_all), MemoryMax { in_all, per_plugin, per_tenant });
+        }
     }
 }

@@ -177,6 +177,14 @@ impl CodeCache {
         Ok(n_deleted)
     }
 
+    /// Deletes the code of one; it is no error that there is none.
+    pub(crate) fn remove(&self, hash: ContentHash) -> io::Result<()> {
+        match fs::remove_file(self.dir.join(self.file_name(hash))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn has(&self, hash: ContentHash) -> bool {
         self.dir.join(self.file_name(hash)).exists()
     }

@@ -110,9 +110,9 @@ pub const OPTIONS: &[Described] = &[
     option(
         "plugins.memory_mib_max",
         "",
-        "Most memory of all calls at once, in MiB, 64 to 1,048,576, as plugins ask for it: a Rust channel asks for 1.2 MiB and uses \
-         0.1, a Python one for 40. A plugin has a quarter of it, a merchant an eighth. Empty: 4 for each of calls_max, and \
-         1,024 at least.",
+        "Most memory of all calls at once, in MiB, 512 to 1,048,576, as plugins ask for it: a Rust channel asks for 1.2 MiB and uses \
+         0.1, a Python one for 40. A plugin has half of it, a merchant a quarter, and each 1,024 if there is as much. Empty: 4 \
+         for each of calls_max, and 4,096 at least.",
     ),
     option(
         "plugins.allow_private_addresses",
@@ -421,7 +421,7 @@ impl Values {
     fn memory_max(&self, calls: CallsMax) -> Result<MemoryMax, ConfigError> {
         let usual = MemoryMax::for_calls(calls.in_all) >> 20;
         let usual = u32::try_from(usual).unwrap_or(u32::MAX);
-        let mib = self.within_or("plugins.memory_mib_max", 64..=1 << 20, usual)?;
+        let mib = self.within_or("plugins.memory_mib_max", 512..=1 << 20, usual)?;
         Ok(MemoryMax::of((mib as usize) << 20))
     }
 
@@ -552,7 +552,7 @@ mod tests {
             ),
             ("calls_per_merchant_max = 0", "from 1 to 1024"),
             ("calls_per_merchant_max = 20\ncalls_per_merchant_and_plugin_max = 21", "from 1 to 20"),
-            ("memory_mib_max = 10", "from 64 to 1048576"),
+            ("memory_mib_max = 500", "from 512 to 1048576"),
         ] {
             let told = plugins(file).unwrap_err().to_string();
             assert!(told.contains(words), "{file}: {told}");

@@ -25,7 +25,7 @@ use saoma_store::{
 };
 
 pub use self::{
-    publish::{PACKAGES_PER_TENANT_MAX, built_in, kind_of, publish, revoke, trust},
+    publish::{PACKAGES_EVER_PER_TENANT_MAX, PACKAGES_PER_TENANT_MAX, built_in, kind_of, publish, revoke, trust},
     rollout::{Changed, Wish, retire, step},
     serving::{Behind, Serves, Serving, catch_up, load_channel, refresh},
 };
@@ -54,6 +54,10 @@ pub enum PackageError {
         "a merchant has at most {PACKAGES_PER_TENANT_MAX} packages that are not retired: retire one that nothing is to go through any more"
     )]
     TooMany,
+    #[error(
+        "a merchant publishes at most {PACKAGES_EVER_PER_TENANT_MAX} packages, retired ones included: ask the platform, which can publish the plugin for everybody"
+    )]
+    TooManyEver,
     #[error("{0} is not trusted (any more)")]
     Revoked(String),
     #[error("the package {0} is retired")]

@@ -47,9 +47,6 @@ pub struct Component {
     pub is_of_platform: bool,
 }
 
-/// Longest chain of successors that is followed.
-const SUCCESSORS_MAX: usize = 16;
-
 /// The same component again, of the same owner, is `Existing`.
 ///
 /// # Errors
@@ -187,6 +184,16 @@ pub fn count(tx: &mut Tx<'_>, owner: &Owner) -> Result<u64, StoreError> {
     unsigned(n)
 }
 
+/// How many packages the owner has ever published, retired ones included.
+///
+/// # Errors
+/// None of its own.
+pub fn count_ever(tx: &mut Tx<'_>, owner: &Owner) -> Result<u64, StoreError> {
+    let own = plugin_packages::table.filter(plugin_packages::tenant_id.eq(Txt(owner.key())));
+    let n: i64 = tx.run(owner, |conn| own.count().get_result(conn))?;
+    unsigned(n)
+}
+
 /// Every package, of whomever, that is not retired: what this node may have to call.
 ///
 /// # Errors
@@ -230,7 +237,8 @@ pub fn component(tx: &mut Tx<'_>, platform: &PlatformScope, hash: ContentHash) -
     Ok(Component { bytes: bytes.ok_or(NO_PACKAGE)?, is_of_platform: n_of_platform > 0 })
 }
 
-/// From now on its payments go through the successor, and nothing else does go through it: its bytes are of no more use.
+/// From now on its payments go through the successor, and nothing else does go through it: its bytes are of no more use. Those that
+/// had been handed to it before go to the successor as well, so that a payment's way never grows.
 ///
 /// # Errors
 /// `NotFound`, `Stale` if it is retired already.
@@ -250,7 +258,12 @@ pub fn retire(
         plugin_packages::component.eq(Vec::<u8>::new()),
     );
     let n = tx.run(owner, |conn| diesel::update(row_of(owner.key(), hash)).set(changes).execute(conn))?;
-    found(n, "the package")
+    found(n, "the package")?;
+    let handed_to_it = plugin_packages::table
+        .filter(plugin_packages::tenant_id.eq(Txt(owner.key())))
+        .filter(plugin_packages::successor.eq(Txt(Choice::Package(hash))));
+    let go_on = plugin_packages::successor.eq(Txt(successor));
+    tx.run(owner, |conn| diesel::update(handed_to_it).set(go_on).execute(conn)).map(drop)
 }
 
 /// Binds a payment to a package. In the transaction that makes the payment: before anything of it is sent.
@@ -287,7 +300,7 @@ pub fn bind_anew(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, choic
 /// What calls about a payment go through: the package that it began with, or the successor of that, if it was retired.
 ///
 /// # Errors
-/// `Corrupt` for successors that lead nowhere.
+/// `Corrupt` for successors that lead in a circle.
 pub fn of_payment(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Choice, StoreError> {
     let bound: Option<Txt<ContentHash>> = tx.run(scope, |conn| {
         payment_packages::table
@@ -300,8 +313,8 @@ pub fn of_payment(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> R
     let mut choice = bound.map_or(Choice::BuiltIn, |bound| Choice::Package(bound.0));
     let mut seen = HashSet::new();
     while let Choice::Package(hash) = choice {
-        if !seen.insert(hash) || seen.len() > SUCCESSORS_MAX {
-            return Err(corrupt(format!("the successors of the package {hash} lead nowhere")));
+        if !seen.insert(hash) {
+            return Err(corrupt(format!("the successors of the package {hash} lead in a circle")));
         }
         match usable(tx, &Owner::Tenant(*scope), hash)?.successor {
             Some(successor) => choice = successor,

@@ -28,8 +28,8 @@ pub(super) fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -
     tracing::debug!(error = %format!("{error:?}"), "plugin trapped");
     let why = convert::cut(&error.root_cause().to_string(), convert::WORDS_CHARS_MAX);
     let no_room = error.downcast_ref::<PoolConcurrencyLimitError>().is_some() || state.memory.was_crowded_out();
-    // A start function may have run, and called us, before the last of the component's modules found no room.
-    if no_room && step == Step::Start && !state.has_asked() {
+    // Others left it none, at whatever step: as long as nothing was handed to the network, nothing is in doubt.
+    if no_room && !state.has_asked() {
         return Failure::Overloaded;
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {

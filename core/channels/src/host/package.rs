@@ -126,6 +126,19 @@ impl Host {
         }
     }
 
+    /// Deletes the compiled code of a package that nobody is to call any more, unless the operator's folder has the same component.
+    pub async fn delete_code(&self, package: ContentHash) {
+        let is_in_folder = self.plugins().iter().any(|plugin| plugin.content_hash() == package)
+            || self.extensions().iter().any(|rules| rules.content_hash() == package);
+        if is_in_folder {
+            return;
+        }
+        let cache = Arc::clone(&self.cache);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || cache.remove(package)).await {
+            tracing::warn!(%package, %error, "a package's compiled code stays on the disk until the next start");
+        }
+    }
+
     /// Takes no further calls through this package; `false` if it was not there. Its code is freed when the calls under way
     /// have ended with it.
     pub fn remove_package(&self, package: ContentHash) -> bool {

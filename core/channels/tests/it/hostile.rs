@@ -250,6 +250,18 @@ async fn a_call_that_finds_no_memory_left_has_not_begun() {
     assert_eq!(charged(&host, "honest").await, Err(Failure::Overloaded));
 }
 
+/// One that began and then found none has sent nothing: its payment is not in doubt.
+#[tokio::test]
+async fn a_call_that_is_crowded_out_before_it_asked_has_sent_nothing() {
+    // It begins with some 1 MiB, and may have 64 by itself.
+    let memory_max = MemoryMax { per_tenant: 4 << 20, ..MemoryMax::of(1 << 30) };
+    let host = host(HostConfig { memory_max, ..config() }).await;
+    let failure = charged(&host, "memory").await.expect_err("there is no room");
+    assert_eq!(failure, Failure::Overloaded);
+    assert!(!failure.may_have_taken_effect());
+    assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded));
+}
+
 /// One request of the call may have been heard: then the plugin's word that nothing was sent is not taken.
 #[tokio::test]
 async fn a_plugin_cannot_deny_what_it_has_sent() {

@@ -319,7 +319,10 @@ impl From<PackageError> for Problem {
             PackageError::IdTaken(_) | PackageError::KindTaken { .. } | PackageError::KindInFolder { .. } => {
                 Self::new(PLUGIN_ID_TAKEN, said)
             }
-            PackageError::TooMany | PackageError::CanarySize | PackageError::CanaryOfOne => Self::new(INVALID, said),
+            PackageError::TooMany
+            | PackageError::TooManyEver
+            | PackageError::CanarySize
+            | PackageError::CanaryOfOne => Self::new(INVALID, said),
             PackageError::Revoked(_) => Self::new(PUBLISHER_REVOKED, said),
             PackageError::Retired(_) => Self::new(PACKAGE_RETIRED, said),
             PackageError::InUse(_) => Self::new(PACKAGE_IN_USE, said),

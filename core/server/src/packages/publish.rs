@@ -18,6 +18,9 @@ use crate::app::App;
 /// Packages of one tenant that are not retired: each costs as much room as its component has, at most 64 MiB.
 pub const PACKAGES_PER_TENANT_MAX: u64 = 50;
 
+/// Packages that one tenant ever publishes: of a retired one a row stays, with an envelope of at most 256 KiB.
+pub const PACKAGES_EVER_PER_TENANT_MAX: u64 = 1_000;
+
 /// Trusts a key from now on. The same key again is the same answer.
 ///
 /// # Errors
@@ -76,11 +79,12 @@ pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, 
 }
 
 /// Takes a package in: vetted, compiled once to hear what it says of itself, stored. It serves nobody until it is rolled out.
-/// The same package again is the same answer; whether it is new comes with it. Signed by another, once its first publisher is not
-/// trusted any more, it is that one's.
+/// The same package again is the same answer, also after an upgrade: it is not judged by a newer kit; whether it is new comes with it.
+/// Signed by another, once its first publisher is not trusted any more, it is that one's.
 ///
 /// # Errors
-/// `Vet`, `IdTaken`, `KindTaken`, `KindInFolder`, `NotHere` (of another version), `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
+/// `Vet`, `IdTaken`, `KindTaken`, `KindInFolder`, `NotHere` (of another version), `Retired`, `Install`, `TooMany`, `TooManyEver`, `Store`
+/// (`Conflict` if the version was published with other bytes).
 pub async fn publish(
     app: &App,
     who: Principal,
@@ -89,7 +93,17 @@ pub async fn publish(
 ) -> Result<(Package, bool), PackageError> {
     let owner = owner_of(&who).ok_or(NOBODY)?;
     let hash = ContentHash::of(&component);
-    let publishers = app.store().read(move |tx| trusted(tx, &owner)).await?;
+    let sent = envelope.clone();
+    let known = move |tx: &mut Tx<'_>| {
+        let publishers = trusted(tx, &owner)?;
+        let before = published_before(tx, &owner, hash, &sent, &publishers)?;
+        Ok::<_, PackageError>((publishers, before))
+    };
+    let (publishers, before) = app.store().read(known).await?;
+    if let Some(package) = before {
+        let is_taken = owner.tenant().is_some() && is_platforms(app, &package.plugin).await?;
+        return if is_taken { Err(PackageError::IdTaken(package.plugin)) } else { Ok((package, false)) };
+    }
     let keys = publishers.iter().filter_map(|known| PublicKey::from_pem(known.public_key.as_bytes()).ok()).collect();
     let (vetted, component, envelope) = vetted(component, envelope, keys).await?;
     let plugin = vetted.plugin().to_owned();
@@ -102,7 +116,9 @@ pub async fn publish(
     let may_come = move |tx: &mut Tx<'_>| {
         check_kind(tx, &owner, &of_plugin, kind, built_in)?;
         if plugin_packages::is_new(tx, &owner, hash, &of_plugin, &version)? {
-            check_room(tx, &owner, PACKAGES_PER_TENANT_MAX - 1)?;
+            check_room(tx, &owner, 1)?;
+        } else {
+            current(tx, &owner, hash)?;
         }
         Ok::<_, PackageError>(())
     };
@@ -129,14 +145,14 @@ pub async fn publish(
         check_kind(tx, &owner, &package.plugin, kind, built_in)?;
         let inserted = plugin_packages::publish(tx, &owner, &package, &component)?;
         if inserted == Insertion::Inserted {
-            check_room(tx, &owner, PACKAGES_PER_TENANT_MAX)?;
+            check_room(tx, &owner, 0)?;
             let detail = json!({
                 "plugin": package.plugin, "version": package.version, "contract": package.contract,
                 "publisher": package.publisher, "bytes": package.component_bytes,
             });
             note(tx, &owner, &who, "plugin_package.published", &hash, &detail, package.published_at)?;
         } else {
-            let stored = plugin_packages::load(tx, &owner, hash)?;
+            let stored = current(tx, &owner, hash)?;
             let is_trusted = trusted(tx, &owner)?.iter().any(|publisher| publisher.key_id == stored.publisher);
             // Its first publisher was revoked, and another vouches for the same bytes.
             if stored.publisher != package.publisher && !is_trusted {
@@ -206,8 +222,43 @@ pub(super) fn check_kind(
     }
 }
 
-fn check_room(tx: &mut Tx<'_>, owner: &Owner, max: u64) -> Result<(), PackageError> {
-    if owner.tenant().is_some() && plugin_packages::count(tx, owner)? > max {
+/// What was published under this very envelope, by a key that is trusted still.
+///
+/// # Errors
+/// `Retired`, `Store`.
+fn published_before(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    hash: ContentHash,
+    envelope: &str,
+    publishers: &[Publisher],
+) -> Result<Option<Package>, PackageError> {
+    let package = match current(tx, owner, hash) {
+        Err(PackageError::Store(StoreError::NotFound { .. })) => return Ok(None),
+        package => package?,
+    };
+    let is_same = package.envelope == envelope && publishers.iter().any(|known| known.key_id == package.publisher);
+    Ok(is_same.then_some(package))
+}
+
+/// A package that was published before. What is retired stays so: its bytes are gone, and are not compiled again.
+///
+/// # Errors
+/// `Retired`, `Store` (`NotFound`).
+fn current(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash) -> Result<Package, PackageError> {
+    let package = plugin_packages::load(tx, owner, hash)?;
+    if package.retired_at.is_some() { Err(PackageError::Retired(hash)) } else { Ok(package) }
+}
+
+/// Whether the owner may have so many more than there are.
+fn check_room(tx: &mut Tx<'_>, owner: &Owner, more: u64) -> Result<(), PackageError> {
+    if owner.tenant().is_none() {
+        return Ok(());
+    }
+    if plugin_packages::count_ever(tx, owner)? + more > PACKAGES_EVER_PER_TENANT_MAX {
+        return Err(PackageError::TooManyEver);
+    }
+    if plugin_packages::count(tx, owner)? + more > PACKAGES_PER_TENANT_MAX {
         return Err(PackageError::TooMany);
     }
     Ok(())

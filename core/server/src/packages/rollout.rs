@@ -293,7 +293,26 @@ pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Cho
         let payments = plugin_packages::payments_of(tx, &owner, hash)?;
         let detail = json!({ "plugin": package.plugin, "successor": successor.to_string(), "payments": payments });
         note(tx, &owner, &who, "plugin_package.retired", &hash, &detail, now)?;
-        Ok::<_, PackageError>(plugin_packages::load(tx, &owner, hash)?)
+        Ok::<_, PackageError>((plugin_packages::load(tx, &owner, hash)?, payments))
     };
-    app.store().write(work).await
+    let (retired, payments) = app.store().write(work).await?;
+    forget(app, hash, payments).await;
+    Ok(retired)
+}
+
+/// Frees what this node has of a retired package, so that no round of publishing and retiring leaves anything but a row. What is in memory
+/// of one that has payments may be wanted by calls that were made ready before, and goes once it was idle for long enough. Other nodes
+/// delete its code when they start.
+async fn forget(app: &App, hash: ContentHash, payments: u64) {
+    match app.store().read(|tx| plugin_packages::callable(tx, &access::process())).await {
+        // The same bytes are another owner's as well.
+        Ok(callable) if callable.contains(&hash) => {}
+        Ok(_) => {
+            if payments == 0 {
+                app.channels().remove_package(hash);
+            }
+            app.channels().delete_code(hash).await;
+        }
+        Err(error) => tracing::warn!(%error, "the compiled code of a retired package stays until the next start"),
+    }
 }

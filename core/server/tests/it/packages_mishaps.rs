@@ -1,12 +1,12 @@
 //! Packages of plugins when something is amiss: a canary that does not load, a publisher who is not trusted any more, a way back
 //! to nothing, settings that have come to fit no more.
 
-use saoma_server::packages::PACKAGES_PER_TENANT_MAX;
+use saoma_server::packages::{PACKAGES_EVER_PER_TENANT_MAX, PACKAGES_PER_TENANT_MAX};
 use serde_json::{Value, json};
 
 use crate::{
     door::Door,
-    packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings},
+    packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings, send},
     postgres,
     town::{Town, charge, text},
 };
@@ -83,6 +83,24 @@ async fn what_a_revoked_publisher_signed_another_can_sign() {
     step(&town.admin, "install", 0, json!({ "package": hash })).await;
     let log: Value = town.admin.get("/v1/audit?limit=20").await.json(200);
     assert!(log.to_string().contains("plugin_package.signed_anew"), "{log}");
+}
+
+/// A package is judged once: when it comes again, a kit that would refuse it by now is not asked.
+#[actix_web::test]
+async fn what_was_published_is_answered_the_same_whatever_is_asked_of_new_ones() {
+    let town = Town::found().await;
+    let (author, component) = (Author::trusted_by(&town.admin).await, sandbox("0.2.0"));
+    let hash = author.has_published(&town.admin, &component).await;
+    // One that this release would not take.
+    let envelope = r#"{"kit":"of long ago"}"#;
+    town.force(&format!("UPDATE plugin_packages SET envelope = '{envelope}' WHERE content_hash = '{hash}'"));
+    let again: Value = send(&town.admin, envelope.as_bytes(), &component).await.json(200);
+    assert_eq!(text(&again, "/hash"), hash);
+    let other = send(&town.admin, br#"{"kit":"of another day"}"#, &component).await;
+    assert!(other.status >= 400, "it is not the one that was taken: {}", other.text);
+    town.admin.post(&format!("/v1/plugin-publishers/{}/revoke", author.key_id())).await.json::<Value>(200);
+    let revoked = send(&town.admin, envelope.as_bytes(), &component).await;
+    assert!(revoked.status >= 400, "nobody vouches for it: {}", revoked.text);
 }
 
 /// A plugin that is built in nowhere can be taken back to nothing, and whoever does it is told whom that concerns.
@@ -164,9 +182,24 @@ async fn a_merchant_publishes_so_many_packages_and_no_more() {
     author.has_published(&jade.owner, &sandbox_called("teapays", "0.6.0")).await;
     let refused = author.publishes(&jade.owner, &sandbox_called("teapays", "0.7.0")).await;
     assert!(refused.status == 422 && refused.text.contains("retire one"), "{}", refused.text);
+    // Of a retired one a row stays, and there is an end to those as well.
+    let rows = (PACKAGES_PER_TENANT_MAX + 1..PACKAGES_EVER_PER_TENANT_MAX).map(|n| {
+        let hash = format!("{n:064x}");
+        format!(
+            "('{}', '{hash}', 'teapays', '0.1.{n}', '0.2.0', 'k1', 0, 0, 'usr_mei', 0, 'built_in', '{{}}', '')",
+            jade.id
+        )
+    });
+    town.force(&format!(
+        "INSERT INTO plugin_packages (tenant_id, content_hash, plugin, version, contract, publisher, component_bytes, published_at, \
+         published_by, retired_at, successor, envelope, component) VALUES {}",
+        rows.collect::<Vec<_>>().join(", ")
+    ));
+    let refused = author.publishes(&jade.owner, &sandbox_called("teapays", "0.7.0")).await;
+    assert!(refused.status == 422 && refused.text.contains("retired ones included"), "{}", refused.text);
 }
 
-/// The compiled code of what nobody can call any more, or never could, does not outlast a restart.
+/// The compiled code of what nobody can call any more goes when that is retired; of what nobody ever could, it does not outlast a restart.
 #[actix_web::test]
 async fn a_start_sweeps_what_nobody_can_call() {
     let mut town = Town::found().await;
@@ -185,6 +218,11 @@ async fn a_start_sweeps_what_nobody_can_call() {
     assert_eq!([&first, &second, &nobodys].map(|hash| compiled(hash).len()), [1, 1, 0]);
     let retire = format!("/v1/plugin-packages/{first}/retire");
     town.admin.post(&retire).json(&json!({ "successor": second })).await.json::<Value>(200);
+    assert_eq!([&first, &second].map(|hash| compiled(hash).len()), [0, 1]);
+    // And it does not come back with the same bytes.
+    let again = author.publishes(&town.admin, &sandbox("0.2.0")).await;
+    assert_eq!(again.refusal(), (409, "package_retired".to_owned()));
+    assert_eq!(compiled(&first).len(), 0);
     town.restart().await;
     assert_eq!([&first, &second].map(|hash| compiled(hash).len()), [0, 1]);
 }

@@ -145,6 +145,7 @@ fn a_retired_package_gives_its_place_up() {
         }
         assert_eq!(callable(), HashSet::from([other]));
         assert_eq!(base.read(|tx| plugin_packages::count(tx, &of_tea)), 1);
+        assert_eq!(base.read(|tx| plugin_packages::count_ever(tx, &of_tea)), 2);
         assert_eq!(base.read(|tx| plugin_packages::list(tx, &of_tea)).len(), 2, "its row stays");
         // Its version is taken, and the same bytes are what they were.
         let taken = publish(base, &of_tea, b"three", &format!("1.0.{}", b"one"[1]));
@@ -177,6 +178,26 @@ fn a_payment_keeps_its_package_until_that_hands_it_on() {
         assert_eq!(of_payment(), Choice::Package(three));
         base.write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, three, Choice::BuiltIn, NOW));
         assert_eq!(of_payment(), Choice::BuiltIn);
+    });
+}
+
+/// Each release retires the one before: the first one's payments are found through all of them, whatever their number.
+#[test]
+fn a_payment_outlives_any_number_of_packages() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let hashes: Vec<_> =
+            (0..20).map(|n: u8| publish(base, &OF_PLATFORM, &[n], &format!("1.0.{n}")).expect("published")).collect();
+        let payment = tea.sell(base, 1, cny(500), &captured(0, 0)).payment.id;
+        base.write(|tx| plugin_packages::bind(tx, &tea.scope, payment, hashes[0]));
+        for next in hashes.windows(2) {
+            base.write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, next[0], Choice::Package(next[1]), NOW));
+            let through = base.read(|tx| plugin_packages::of_payment(tx, &tea.scope, payment));
+            assert_eq!(through, Choice::Package(next[1]));
+        }
+        // Nobody has to follow them: the first names the last.
+        let first = base.read(|tx| plugin_packages::load(tx, &OF_PLATFORM, hashes[0]));
+        assert_eq!(first.successor, Some(Choice::Package(hashes[19])));
     });
 }
 
