@@ -242,6 +242,7 @@ impl Owner {
         match answer {
             Ok(answer) => {
                 self.heard().await;
+                self.known_to_core();
                 Some(answer)
             }
             Err(HttpsError::Refused(problem)) => {
