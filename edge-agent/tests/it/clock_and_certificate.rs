@@ -129,6 +129,18 @@ async fn a_clock_that_keeps_a_till_from_core_is_named_until_it_is_right() {
     }
 }
 
+/// Core's own began a day before, and is over long before the CA's first day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_was_drawn_by_a_clock_that_was_ahead_enrols_all_the_same() {
+    let ahead = 900 * 86_400;
+    let (mut shop, _broker) = Shop::open_secured(Authority::ahead(LONG, ahead), |_| {}).await;
+    shop.stop_till().await;
+    // As of a core that was started anew with its clock set right, which is this machine's.
+    shop.core.authority().show(Life { past: 901 * DAY, left: -75 * DAY });
+    let folder = DataDir::open(shop.folder.path()).unwrap();
+    enrol(&folder, &request(&shop.core, "CLAIM", true)).await.unwrap();
+}
+
 /// Whoever stole the key of a core of before, and sets the machine's clock back to that one's days.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_over_before_the_terminals_own_certificate_began_no_clock_makes_good() {
