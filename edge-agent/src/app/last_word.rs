@@ -5,7 +5,7 @@
 //! certificate of this terminal's that was withdrawn, or of which terminal or merchant was; what a proxy says is not it. A certificate
 //! that is over, or that core does not have (its database is of before), is none of that: core books what was sold once the terminal is
 //! enrolled again, so that it sells on, and a person is told. The lock ends when core tells the terminal its names, for which it is asked
-//! every few seconds; an answer that core held back may be of before.
+//! every ten seconds; an answer that core held back may be of before.
 
 use std::time::{Duration, Instant};
 
