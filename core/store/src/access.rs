@@ -211,14 +211,15 @@ pub fn by_api_key(
 /// The terminal whose certificate a TLS handshake accepted: its common name, and the certificate's serial in lower-case hex.
 ///
 /// # Errors
-/// `NotFound` for an unknown terminal or a serial that is not its own, `Revoked` (terminal or certificate), `Expired`.
+/// `NotFound` for an unknown terminal or a serial that is not its own, `Revoked` (merchant, terminal or certificate), `Expired`.
 pub fn by_terminal(
     tx: &mut Tx<'_>,
     terminal: TerminalId,
     certificate_serial: &str,
     now: Millis,
 ) -> Result<Principal, StoreError> {
-    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial)?;
+    let suspended = StoreError::Revoked { what: "the merchant" };
+    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial, suspended)?;
     in_force(stored.revoked_at, None, now, "the terminal")?;
     in_force(certificate.revoked_at, Some(certificate.not_after), now, "the certificate")?;
     Ok(Principal::Terminal { scope, terminal, store: stored.store })
@@ -254,7 +255,7 @@ pub fn by_terminals_key(
     certificate_serial: &str,
     now: Millis,
 ) -> Result<KeyHolder, StoreError> {
-    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial)?;
+    let (stored, scope, certificate) = certified(tx, terminal, certificate_serial, NO_TERMINAL)?;
     if scope.tenant() != tenant {
         return Err(NO_TERMINAL);
     }
@@ -267,14 +268,15 @@ pub fn by_terminals_key(
     Ok(KeyHolder { scope, store: stored.store, key, standing })
 }
 
-/// A terminal with the certificate of that serial, however both stand.
+/// A terminal with the certificate of that serial, however both stand. `suspended`: what a merchant is told who is not active.
 fn certified(
     tx: &mut Tx<'_>,
     terminal: TerminalId,
     certificate_serial: &str,
+    suspended: StoreError,
 ) -> Result<(Terminal, TenantScope, Certificate), StoreError> {
     let (tenant, stored) = terminals::by_id(tx, terminal)?.ok_or(NO_TERMINAL)?;
-    let scope = active(tx, tenant)?.ok_or(NO_TERMINAL)?;
+    let scope = active(tx, tenant)?.ok_or(suspended)?;
     let certificate = terminals::certificates(tx, &scope, terminal)?
         .into_iter()
         .find(|certificate| certificate.serial == certificate_serial)

@@ -10,7 +10,7 @@ const OF_ONE_MAX: usize = 10;
 const AGAIN_MS: i64 = 10 * 60 * 1000;
 
 /// All that there are. The till's page has words for each in both languages, and its tests read this list.
-const CODES: [&str; 22] = [
+const CODES: [&str; 23] = [
     "basket_lost",
     "cashier_locked",
     "certificate_ends",
@@ -33,6 +33,7 @@ const CODES: [&str; 22] = [
     "stored_declined",
     "stored_not_booked",
     "terminal_locked",
+    "terminal_unknown",
 ];
 
 #[derive(Debug, Default)]

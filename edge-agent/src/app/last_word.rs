@@ -1,10 +1,11 @@
 //! Core's last word to this terminal: when it was heard, and whether core has shut the terminal out. The disk keeps both, so that a
 //! restart without a network knows them.
 //!
-//! For the second one answer is enough. Only core can have given it (the till asks over TLS, and trusts core's own authority alone), it
-//! is about this terminal (its own certificate was shown), and core gives it before all else of a request; what a proxy says is not it.
-//! A core that has lost its database, or a merchant who is suspended, says the same, and whatever were sold then core would not book. It
-//! ends when core tells the terminal its names, for which it is asked every few seconds; an answer that core held back may be of before.
+//! For the second one answer is enough. It has a code of its own, that core gives before all else of a request, and to no other than a
+//! certificate of this terminal's that was withdrawn, or of which terminal or merchant was; what a proxy says is not it. A certificate
+//! that is over, or that core does not have (its database is of before), is none of that: core books what was sold once the terminal is
+//! enrolled again, so that it sells on, and a person is told. The lock ends when core tells the terminal its names, for which it is asked
+//! every ten seconds; an answer that core held back may be of before.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,18 @@ use sha2::{Digest as _, Sha256};
 use super::{now, owner::Owner};
 use crate::{
     journal::{LastWord, Locked},
-    link::{https::is_locked_out, identity::Identity},
+    link::{
+        https::{is_locked_out, is_unknown},
+        identity::Identity,
+    },
     sync,
     till::problem::Refused,
 };
 
 /// The alarm that core has shut this terminal out.
 const LOCKED: &str = "terminal_locked";
+/// The alarm that core does not take this terminal's certificate.
+const UNKNOWN: &str = "terminal_unknown";
 /// How often the moment when core was heard last is written down while it is there: so much too early a terminal that lost its power, and
 /// comes back without a network, says that it has been offline.
 const KEPT_EVERY: Duration = Duration::from_secs(5 * 60);
@@ -71,6 +77,11 @@ impl Owner {
 
     /// Core refuses something: perhaps this terminal altogether.
     pub(super) async fn refused_by_core(&mut self, problem: &Problem) {
+        if is_unknown(problem) && !self.is_locked_out() {
+            let why = "core does not take this terminal's certificate: call who runs the shop. If it lasts, make a claim code for this \
+                       terminal on the dashboard and run saoma-edge enrol --again; what is sold stays on this disk until core has it";
+            self.alarm(UNKNOWN, why.to_owned());
+        }
         if !is_locked_out(problem) {
             return;
         }
@@ -78,6 +89,7 @@ impl Owner {
             tracing::error!(detail = problem.detail, "core has shut this terminal out");
             let certificate = certificate_of(&self.identity);
             self.line.word.told.locked = Some(Locked { since: now(), certificate });
+            self.known_to_core();
             self.keep_last_word().await;
         }
         self.tell_locked();
@@ -89,6 +101,11 @@ impl Owner {
         if self.is_locked_out() {
             self.alarm(LOCKED, Refused::Locked.to_string());
         }
+    }
+
+    /// Core takes this terminal's certificate, or has said what is wrong with it.
+    pub(super) fn known_to_core(&mut self) {
+        self.alarms.silence(UNKNOWN);
     }
 
     /// Core does what this terminal asks now.

@@ -38,7 +38,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const HEALTH_EVERY: Duration = Duration::from_secs(60);
 /// Not more often than this, however often it changes.
 const HEALTH_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause between two attempts to reach core over HTTPS.
+/// Longest pause between two attempts to reach core over HTTPS, and that between two questions whether it lets this terminal in again.
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The alarm that core's certificate is not good by the machine's clock.
 const CLOCK_SHUTS_OUT: &str = "clock_shuts_out";
@@ -199,8 +199,10 @@ impl Owner {
                 let failures = if self.line.https_up { 0 } else { self.line.probe_failures.saturating_add(1) };
                 let poll = Duration::from_millis(self.config.link.poll_ms);
                 self.line.probe_failures = failures;
-                self.line.probe_at =
-                    Instant::now() + poll.saturating_mul(failures.max(1)).min(PROBE_PAUSE_MAX.max(poll));
+                let longest = PROBE_PAUSE_MAX.max(poll);
+                let shut_out = self.line.https_up && self.is_locked_out();
+                let pause = if shut_out { longest } else { poll.saturating_mul(failures.max(1)).min(longest) };
+                self.line.probe_at = Instant::now() + pause;
                 self.line.profile_at = answered.as_ref().map(|_| Instant::now()).or(self.line.profile_at);
                 if let Some(profile) = answered
                     && profile != self.identity.profile
@@ -242,11 +244,17 @@ impl Owner {
         match answer {
             Ok(answer) => {
                 self.heard().await;
+                self.known_to_core();
                 Some(answer)
             }
             Err(HttpsError::Refused(problem)) => {
                 self.heard().await;
-                tracing::warn!(what, code = problem.code, detail = problem.detail, "core refuses");
+                // Of a terminal that is shut out it was said at the lock.
+                if self.is_locked_out() {
+                    tracing::debug!(what, code = problem.code, detail = problem.detail, "core refuses");
+                } else {
+                    tracing::warn!(what, code = problem.code, detail = problem.detail, "core refuses");
+                }
                 self.refused_by_core(&problem).await;
                 None
             }
@@ -434,7 +442,9 @@ impl Owner {
     pub(super) async fn line_tick(&mut self, at: Millis) {
         self.sync_event_at(sync::Event::Tick, at).await;
         let now = Instant::now();
-        if !self.line.mqtt_up && self.line.https_up && !self.line.polling && self.line.poll_at <= now {
+        // Core tells a terminal that it has shut out nothing, and does not count what such a one asks.
+        let polls = !self.line.mqtt_up && self.line.https_up && !self.is_locked_out();
+        if polls && !self.line.polling && self.line.poll_at <= now {
             self.line.polling = true;
             let core = self.core.clone();
             // Always from the beginning: what is acknowledged does not come again, and numbers may become visible late.

@@ -40,16 +40,23 @@ impl Owner {
         let Some(validity) = self.renewal.validity else { return };
         // A clock from before its first day is behind for certain, and would never renew it: core's is gone by, where it is known. Else the
         // machine's is: a core whose clock runs ahead for an hour must not have a fleet renew to certificates that it does not take after.
-        let at = if at < validity.not_before { self.stamp().at() } else { at };
-        let what_to_do = if validity.is_over(at) {
+        let by_core = self.stamp().at();
+        let at = if at < validity.not_before { by_core } else { at };
+        // A clock that is behind, and after that day, renews too late. A person is called by the later of both, which costs no certificate.
+        let latest = at.max(by_core);
+        let what_to_do = if validity.is_over(latest) {
             "the terminal's certificate is over: check the clock, then make a claim code on the dashboard and run \
              `saoma-edge enrol --again`"
-        } else if validity.is_nearly_over(at) {
-            "the terminal's certificate is nearly over and core has not renewed it: check the connection, the log says why"
+        } else if validity.is_nearly_over(latest) {
+            "the terminal's certificate is nearly over and core has not renewed it: check this machine's clock and the connection, the log \
+             says why"
         } else {
             ""
         };
-        if !what_to_do.is_empty() {
+        if what_to_do.is_empty() {
+            // The clock by which it rang was wrong.
+            self.alarms.silence("certificate_ends");
+        } else {
             self.alarm("certificate_ends", what_to_do.to_owned());
         }
         // Away from core an attempt would only be counted as one.

@@ -39,6 +39,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(4);
 pub const RULE_BUSY: &str = "rule_busy";
 /// Core's word for whoever it does not know, or not any more.
 const UNAUTHENTICATED: &str = "unauthenticated";
+/// Core's word for a terminal that was withdrawn, or the merchant of which is suspended.
+const TERMINAL_SHUT_OUT: &str = "terminal_shut_out";
 
 /// One request about a sale.
 #[derive(Clone, Debug)]
@@ -440,9 +442,16 @@ pub fn outcome(creates: bool, status: u16, body: &[u8]) -> Outcome {
 /// Core's code for a request that lost a race. It may have done its part before: a sale may be with its channel already.
 const CHANGED_MEANWHILE: &str = "changed_meanwhile";
 
-/// Whether core says that it does nothing for this terminal, whatever is asked: it does not take its certificate, or has revoked it.
+/// Whether core says that somebody has shut this terminal out: it does nothing for it, whatever is asked.
 #[must_use]
 pub fn is_locked_out(problem: &Problem) -> bool {
+    problem.status == 401 && problem.code == TERMINAL_SHUT_OUT
+}
+
+/// Whether core does not take this terminal's certificate, and has not said that anybody wants it so: it has lost the certificate, it is over,
+/// or none was shown to it. A core of before says this of a terminal that is shut out, too.
+#[must_use]
+pub fn is_unknown(problem: &Problem) -> bool {
     problem.status == 401 && problem.code == UNAUTHENTICATED
 }
 
@@ -478,7 +487,9 @@ mod tests {
     #[test]
     fn a_proxy_shuts_no_terminal_out() {
         for (status, code, is_it) in [
-            (401, "unauthenticated", true),
+            (401, "terminal_shut_out", true),
+            (403, "terminal_shut_out", false),
+            (401, "unauthenticated", false),
             (403, "unauthenticated", false),
             (401, "proxy_authentication", false),
             (403, "forbidden", false),
@@ -507,6 +518,7 @@ mod tests {
             (true, 503, problem(503, "rule_busy"), "Silent"),
             (false, 409, problem(409, "refund_exceeds"), "Refused"),
             (true, 401, problem(401, "unauthenticated"), "Locked"),
+            (true, 401, problem(401, "terminal_shut_out"), "Locked"),
             (true, 403, problem(403, "forbidden"), "Locked"),
             (true, 429, problem(429, "too_many_requests"), "Silent"),
             (true, 500, problem(500, "internal"), "Silent"),

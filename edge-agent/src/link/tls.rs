@@ -121,7 +121,9 @@ impl ServerCertVerifier for FirstContact {
         };
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
-        let began = Validity::of_der(ca).map(|validity| validity.not_before);
+        // Whichever began earlier: a CA that was drawn by a clock that was ahead must not make core's own certificate one that is over.
+        let lives = [Validity::of_der(ca), Validity::of_der(end_entity)];
+        let began = lives.into_iter().flatten().map(|life| life.not_before).min();
         let verifier = VerifierSince::new(roots, Arc::clone(&self.provider), began)
             .map_err(|error| TlsFailure::General(error.to_string()))?;
         verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)

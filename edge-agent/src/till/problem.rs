@@ -150,8 +150,9 @@ pub enum Refused {
     #[error("core cannot be reached: {0}")]
     CoreUnreachable(String),
     #[error(
-        "core has shut this terminal out and would book nothing that is taken here: call who runs the shop. If it is not revoked on the \
-         dashboard, make a claim code for it there and run saoma-edge enrol --again; what was sold stays on this disk"
+        "core has shut this terminal out and books nothing that is taken here until it lets the terminal in: call who runs the shop. If the \
+         merchant is suspended, the platform ends that; else, if the terminal is not revoked on the dashboard, make a claim code for it there \
+         and run saoma-edge enrol --again. What was sold stays on this disk"
     )]
     Locked,
     /// Core's own no, with core's code.

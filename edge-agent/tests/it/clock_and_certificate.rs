@@ -88,6 +88,17 @@ async fn a_clock_that_is_behind_lets_no_certificate_run_out() {
     sells(&shop, &broker).await;
 }
 
+/// By its own clock there is time enough, and nothing is renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_nearly_over_by_cores_clock_calls_a_person() {
+    // Of a day that is left, core has some 22 hours behind it.
+    let far_ahead = |known: &mut Known| (known.offline, known.ahead_ms) = (Some(NOTHING), 80_000_000);
+    let (shop, _broker) = Shop::open_secured(Authority::new(LONG), far_ahead).await;
+    let told = until("a person to be called", async || shop.words_of("certificate_ends").await).await;
+    assert!(told.contains("nearly over") && told.contains("this machine's clock"), "{told}");
+    assert_eq!(shop.core.authority().renewals.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_keeps_a_till_from_core_is_named_until_it_is_right() {
     let (mut shop, broker) = Shop::open_secured_by(LONG, |_| {}).await;
@@ -127,6 +138,18 @@ async fn a_clock_that_keeps_a_till_from_core_is_named_until_it_is_right() {
         shop.nothing_unsent().await;
         assert_eq!(shop.words_of("clock_shuts_out").await, None);
     }
+}
+
+/// Core's own began a day before, and is over long before the CA's first day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_was_drawn_by_a_clock_that_was_ahead_enrols_all_the_same() {
+    let ahead = 900 * 86_400;
+    let (mut shop, _broker) = Shop::open_secured(Authority::ahead(LONG, ahead), |_| {}).await;
+    shop.stop_till().await;
+    // As of a core that was started anew with its clock set right, which is this machine's.
+    shop.core.authority().show(Life { past: 901 * DAY, left: -75 * DAY });
+    let folder = DataDir::open(shop.folder.path()).unwrap();
+    enrol(&folder, &request(&shop.core, "CLAIM", true)).await.unwrap();
 }
 
 /// Whoever stole the key of a core of before, and sets the machine's clock back to that one's days.

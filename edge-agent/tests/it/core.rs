@@ -94,6 +94,8 @@ pub struct Known {
     pub is_hidden: bool,
     /// It does not let this terminal in any more.
     pub locked: bool,
+    /// Its database is of a day before it gave this terminal the certificate.
+    pub is_of_before: bool,
     /// It takes this terminal for one that may do nothing, and how often it has said so.
     pub forbids: bool,
     pub forbidden: usize,
@@ -339,6 +341,9 @@ impl Known {
     /// In core's own words (`core/server/src/http/auth.rs`), before all else of a request.
     fn refusal(&mut self) -> Option<HttpResponse> {
         if self.locked {
+            return Some(problem(401, "terminal_shut_out"));
+        }
+        if self.is_of_before {
             return Some(problem(401, "unauthenticated"));
         }
         self.forbidden += usize::from(self.forbids);

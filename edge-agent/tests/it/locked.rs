@@ -99,6 +99,24 @@ async fn another_no_than_cores_shuts_nobody_out() {
     assert_eq!(shop.till.get("/api/state").await["link"]["locked_since"], Value::Null);
 }
 
+/// Nobody has shut it out, and all of it is booked once core has it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_till_whose_certificate_core_has_lost_takes_cash_and_calls_a_person() {
+    let shop = Shop::open().await;
+    let rings = async || {
+        let state = shop.till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "terminal_unknown")
+    };
+    shop.core.look(|known| known.is_of_before = true);
+    until("a person to be called", async || rings().await.then_some(())).await;
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    assert_eq!(shop.till.get("/api/state").await["link"]["locked_since"], Value::Null);
+    shop.core.look(|known| known.is_of_before = false);
+    shop.nothing_unsent().await;
+    until("the call to be over", async || (!rings().await).then_some(())).await;
+    assert_eq!(shop.till.get("/api/books").await["agree"], true);
+}
+
 /// Core has said nothing of the certificate that it has now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_is_enrolled_again_is_not_the_one_that_was_shut_out() {

@@ -29,6 +29,14 @@ test('what core has shut out is not called online, whether core is heard or not'
   }
 });
 
+test('a merchant who is suspended is not sent for a claim code first', () => {
+  for (const [language, suspended, claimCode] of [['zh', '商户被暂停', '认领码'], ['en', 'merchant who is suspended', 'claim code']] as const) {
+    const words = TEXTS[language].problems.terminal_locked ?? '';
+    expect(words).toContain(suspended);
+    expect(words.indexOf(suspended)).toBeLessThan(words.indexOf(claimCode));
+  }
+});
+
 test('what waits for core longest is told while core does not take it', () => {
   const of = (link: object, oldest_at: number | null = today) =>
     oldestUnsent(TEXTS.en, { link: { ...UP, ...link }, unsent: { count: 2, oldest_at, at_risk: [] } });

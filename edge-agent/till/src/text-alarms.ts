@@ -28,6 +28,7 @@ export const ALARMS: Readonly<Record<Language, Readonly<Record<string, string>>>
     stored_declined: '银行拒付了一笔离线银行卡交易：请保管好签名小票并交办公室，看过后按“已知悉”。',
     stored_not_booked: '中心没有为一笔离线银行卡交易入账：由办公室处理，看过后按“已知悉”。',
     terminal_locked: LINE_PROBLEMS.zh.terminal_locked ?? '',
+    terminal_unknown: LINE_PROBLEMS.zh.unauthenticated ?? '',
   },
   en: {
     basket_lost: 'What was scanned before a restart is gone: look at the last sale and at what is put aside, then scan again.',
@@ -52,5 +53,6 @@ export const ALARMS: Readonly<Record<Language, Readonly<Record<string, string>>>
     stored_declined: 'The bank does not pay a card sale that was made without a network: keep the signed slip for the office, and press “I have seen it”.',
     stored_not_booked: 'Core has not booked a card sale that was made without a network: the office settles it. Press “I have seen it”.',
     terminal_locked: LINE_PROBLEMS.en.terminal_locked ?? '',
+    terminal_unknown: LINE_PROBLEMS.en.unauthenticated ?? '',
   },
 };

@@ -22,7 +22,7 @@ const THE_PAGES_FAULT = [
 const GIVEN_UP = ['card_late', 'card_left', 'offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked', 'phone_over', 'phone_called_off', 'phone_number_taken'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
-  'unauthenticated', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
+  'unauthenticated', 'terminal_shut_out', 'rule_failed', 'batch_closing', 'quote_over', 'quote_refused',
 ];
 
 test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words in %s', (language) => {

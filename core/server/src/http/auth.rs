@@ -21,7 +21,9 @@ use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api
 use sha2::{Digest as _, Sha256};
 
 use self::rights::{Needs, Right, rights_of};
-use super::problem::{BODY_PACKED, FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, TOO_MANY_REQUESTS, UNAUTHENTICATED};
+use super::problem::{
+    BODY_PACKED, FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, TERMINAL_SHUT_OUT, TOO_MANY_REQUESTS, UNAUTHENTICATED,
+};
 use crate::{app::App, limits};
 
 /// The terminal that a verified client certificate names; put into the connection's data by the TLS listener alone.
@@ -223,11 +225,17 @@ async fn by_certificate(app: &App, certificate: TerminalCertificate) -> Result<P
         };
         Ok::<_, StoreError>((principal, due))
     });
-    let (principal, due) = found.await.map_err(|error| {
-        refused(
-            error,
+    let (principal, due) = found.await.map_err(|error| match error {
+        // By this code a till takes no money any more, so that it is said only of what somebody has withdrawn: not of a certificate whose
+        // time is over (by a clock that may be wrong), and not of one that a database of before does not have.
+        StoreError::Revoked { .. } => Problem::new(
+            TERMINAL_SHUT_OUT,
+            "This terminal or its certificate was withdrawn, or its merchant is suspended.",
+        ),
+        other => refused(
+            other,
             Problem::new(UNAUTHENTICATED, "This terminal's certificate is not valid (any more); enrol again."),
-        )
+        ),
     })?;
     if let Some(scope) = due {
         noted(app.store().write(move |tx| terminals::saw(tx, &scope, terminal, now, SEEN_EVERY_MS)).await);

@@ -46,6 +46,7 @@ codes! {
     KEY_MISSING = "idempotency_key_missing", 400, "An Idempotency-Key is needed";
     KEY_INVALID = "idempotency_key_invalid", 400, "The Idempotency-Key cannot be used";
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first";
+    TERMINAL_SHUT_OUT = "terminal_shut_out", 401, "This terminal is shut out";
     SIGN_IN_FAILED = "sign_in_failed", 401, "The name or the password is wrong";
     TOO_MANY_ATTEMPTS = "too_many_attempts", 429, "Too many attempts";
     TOO_MANY_REQUESTS = "too_many_requests", 429, "Too many requests";

@@ -119,9 +119,24 @@ async fn a_revoked_terminal_is_put_out_and_stays_out() {
     let told = till.get("/v1/terminal/profile").await;
     assert_eq!(
         (told.status, told.code().as_str()),
-        (401, "unauthenticated"),
+        (401, "terminal_shut_out"),
         "by which tills know it (`is_locked_out`)"
     );
+}
+
+/// Nobody has said that it is to stop: a till that heard otherwise would take no cash any more.
+#[actix_web::test]
+async fn a_certificate_that_is_over_or_unknown_at_core_is_not_one_that_was_withdrawn() {
+    let world = World::start().await;
+    let till = world.till("Till 1").await;
+    // As after a backup of before was put back.
+    let unknown = world.certificate_for(till.terminal);
+    // As by a clock of core's that is ahead, on a connection that stands.
+    let over = world.certificate_over_at_core(&till).await;
+    for identity in [unknown, over] {
+        let told = world.client_with(&identity).get("/v1/terminal/profile").await;
+        assert_eq!((told.status, told.code().as_str()), (401, "unauthenticated"));
+    }
 }
 
 #[actix_web::test]

@@ -34,7 +34,7 @@ use saoma_store::{
     payments,
     stores::{self, Shop},
     tenants::{self, LatePolicy, Tenant},
-    terminals::{self, NewTerminal, Terminal},
+    terminals::{self, Certificate, NewTerminal, Terminal},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -159,6 +159,17 @@ impl World {
     /// A certificate of core's own CA that core has not written down.
     pub fn certificate_for(&self, terminal: TerminalId) -> Identity {
         issue(self.ca(), terminal, &self.ca_pem(), self.now())
+    }
+
+    /// One that core has given to the terminal, good by itself, and over as core has it written down.
+    pub async fn certificate_over_at_core(&self, till: &Till) -> Identity {
+        let identity = self.certificate_for(till.terminal);
+        let der = CertificateDer::from_pem_slice(identity.chain_pem.as_bytes()).unwrap();
+        let (scope, terminal, now) = (self.scope, till.terminal, self.now());
+        let serial = self.ca().know(&der).unwrap().serial;
+        let certificate = Certificate { serial, not_after: now, issued_at: now, revoked_at: None };
+        self.write(move |tx| terminals::add_certificate(tx, &scope, terminal, &certificate)).await;
+        identity
     }
 
     /// A certificate in the terminal's name by somebody else's CA; its holder trusts `ca_pem`.

@@ -448,6 +448,9 @@ fn a_certificate_lets_its_own_terminal_in() {
         let late =
             base.try_write(|tx| terminals::add_certificate(tx, &tea.scope, tea.terminal, &certificate("dd", 90)));
         assert_eq!(late, Err(StoreError::Revoked { what: "the terminal" }));
+        set_tenant_active(base, b'T', false);
+        assert_eq!(by(second, "cc", 81), Err(StoreError::Revoked { what: "the merchant" }));
+        assert_eq!(stands("bb", 81), Err(StoreError::NotFound { what: "the terminal" }));
     });
 }
 
