@@ -69,6 +69,9 @@ pub struct Kept {
     /// The code that the customer's phone carries to core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<PhoneShown>,
+    /// Somebody here wished, or was told, that what the customer's phone carried is not sold, whatever core said to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
     /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
     /// What time it was at core then.
@@ -514,12 +517,6 @@ impl Sale {
     #[must_use]
     pub const fn awaits_phone(&self) -> bool {
         self.kept.phone.is_some() && matches!(self.kept.stage, Stage::Sending { .. })
-    }
-
-    /// Whether whoever stood here believes, or wishes, that what the customer's phone carried is not sold.
-    #[must_use]
-    pub const fn is_given_up(&self) -> bool {
-        self.kept.phone.is_some() && (self.is_cancelling() || matches!(self.kept.stage, Stage::NotSent { .. }))
     }
 
     /// Whether it is paid by what the customer showed, and core has not said so itself.

@@ -77,6 +77,7 @@ fn kept(number: u8) -> Kept {
         loss_unseen: false,
         elsewhere: false,
         phone: None,
+        given_up: false,
     }
 }
 

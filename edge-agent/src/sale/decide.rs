@@ -125,9 +125,12 @@ impl Step {
         if self.sale.is_forwarded() || self.sale.state().is_some_and(PaymentState::is_settled) {
             return Err(self.refused("cancelled"));
         }
-        if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
+        let kept = &mut self.sale.kept;
+        if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut kept.stage {
             *cancelling = true;
         }
+        // Core may refuse, and the wish is over then; that other money may have been taken is not.
+        kept.given_up |= kept.phone.is_some();
         self.go_on_cancelling();
         Ok(())
     }
@@ -415,6 +418,7 @@ impl Step {
             PaymentState::Failed
         };
         self.sale.kept.stage = Stage::NotSent { method, state, failure };
+        self.sale.kept.given_up |= self.sale.kept.phone.is_some();
         self.sale.waits = Waits::default();
         self.journal_settled(state, 0);
     }
@@ -481,7 +485,6 @@ impl Step {
         };
         let (was_captured, was_settled) =
             (self.sale.was_captured(), self.sale.state().is_some_and(PaymentState::is_settled));
-        let was_given_up = self.sale.is_given_up();
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
@@ -501,7 +504,7 @@ impl Step {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }
-        if was_given_up && !was_captured {
+        if self.sale.kept.given_up && !was_captured {
             self.tell_paid_after_all();
         }
         true

@@ -46,6 +46,7 @@ impl Sale {
             cashier: view.cashier.clone().unwrap_or_default(),
             card: None,
             phone: None,
+            given_up: false,
             keyed_at: view.created_at,
             keyed_core: CoreTime::At(view.created_at),
             stage: Stage::Known { method, view: Box::new(view), cancelling: false },

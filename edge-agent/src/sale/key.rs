@@ -111,6 +111,7 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         cashier,
         card,
         phone,
+        given_up: false,
         keyed_at,
         keyed_core,
         stage,

@@ -461,6 +461,7 @@ mod tests {
             loss_unseen: false,
             elsewhere: false,
             phone: None,
+            given_up: false,
         };
         (payment(number), kept)
     }

@@ -12,14 +12,13 @@ impl Step {
         if self.sale.kept.phone.is_none() || self.sale.was_captured() {
             return;
         }
-        let was_given_up = self.sale.is_given_up();
         self.sale.kept.stage = Stage::Confirmed;
         // A request that is under way was sent before this.
         self.sale.waits.not_found = 0;
         self.journal_settled(PaymentState::Succeeded, 0);
         self.sale.kept.receipt = ReceiptState::Queued;
         self.effects.push(Effect::Print(Slip::Sale));
-        if was_given_up {
+        if self.sale.kept.given_up {
             self.tell_paid_after_all();
         }
     }

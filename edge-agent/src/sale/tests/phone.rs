@@ -176,6 +176,41 @@ fn what_is_given_up_is_looked_for_at_core_first_and_let_in_no_more() {
 }
 
 #[test]
+fn what_core_would_not_cancel_any_more_is_told_to_a_person_as_well() {
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    let waits = carried().sale;
+    // Core refuses since it is paid by now: other money may have been taken while nothing was known.
+    let too_late = plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, core_has(1, PaymentState::Presenting), "cancel"),
+            (22, answered(Ask::Cancel, Outcome::Silent), ""),
+            (24, TICK, "cancel"),
+            (25, answered(Ask::Cancel, refused("payment_not_cancellable")), "fetch"),
+        ],
+        "presenting",
+    );
+    plays(
+        Sale::reopened(too_late.kept),
+        &[(26, core_has(2, PaymentState::Succeeded), "print sale, alarm paid_after_all")],
+        "succeeded",
+    );
+    // The same where the code was over, nobody had opened it as far as was known, and core then told that somebody had.
+    plays(
+        waits,
+        &[
+            (20, none(), ""),
+            (26, none(), ""),
+            (27, Event::Pushed { view: Box::new(of_code(1, PaymentState::Presenting)), refund: None }, "cancel"),
+            (28, answered(Ask::Cancel, refused("payment_not_cancellable")), "fetch"),
+            (29, core_has(2, PaymentState::Succeeded), "print sale, alarm paid_after_all"),
+        ],
+        "succeeded",
+    );
+}
+
+#[test]
 fn what_core_has_sold_before_under_the_number_ends_it_and_is_never_cancelled() {
     let waits = carried().sale;
     let older = Outcome::View(Box::new(view(9, PaymentState::Presenting)));
