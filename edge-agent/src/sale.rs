@@ -111,8 +111,14 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left: bool,
     },
-    /// The customer has shown core's word that it is paid; core has said nothing of it to this till itself.
-    Confirmed,
+    /// The customer has shown core's word that it is paid; core has said nothing of it to this till itself. `denied`: it does not have it, or
+    /// calls it unpaid, which a person settles. `left`: as above.
+    Confirmed {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        denied: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
+    },
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -255,7 +261,7 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
-    /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it.
+    /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it or denies it.
     AcknowledgePressed,
     /// Core's word that it is paid was shown by the customer, and checked.
     Confirmed,
@@ -417,7 +423,7 @@ impl Sale {
                 _ => PaymentState::Refunded,
             }),
             // What goes back on it core says first, and with it how it stands.
-            Stage::Offline | Stage::Confirmed => Some(PaymentState::Succeeded),
+            Stage::Offline | Stage::Confirmed { .. } => Some(PaymentState::Succeeded),
             // The goods are gone, and the money is the acquirer's to give.
             Stage::Stored { .. } => Some(PaymentState::Pending),
             Stage::Sending { .. } => None,
@@ -438,7 +444,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
             Stage::Cash { .. } => self.refunds_minor(),
-            Stage::Offline | Stage::Confirmed => {
+            Stage::Offline | Stage::Confirmed { .. } => {
                 let given = self.kept.refunds.iter().filter(|held| held.answered && held.state != RefundState::Failed);
                 given.map(|held| held.amount.minor()).sum()
             }
@@ -493,7 +499,7 @@ impl Sale {
             Stage::Cash { .. } => None,
             Stage::Offline => Some(Method::CustomerPresented),
             Stage::Stored { .. } => Some(Method::Card),
-            Stage::Confirmed => Some(Method::MerchantPresented),
+            Stage::Confirmed { .. } => Some(Method::MerchantPresented),
             Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
                 Some(*method)
             }
@@ -522,7 +528,7 @@ impl Sale {
     /// Whether it is paid by what the customer showed, and core has not said so itself.
     #[must_use]
     pub const fn awaits_cores_word(&self) -> bool {
-        matches!(self.kept.stage, Stage::Confirmed)
+        matches!(self.kept.stage, Stage::Confirmed { .. })
     }
 
     /// Why it failed, if it did.
@@ -531,9 +537,11 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.failure.as_ref(),
             Stage::NotSent { failure, .. } => Some(failure),
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::Sending { .. } => {
-                None
-            }
+            Stage::Cash { .. }
+            | Stage::Offline
+            | Stage::Stored { .. }
+            | Stage::Confirmed { .. }
+            | Stage::Sending { .. } => None,
         }
     }
 

@@ -298,7 +298,7 @@ impl Owner {
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
         self.happen(payment, event, Beside { intent, approved_by, ..Beside::default() }).await?;
         if matches!(press, Press::Acknowledge) {
-            tracing::info!(payment.id = %payment, cashier = self.cashier(), "what became of a card sale was seen");
+            tracing::info!(payment.id = %payment, cashier = self.cashier(), "what became of a sale was seen");
         }
         if repeatable {
             self.remember(pressed, Some(payment));

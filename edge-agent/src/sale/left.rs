@@ -44,10 +44,16 @@ impl Sale {
         matches!(self.kept.stage, Stage::Stored { held: true, .. })
     }
 
-    /// Whether somebody here has seen that core does not book it. Should core do so after all, it tells of it.
+    /// Whether core denies what the customer's phone confirmed, and nobody here has seen that.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        matches!(self.kept.stage, Stage::Confirmed { denied: true, left: false })
+    }
+
+    /// Whether somebody here has seen that core does not book it, or denies it. Should core do so after all, it tells of it.
     #[must_use]
     pub const fn is_left(&self) -> bool {
-        matches!(self.kept.stage, Stage::Stored { left: true, .. })
+        matches!(self.kept.stage, Stage::Stored { left: true, .. } | Stage::Confirmed { left: true, .. })
     }
 
     /// Whether a person at core is waited for: core has no sale by its entry, or does not come to an end with it by itself.

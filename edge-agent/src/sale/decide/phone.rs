@@ -12,7 +12,7 @@ impl Step {
         if self.sale.kept.phone.is_none() || self.sale.was_captured() {
             return;
         }
-        self.sale.kept.stage = Stage::Confirmed;
+        self.sale.kept.stage = Stage::Confirmed { denied: false, left: false };
         // A request that is under way was sent before this.
         self.sale.waits.not_found = 0;
         self.journal_settled(PaymentState::Succeeded, 0);
@@ -43,8 +43,16 @@ impl Step {
         let (counter, state) = (self.sale.kept.counter, view.state);
         let message =
             format!("core calls sale {counter} {state:?}, which a customer's phone confirmed as paid: call the office");
-        self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+        self.denied("core_answered_oddly", message);
         false
+    }
+
+    /// Core's own word is against the letters that it gave the customer. It is asked on, more seldom, and somebody here is told each time until
+    /// he has said that he has seen it.
+    pub(super) fn denied(&mut self, code: &'static str, message: String) {
+        let Stage::Confirmed { denied, left: false } = &mut self.sale.kept.stage else { return };
+        *denied = true;
+        self.effects.push(Effect::Alarm { code, message });
     }
 
     /// Core is asked to give it up: as long as core has said nothing of it, first what is there under its number, since an older sale must

@@ -77,6 +77,64 @@ fn cores_word_by_the_customers_phone_pays_it_once_and_prints_it_once() {
 }
 
 #[test]
+fn what_core_denies_is_asked_seldom_until_somebody_has_seen_it() {
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    let paid = event(&event(&carried().sale, Event::Confirmed).sale, Event::Printed { done: true }).sale;
+    assert!(!actions(&paid).contains(&Action::Acknowledge));
+    assert!(decide(paid.clone(), Event::AcknowledgePressed, Millis(20_000)).is_err());
+    let forgotten = plays(
+        Sale::reopened(paid.kept.clone()),
+        &[
+            (20, TICK, "fetch"),
+            (21, none(), ""),
+            (27, TICK, "fetch"),
+            (28, none(), "alarm core_forgot_sale"),
+            (900, TICK, ""),
+            (929, TICK, "fetch"),
+            (930, none(), "alarm core_forgot_sale"),
+        ],
+        "succeeded",
+    );
+    let unpaid = plays(
+        Sale::reopened(paid.kept.clone()),
+        &[
+            (20, TICK, "fetch"),
+            (21, core_has(2, PaymentState::Expired), "alarm core_answered_oddly"),
+            (900, TICK, ""),
+            (922, TICK, "fetch"),
+        ],
+        "succeeded",
+    );
+    for denied in [forgotten, unpaid] {
+        assert!(actions(&denied).contains(&Action::Acknowledge));
+        assert_eq!(denied.left_to_do(), LeftToDo::Elsewhere);
+        let seen = event(&denied, Event::AcknowledgePressed).sale;
+        assert_eq!((seen.left_to_do(), seen.state()), (LeftToDo::Nothing, PAID));
+        assert!(!actions(&seen).contains(&Action::Acknowledge));
+        assert_eq!(event(&Sale::reopened(seen.kept.clone()), TICK).effects, Vec::new());
+        // Core may be set right, and tells of it.
+        let known = says(&seen, 3, PaymentState::Succeeded).sale;
+        assert!(!known.awaits_cores_word(), "{known:?}");
+    }
+    // What goes back on it is not there either: also where that was once not heard.
+    let ask = Ask::Refund(REFUND);
+    let given = plays(
+        paid,
+        &[
+            (20, give_back(400), "refund"),
+            (21, answered(ask, Outcome::Silent), ""),
+            (24, TICK, "refund"),
+            (25, answered(ask, Outcome::NotFound), ""),
+            (31, TICK, "refund"),
+            (32, answered(ask, Outcome::NotFound), ""),
+        ],
+        "succeeded",
+    );
+    assert_eq!(given.refund(REFUND).map(|refund| refund.state), Some(RefundState::Failed));
+    assert_eq!((given.left_to_do(), given.refundable_minor()), (LeftToDo::Elsewhere, 1000));
+}
+
+#[test]
 fn it_is_paid_whatever_was_believed_before() {
     let waits = carried().sale;
     let presenting = says(&waits, 1, PaymentState::Presenting).sale;
