@@ -280,15 +280,20 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
         origin: None,
         actor: ACTOR.to_owned(),
     };
-    // A customer who leaves takes no place of theirs along before the scheme has answered.
+    // A customer who leaves takes no place of theirs along before the scheme has answered, and leaves no code by which no phone can pay.
     let task_app = app.clone();
     let work = async move {
         let _place = place;
-        collect(&task_app, scope, wish).await
+        let (sale, _) = collect(&task_app, scope, wish).await?;
+        if leads_on(&sale) {
+            Ok((sale, true))
+        } else {
+            end_linkless(&task_app, scope, &sale).await.map(|sale| (sale, false))
+        }
     };
     let begun = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
-    let sale = match begun {
-        Ok((sale, _)) => sale,
+    let (sale, is_payable) = match begun {
+        Ok(begun) => begun,
         Err(PaymentError::ExistsDifferently(_)) => return Err(PhoneError::NumberTaken),
         Err(PaymentError::CodeOver) => return Err(PhoneError::Time(PhoneCodeError::Over)),
         // Called off since it was looked up, or something else is odd.
@@ -298,16 +303,16 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
         }
         Err(error) => return Err(error.into()),
     };
-    if leads_on(&sale) {
-        return Ok(sale);
-    }
-    let (task_app, payment) = (app.clone(), sale.payment.payment.id);
-    let channel = &sale.payment.channel;
-    tracing::warn!(payment.id = %payment, channel, "a channel gives no link to a customer's phone: name another account in the policy");
-    let ended = app.in_flight().spawn(async move { expire(&task_app, scope, payment).await });
-    let ended = ended.await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
     // What a channel confirms is not contradicted.
-    if matches!(ended.payment.payment.state, State::Captured(_)) { Ok(ended) } else { Err(PhoneError::NoLink) }
+    let is_captured = matches!(sale.payment.payment.state, State::Captured(_));
+    if is_payable || is_captured { Ok(sale) } else { Err(PhoneError::NoLink) }
+}
+
+/// Ends what no phone can pay by what is on show: nobody has seen that.
+async fn end_linkless(app: &App, scope: TenantScope, sale: &Sale) -> Result<Sale, PaymentError> {
+    let (payment, channel) = (sale.payment.payment.id, &sale.payment.channel);
+    tracing::warn!(payment.id = %payment, channel, "a channel gives no link to a customer's phone: name another account in the policy");
+    expire(app, scope, payment).await
 }
 
 /// Whether a phone can pay it by what is on show, as far as anything is.
