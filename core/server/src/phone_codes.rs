@@ -12,7 +12,7 @@ use ring::hmac;
 use saoma_channels::Capability;
 use saoma_domain::payment::State;
 use saoma_protocol::{
-    Currency, Millis, PaymentId, StoreId, TenantId, TerminalId,
+    ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId, TerminalId,
     api::PhoneLimits,
     code::phone::{ConfirmKey, Confirmation, GRACE_SECONDS, PhoneCode, PhoneCodeError, PhoneSale},
 };
@@ -30,6 +30,7 @@ use crate::{
     app::App,
     payments::{Collect, How, PaymentError, collect, expire, repeated},
     static_codes::Place,
+    stored_value::offline::announce,
 };
 
 /// Who does what the customer asks for.
@@ -105,7 +106,7 @@ pub fn limits(
     scope: &TenantScope,
     (terminal, serial): (TerminalId, &str),
 ) -> Result<Option<PhoneLimits>, StoreError> {
-    let Some(policy) = phone_policies::load(tx, scope)?.filter(|policy| policy.enabled) else { return Ok(None) };
+    let Some(policy) = phone_policies::load(tx, scope)?.filter(Policy::is_in_force) else { return Ok(None) };
     let currency = tenants::load(tx, scope)?.currency;
     let account = channel_accounts::load(tx, scope, policy.channel_account)?;
     if !is_served(app, scope.tenant(), &account, currency) {
@@ -154,7 +155,7 @@ pub async fn find(app: &App, text: &str) -> Result<Found, PhoneError> {
     let found = app.store().read(move |tx| {
         let KeyHolder { scope, store, key, standing } = access::by_terminals_key(tx, of, &serial, now)?;
         let (tenant, shop) = (tenants::load(tx, &scope)?, stores::load(tx, &scope, store)?);
-        let policy = phone_policies::load(tx, &scope)?.filter(|policy| policy.enabled);
+        let policy = phone_policies::load(tx, &scope)?.filter(Policy::is_in_force);
         let found = Found {
             scope,
             code,
@@ -250,7 +251,7 @@ pub fn check(found: &Found, now: Millis) -> Result<ToCollect, PhoneError> {
 
 /// Through whom, and by when. Made by [`check`] alone.
 pub struct ToCollect {
-    account: saoma_protocol::ChannelAccountId,
+    account: ChannelAccountId,
     begins_before: Millis,
     ends_at: Millis,
 }
@@ -312,7 +313,25 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
 async fn end_linkless(app: &App, scope: TenantScope, sale: &Sale) -> Result<Sale, PaymentError> {
     let (payment, channel) = (sale.payment.payment.id, &sale.payment.channel);
     tracing::warn!(payment.id = %payment, channel, "a channel gives no link to a customer's phone: name another account in the policy");
-    expire(app, scope, payment).await
+    let ended = expire(app, scope, payment).await;
+    if let Some(account) = sale.payment.channel_account {
+        suspend(app, scope, account).await?;
+    }
+    ended
+}
+
+/// The next customer is not sent the same way: no codes are shown until the merchant has set the policy again, where it sees why.
+async fn suspend(app: &App, scope: TenantScope, account: ChannelAccountId) -> Result<(), StoreError> {
+    let now = app.now();
+    let note = move |tx: &mut Tx<'_>| {
+        if phone_policies::note_no_link(tx, &scope, account, now)? {
+            announce(tx, &scope, now)?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    app.store().write(note).await?;
+    app.wake_outbox();
+    Ok(())
 }
 
 /// Whether a phone can pay it by what is on show, as far as anything is.

@@ -236,6 +236,14 @@ async fn a_channel_by_whose_code_no_browser_can_pay_takes_no_money() {
     let page = opens(&link).await;
     assert_eq!((page.status, notice(&page)), (410, OVER), "{}", page.text);
     assert!(!page.text.contains("<img"), "{}", page.text);
+    // The next customer is not led the same way, terminals show no codes, and the merchant sees why, until it sets the policy again.
+    let next = goes_on(&shop.link(&signed(&shop.till.identity, shop.asks(2, 1_250)))).await;
+    assert_eq!((next.status, notice(&next)), (409, "This cannot be paid here."), "{}", next.text);
+    assert_eq!((shop.payments().await.len(), shop.list().await), (1, None));
+    assert!(shop.tea.owner.get(POLICY).await.json::<Value>(200)["no_link_at"].is_i64());
+    shop.sets(true).await;
+    assert!(shop.list().await.is_some());
+    assert!(shop.tea.owner.get(POLICY).await.json::<Value>(200)["no_link_at"].is_null());
 }
 
 #[actix_web::test]
