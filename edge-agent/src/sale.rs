@@ -72,6 +72,9 @@ pub struct Kept {
     /// Somebody here wished, or was told, that what the customer's phone carried is not sold, whatever core said to that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
+    /// It was paid all the same, and nobody here has said that he has seen that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paid_after_all_unseen: bool,
     /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
     /// What time it was at core then.
@@ -111,8 +114,7 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left: bool,
     },
-    /// The customer has shown core's word that it is paid; core has said nothing of it to this till itself. `denied`: it does not have it, or
-    /// calls it unpaid, which a person settles. `left`: as above.
+    /// The customer has shown core's word that it is paid; core has not said so itself. `denied`: nor does it on being asked. `left`: as above.
     Confirmed {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         denied: bool,

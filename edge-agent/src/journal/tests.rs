@@ -78,6 +78,7 @@ fn kept(number: u8) -> Kept {
         elsewhere: false,
         phone: None,
         given_up: false,
+        paid_after_all_unseen: false,
     }
 }
 

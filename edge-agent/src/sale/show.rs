@@ -37,7 +37,7 @@ pub enum Action {
     Void,
     Refund,
     Reprint,
-    /// Of what the acquirer declined when the goods were gone, or core does not book, or denies: it was seen.
+    /// Of what the acquirer declined when the goods were gone, core does not book or denies, or was paid after it was given up: it was seen.
     Acknowledge,
 }
 

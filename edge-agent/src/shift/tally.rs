@@ -462,6 +462,7 @@ mod tests {
             elsewhere: false,
             phone: None,
             given_up: false,
+            paid_after_all_unseen: false,
         };
         (payment(number), kept)
     }

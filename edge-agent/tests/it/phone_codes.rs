@@ -329,6 +329,16 @@ async fn what_was_given_up_and_paid_all_the_same_rings() {
     shop.core.customer_pays(payment);
     shop.till.sees(payment, "state", "succeeded").await;
     until("the second alarm", async || (shop.alarms("paid_after_all").await.len() == 2).then_some(())).await;
+    // Nobody was there: it rings again, until both were seen.
+    shop.till.sees(payment, "receipt", "printed").await;
+    shop.kill_till();
+    shop.start_till().await;
+    until("both alarms", async || (shop.alarms("paid_after_all").await.len() == 2).then_some(())).await;
+    for payment in [number(&sale), payment] {
+        let seen = shop.till.press(payment, "acknowledge", nothing()).await;
+        assert_eq!(seen.status, 200, "{}", seen.body);
+    }
+    assert!(shop.alarms("paid_after_all").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

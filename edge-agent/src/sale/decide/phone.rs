@@ -28,11 +28,8 @@ impl Step {
         if !self.sale.was_captured() {
             return;
         }
-        let (counter, amount) = (self.sale.kept.counter, self.sale.kept.amount.money());
-        let message = format!(
-            "sale {counter} of {amount} was given up here, and the customer has paid it all the same: give it back, unless core has or the goods went with it"
-        );
-        self.effects.push(Effect::Alarm { code: "paid_after_all", message });
+        self.sale.kept.paid_after_all_unseen = true;
+        self.ring();
     }
 
     /// What was said before it was paid comes late and says nothing; that it ended unpaid cannot be.

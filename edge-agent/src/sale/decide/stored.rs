@@ -46,7 +46,8 @@ impl Step {
         self.ring();
     }
 
-    fn ring(&mut self) {
+    /// What the sale has to tell a person.
+    pub(super) fn ring(&mut self) {
         let alarm = self.sale.alarm().map(|(code, message)| Effect::Alarm { code, message });
         self.effects.extend(alarm);
     }
@@ -56,6 +57,7 @@ impl Step {
         let kept = &mut self.sale.kept;
         match &mut kept.stage {
             _ if kept.loss_unseen => kept.loss_unseen = false,
+            _ if kept.paid_after_all_unseen => kept.paid_after_all_unseen = false,
             Stage::Stored { held: true, left } | Stage::Confirmed { denied: true, left } if !*left => *left = true,
             _ => return Err(self.refused("acknowledged")),
         }

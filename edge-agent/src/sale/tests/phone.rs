@@ -269,6 +269,26 @@ fn what_core_would_not_cancel_any_more_is_told_to_a_person_as_well() {
 }
 
 #[test]
+fn what_was_paid_after_it_was_given_up_rings_until_somebody_has_seen_it() {
+    let cancelling = event(&carried().sale, Event::CancelPressed).sale;
+    let confirmed = event(&cancelling, Event::Confirmed).sale;
+    let told = says(&cancelling, 2, PaymentState::Succeeded).sale;
+    for (paid, seen_as) in [(confirmed, LeftToDo::Elsewhere), (told, LeftToDo::Nothing)] {
+        let printed = event(&paid, Event::Printed { done: true }).sale;
+        // Over a restart, and whatever core says of it later.
+        let reopened = says(&Sale::reopened(printed.kept.clone()), 3, PaymentState::Succeeded).sale;
+        for held in [&printed, &reopened] {
+            assert_eq!(held.alarm().map(|(code, _)| code), Some("paid_after_all"));
+            assert_eq!(held.left_to_do(), LeftToDo::Elsewhere);
+            assert!(actions(held).contains(&Action::Acknowledge));
+        }
+        let seen = event(&printed, Event::AcknowledgePressed).sale;
+        assert_eq!((seen.alarm(), seen.left_to_do()), (None, seen_as));
+        assert!(!actions(&seen).contains(&Action::Acknowledge));
+    }
+}
+
+#[test]
 fn what_core_has_sold_before_under_the_number_ends_it_and_is_never_cancelled() {
     let waits = carried().sale;
     let older = Outcome::View(Box::new(view(9, PaymentState::Presenting)));
