@@ -297,6 +297,22 @@ async fn a_line_that_blinks_makes_no_sale_that_waits_for_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_neither_answers_nor_breaks_begins_no_sale_without_a_code() {
+    let shop = Shop::open_with(|config, _| config.link.answer_timeout_ms = 60_000).await;
+    shop.core_says(|offline| *offline = Some(list(300))).await;
+    until("the list", async || shop.till.get("/api/state").await["phone"].is_object().then_some(())).await;
+    shop.core.look(|known| known.is_hidden = true);
+    shop.online(false).await;
+    let refused = shop.shows(900).await;
+    assert_eq!(refusal(&refused), (503, "core_unreachable"), "{}", refused.body);
+    shop.core.look(|known| known.is_hidden = false);
+    shop.online(true).await;
+    // Nothing was written down: the next is the first.
+    let sold = shop.shows(900).await.body;
+    assert_eq!((&sold["counter"], sold["phone"].is_null()), (&json!(1), true), "{sold}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_letters_paid_and_core_does_not_know_rings_also_after_a_restart() {
     let mut shop = Shop::open_alone(300).await;
     let sale = shop.shown(900).await;
