@@ -269,6 +269,18 @@ fn what_core_would_not_cancel_any_more_is_told_to_a_person_as_well() {
 }
 
 #[test]
+fn what_is_being_cancelled_shows_no_code_and_says_until_when_it_is_good() {
+    let waits = carried().sale;
+    let seen = |sale: &Sale| {
+        let view = crate::till::view::SaleView::of(sale, false);
+        (view.code_url.is_some(), view.expires_at)
+    };
+    assert_eq!(seen(&waits), (true, Some(Millis(400_000))));
+    assert_eq!(seen(&event(&waits, Event::CancelPressed).sale), (false, Some(Millis(400_000))));
+    assert_eq!(seen(&event(&waits, Event::Confirmed).sale), (false, None));
+}
+
+#[test]
 fn what_was_paid_after_it_was_given_up_rings_until_somebody_has_seen_it() {
     let cancelling = event(&carried().sale, Event::CancelPressed).sale;
     let confirmed = event(&cancelling, Event::Confirmed).sale;
