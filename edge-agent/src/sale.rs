@@ -69,6 +69,12 @@ pub struct Kept {
     /// The code that the customer's phone carries to core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<PhoneShown>,
+    /// Somebody here wished, or was told, that what the customer's phone carried is not sold, whatever core said to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
+    /// It was paid all the same, and nobody here has said that he has seen that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paid_after_all_unseen: bool,
     /// By the machine's clock; by core's, where that judged it.
     pub keyed_at: Millis,
     /// What time it was at core then.
@@ -108,8 +114,13 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left: bool,
     },
-    /// The customer has shown core's word that it is paid; core has said nothing of it to this till itself.
-    Confirmed,
+    /// The customer has shown core's word that it is paid; core has not said so itself. `denied`: nor does it on being asked. `left`: as above.
+    Confirmed {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        denied: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
+    },
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -252,7 +263,7 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
-    /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it.
+    /// Somebody has seen that the acquirer declines what was sold without a network, or that core does not book it or denies it.
     AcknowledgePressed,
     /// Core's word that it is paid was shown by the customer, and checked.
     Confirmed,
@@ -414,7 +425,7 @@ impl Sale {
                 _ => PaymentState::Refunded,
             }),
             // What goes back on it core says first, and with it how it stands.
-            Stage::Offline | Stage::Confirmed => Some(PaymentState::Succeeded),
+            Stage::Offline | Stage::Confirmed { .. } => Some(PaymentState::Succeeded),
             // The goods are gone, and the money is the acquirer's to give.
             Stage::Stored { .. } => Some(PaymentState::Pending),
             Stage::Sending { .. } => None,
@@ -435,7 +446,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
             Stage::Cash { .. } => self.refunds_minor(),
-            Stage::Offline | Stage::Confirmed => {
+            Stage::Offline | Stage::Confirmed { .. } => {
                 let given = self.kept.refunds.iter().filter(|held| held.answered && held.state != RefundState::Failed);
                 given.map(|held| held.amount.minor()).sum()
             }
@@ -490,7 +501,7 @@ impl Sale {
             Stage::Cash { .. } => None,
             Stage::Offline => Some(Method::CustomerPresented),
             Stage::Stored { .. } => Some(Method::Card),
-            Stage::Confirmed => Some(Method::MerchantPresented),
+            Stage::Confirmed { .. } => Some(Method::MerchantPresented),
             Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
                 Some(*method)
             }
@@ -516,16 +527,10 @@ impl Sale {
         self.kept.phone.is_some() && matches!(self.kept.stage, Stage::Sending { .. })
     }
 
-    /// Whether whoever stood here believes, or wishes, that what the customer's phone carried is not sold.
-    #[must_use]
-    pub const fn is_given_up(&self) -> bool {
-        self.kept.phone.is_some() && (self.is_cancelling() || matches!(self.kept.stage, Stage::NotSent { .. }))
-    }
-
     /// Whether it is paid by what the customer showed, and core has not said so itself.
     #[must_use]
     pub const fn awaits_cores_word(&self) -> bool {
-        matches!(self.kept.stage, Stage::Confirmed)
+        matches!(self.kept.stage, Stage::Confirmed { .. })
     }
 
     /// Why it failed, if it did.
@@ -534,9 +539,11 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.failure.as_ref(),
             Stage::NotSent { failure, .. } => Some(failure),
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::Sending { .. } => {
-                None
-            }
+            Stage::Cash { .. }
+            | Stage::Offline
+            | Stage::Stored { .. }
+            | Stage::Confirmed { .. }
+            | Stage::Sending { .. } => None,
         }
     }
 

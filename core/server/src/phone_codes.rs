@@ -12,7 +12,7 @@ use ring::hmac;
 use saoma_channels::Capability;
 use saoma_domain::payment::State;
 use saoma_protocol::{
-    Currency, Millis, PaymentId, StoreId, TenantId, TerminalId,
+    ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId, TerminalId,
     api::PhoneLimits,
     code::phone::{ConfirmKey, Confirmation, GRACE_SECONDS, PhoneCode, PhoneCodeError, PhoneSale},
 };
@@ -30,6 +30,7 @@ use crate::{
     app::App,
     payments::{Collect, How, PaymentError, collect, expire, repeated},
     static_codes::Place,
+    stored_value::offline::announce,
 };
 
 /// Who does what the customer asks for.
@@ -105,7 +106,7 @@ pub fn limits(
     scope: &TenantScope,
     (terminal, serial): (TerminalId, &str),
 ) -> Result<Option<PhoneLimits>, StoreError> {
-    let Some(policy) = phone_policies::load(tx, scope)?.filter(|policy| policy.enabled) else { return Ok(None) };
+    let Some(policy) = phone_policies::load(tx, scope)?.filter(Policy::is_in_force) else { return Ok(None) };
     let currency = tenants::load(tx, scope)?.currency;
     let account = channel_accounts::load(tx, scope, policy.channel_account)?;
     if !is_served(app, scope.tenant(), &account, currency) {
@@ -154,7 +155,7 @@ pub async fn find(app: &App, text: &str) -> Result<Found, PhoneError> {
     let found = app.store().read(move |tx| {
         let KeyHolder { scope, store, key, standing } = access::by_terminals_key(tx, of, &serial, now)?;
         let (tenant, shop) = (tenants::load(tx, &scope)?, stores::load(tx, &scope, store)?);
-        let policy = phone_policies::load(tx, &scope)?.filter(|policy| policy.enabled);
+        let policy = phone_policies::load(tx, &scope)?.filter(Policy::is_in_force);
         let found = Found {
             scope,
             code,
@@ -250,7 +251,7 @@ pub fn check(found: &Found, now: Millis) -> Result<ToCollect, PhoneError> {
 
 /// Through whom, and by when. Made by [`check`] alone.
 pub struct ToCollect {
-    account: saoma_protocol::ChannelAccountId,
+    account: ChannelAccountId,
     begins_before: Millis,
     ends_at: Millis,
 }
@@ -280,15 +281,20 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
         origin: None,
         actor: ACTOR.to_owned(),
     };
-    // A customer who leaves takes no place of theirs along before the scheme has answered.
+    // A customer who leaves takes no place of theirs along before the scheme has answered, and leaves no code by which no phone can pay.
     let task_app = app.clone();
     let work = async move {
         let _place = place;
-        collect(&task_app, scope, wish).await
+        let (sale, _) = collect(&task_app, scope, wish).await?;
+        if leads_on(&sale) {
+            Ok((sale, true))
+        } else {
+            end_linkless(&task_app, scope, &sale).await.map(|sale| (sale, false))
+        }
     };
     let begun = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
-    let sale = match begun {
-        Ok((sale, _)) => sale,
+    let (sale, is_payable) = match begun {
+        Ok(begun) => begun,
         Err(PaymentError::ExistsDifferently(_)) => return Err(PhoneError::NumberTaken),
         Err(PaymentError::CodeOver) => return Err(PhoneError::Time(PhoneCodeError::Over)),
         // Called off since it was looked up, or something else is odd.
@@ -298,16 +304,34 @@ pub async fn begin(app: &App, found: &Found, to: ToCollect, place: Place) -> Res
         }
         Err(error) => return Err(error.into()),
     };
-    if leads_on(&sale) {
-        return Ok(sale);
-    }
-    let (task_app, payment) = (app.clone(), sale.payment.payment.id);
-    let channel = &sale.payment.channel;
-    tracing::warn!(payment.id = %payment, channel, "a channel gives no link to a customer's phone: name another account in the policy");
-    let ended = app.in_flight().spawn(async move { expire(&task_app, scope, payment).await });
-    let ended = ended.await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
     // What a channel confirms is not contradicted.
-    if matches!(ended.payment.payment.state, State::Captured(_)) { Ok(ended) } else { Err(PhoneError::NoLink) }
+    let is_captured = matches!(sale.payment.payment.state, State::Captured(_));
+    if is_payable || is_captured { Ok(sale) } else { Err(PhoneError::NoLink) }
+}
+
+/// Ends what no phone can pay by what is on show: nobody has seen that.
+async fn end_linkless(app: &App, scope: TenantScope, sale: &Sale) -> Result<Sale, PaymentError> {
+    let (payment, channel) = (sale.payment.payment.id, &sale.payment.channel);
+    tracing::warn!(payment.id = %payment, channel, "a channel gives no link to a customer's phone: name another account in the policy");
+    let ended = expire(app, scope, payment).await;
+    if let Some(account) = sale.payment.channel_account {
+        suspend(app, scope, account).await?;
+    }
+    ended
+}
+
+/// The next customer is not sent the same way: no codes are shown until the merchant has set the policy again, where it sees why.
+async fn suspend(app: &App, scope: TenantScope, account: ChannelAccountId) -> Result<(), StoreError> {
+    let now = app.now();
+    let note = move |tx: &mut Tx<'_>| {
+        if phone_policies::note_no_link(tx, &scope, account, now)? {
+            announce(tx, &scope, now)?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    app.store().write(note).await?;
+    app.wake_outbox();
+    Ok(())
 }
 
 /// Whether a phone can pay it by what is on show, as far as anything is.

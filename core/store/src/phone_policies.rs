@@ -5,7 +5,7 @@ use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
 use crate::{
     StoreError, TenantScope, Tx,
-    column::{Txt, found, signed, unsigned},
+    column::{Txt, found, millis, moment, signed, unsigned},
     dialect::insert_or_ignore,
     schema::phone_policies as policies,
     stored_value::offline::small,
@@ -24,6 +24,16 @@ pub struct Policy {
     /// 1 when it was first set; each save adds one.
     pub version: u64,
     pub updated_at: Millis,
+    /// When that account gave a code that is no link, since the policy was set: by it no phone can pay.
+    pub no_link_at: Option<Millis>,
+}
+
+impl Policy {
+    /// Whether terminals may show codes by it.
+    #[must_use]
+    pub const fn is_in_force(&self) -> bool {
+        self.enabled && self.no_link_at.is_none()
+    }
 }
 
 /// # Errors
@@ -47,6 +57,7 @@ pub fn set(tx: &mut Tx<'_>, scope: &TenantScope, policy: &mut Policy) -> Result<
         list_hours_max: policy.list_hours_max.into(),
         version: signed(policy.version + 1),
         updated_at: policy.updated_at.0,
+        no_link_at: moment(policy.no_link_at),
     };
     let n = if policy.version == 0 {
         insert_or_ignore!(tx, scope, policies::table, &row)?
@@ -59,6 +70,22 @@ pub fn set(tx: &mut Tx<'_>, scope: &TenantScope, policy: &mut Policy) -> Result<
     Ok(())
 }
 
+/// Keeps that the account gave a code that is no link. False if that is known, or the policy names another.
+///
+/// # Errors
+/// None of its own.
+pub fn note_no_link(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    let is_news = policies::channel_account_id.eq(Txt(account)).and(policies::no_link_at.is_null());
+    let noted = policies::no_link_at.eq(Some(now.0));
+    let n = tx.run(scope, |conn| diesel::update(of_tenant(scope).filter(is_news)).set(noted).execute(conn))?;
+    Ok(n > 0)
+}
+
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_tenant(scope: &TenantScope) -> _ {
     let tenant: Txt<TenantId> = Txt(scope.tenant());
@@ -66,7 +93,7 @@ fn of_tenant(scope: &TenantScope) -> _ {
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = policies)]
+#[diesel(table_name = policies, treat_none_as_null = true)]
 #[diesel(primary_key(tenant_id))]
 struct Row {
     tenant_id: Txt<TenantId>,
@@ -77,6 +104,7 @@ struct Row {
     list_hours_max: i64,
     version: i64,
     updated_at: i64,
+    no_link_at: Option<i64>,
 }
 
 impl Row {
@@ -89,6 +117,7 @@ impl Row {
             list_hours_max: small(self.list_hours_max)?,
             version: unsigned(self.version)?,
             updated_at: Millis(self.updated_at),
+            no_link_at: millis(self.no_link_at),
         })
     }
 }

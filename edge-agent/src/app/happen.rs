@@ -278,9 +278,9 @@ impl Owner {
         self.answer_waiters(&sale, entry);
     }
 
-    /// Ends the alarms about cards without a network whose causes are gone.
+    /// Ends the alarms about sales without a network whose causes are gone.
     fn silence_stored(&mut self) {
-        for code in ["stored_declined", "stored_not_booked"] {
+        for code in ["stored_declined", "stored_not_booked", "paid_after_all"] {
             let mut causes = self.sales.values().filter_map(|held| held.sale.alarm());
             if !causes.any(|(cause, _)| cause == code) {
                 self.alarms.silence(code);

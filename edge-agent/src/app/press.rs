@@ -96,7 +96,10 @@ impl Owner {
                 return;
             }
             let Some(Early { pressed, request, reply, .. }) = self.early.pop_front() else { return };
-            let sold = if is_clear || self.goes_alone(&request) {
+            let sold = if self.is_in_doubt(&request) {
+                // Begun now, it would stand there without a code for as long as core stays away.
+                Err(Refused::CoreUnreachable("the till is still looking for it: press again in a moment".to_owned()))
+            } else if is_clear || self.goes_alone(&request) {
                 self.sell(pressed, request).await
             } else {
                 Err(not_compared())
@@ -298,7 +301,7 @@ impl Owner {
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
         self.happen(payment, event, Beside { intent, approved_by, ..Beside::default() }).await?;
         if matches!(press, Press::Acknowledge) {
-            tracing::info!(payment.id = %payment, cashier = self.cashier(), "what became of a card sale was seen");
+            tracing::info!(payment.id = %payment, cashier = self.cashier(), "what became of a sale was seen");
         }
         if repeatable {
             self.remember(pressed, Some(payment));

@@ -127,7 +127,8 @@ impl Owner {
             let masked = card.as_ref().map(|card| card.masked.clone()).unwrap_or_default();
             Some(ToAcknowledge { payment: *payment, counter: *counter, amount_minor: amount.minor(), masked, code })
         };
-        let mut sales: Vec<_> = self.sales.values().filter_map(|held| of(&held.sale)).collect();
+        let stored = self.sales.values().map(|held| &held.sale).filter(|sale| sale.kept.stored);
+        let mut sales: Vec<_> = stored.filter_map(of).collect();
         sales.sort_by_key(|sale| sale.counter);
         sales.truncate(TO_ACKNOWLEDGE_MAX);
         sales

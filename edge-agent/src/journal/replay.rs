@@ -401,7 +401,7 @@ const fn paid(kept: &Kept) -> Paid {
         Stage::Cash { tendered_minor } => Paid::Cash { tendered_minor: *tendered_minor },
         Stage::Offline => Paid::Offline,
         Stage::Stored { .. } => Paid::Stored,
-        Stage::Confirmed => Paid::Core(Method::MerchantPresented),
+        Stage::Confirmed { .. } => Paid::Core(Method::MerchantPresented),
         Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
             Paid::Core(*method)
         }

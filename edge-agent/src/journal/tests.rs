@@ -77,6 +77,8 @@ fn kept(number: u8) -> Kept {
         loss_unseen: false,
         elsewhere: false,
         phone: None,
+        given_up: false,
+        paid_after_all_unseen: false,
     }
 }
 

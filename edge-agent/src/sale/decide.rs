@@ -99,7 +99,11 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Confirmed | Stage::NotSent { .. } => {
+            Stage::Cash { .. }
+            | Stage::Offline
+            | Stage::Stored { .. }
+            | Stage::Confirmed { .. }
+            | Stage::NotSent { .. } => {
                 return Err(self.refused("queried"));
             }
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
@@ -125,9 +129,12 @@ impl Step {
         if self.sale.is_forwarded() || self.sale.state().is_some_and(PaymentState::is_settled) {
             return Err(self.refused("cancelled"));
         }
-        if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
+        let kept = &mut self.sale.kept;
+        if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut kept.stage {
             *cancelling = true;
         }
+        // Core may refuse, and the wish is over then; that other money may have been taken is not.
+        kept.given_up |= kept.phone.is_some();
         self.go_on_cancelling();
         Ok(())
     }
@@ -304,22 +311,19 @@ impl Step {
     fn not_found(&mut self, ask: Ask) {
         match (ask, &self.sale.kept.stage) {
             (Ask::Refund(refund), stage) if self.sale.waits.certain.contains(&refund) => {
-                let failure = if matches!(stage, Stage::Offline) {
-                    not_booked()
-                } else {
-                    Failure { code: "not_found".to_owned(), message: "core does not have this sale".to_owned() }
-                };
+                let failure = not_there(stage);
                 self.refund_failed(refund, failure);
             }
-            // Core has its entry, and booked nothing by it: what is not there cannot have been given back.
-            (Ask::Refund(refund), Stage::Offline) => {
+            // Core has its entry and booked nothing by it, or does not have what it confirmed: nothing can have been given back there.
+            (Ask::Refund(refund), stage @ (Stage::Offline | Stage::Confirmed { .. })) => {
+                let failure = not_there(stage);
                 let waits = &mut self.sale.waits;
                 waits.not_found += 1;
                 if waits.not_found < NOT_FOUND_BELIEVED {
                     waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
                 } else {
                     self.calm_down();
-                    self.refund_failed(refund, not_booked());
+                    self.refund_failed(refund, failure);
                 }
             }
             (_, Stage::Sending { cancelling, .. }) if self.sale.kept.phone.is_some() => {
@@ -341,22 +345,23 @@ impl Step {
                 }
             }
             // It may have been said before core got the sale, and overtaken by what we know from it since.
-            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. } | Stage::Confirmed)
+            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. } | Stage::Confirmed { .. })
                 if self.sale.waits.not_found == 0 =>
             {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
             (_, Stage::Stored { .. }) => self.not_booked_yet(),
-            (_, stage @ (Stage::Known { .. } | Stage::Offline | Stage::Confirmed)) => {
-                let counter = self.sale.kept.counter;
-                let message = if matches!(stage, Stage::Confirmed) {
-                    format!(
-                        "core does not have sale {counter}, which a customer's phone confirmed as paid: call the office"
-                    )
-                } else {
-                    format!("core does not have sale {counter} any more")
-                };
+            (_, Stage::Confirmed { .. }) => {
+                let message = format!(
+                    "core does not have sale {}, which a customer's phone confirmed as paid: call the office",
+                    self.sale.kept.counter
+                );
+                self.denied("core_forgot_sale", message);
+                self.wait_if_held();
+            }
+            (_, Stage::Known { .. } | Stage::Offline) => {
+                let message = format!("core does not have sale {} any more", self.sale.kept.counter);
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm { code: "core_forgot_sale", message });
             }
@@ -415,6 +420,7 @@ impl Step {
             PaymentState::Failed
         };
         self.sale.kept.stage = Stage::NotSent { method, state, failure };
+        self.sale.kept.given_up |= self.sale.kept.phone.is_some();
         self.sale.waits = Waits::default();
         self.journal_settled(state, 0);
     }
@@ -454,7 +460,7 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
-        if matches!(kept.stage, Stage::Confirmed) && !is_paid {
+        if matches!(kept.stage, Stage::Confirmed { .. }) && !is_paid {
             return self.unpaid_once_confirmed(&view);
         }
         let stored = kept.stored;
@@ -473,7 +479,7 @@ impl Step {
             // Core books what an offline code paid, and nothing else under its number.
             Stage::Offline => (Method::CustomerPresented, false),
             Stage::Stored { .. } => (Method::Card, false),
-            Stage::Confirmed => (Method::MerchantPresented, false),
+            Stage::Confirmed { .. } => (Method::MerchantPresented, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
@@ -481,7 +487,6 @@ impl Step {
         };
         let (was_captured, was_settled) =
             (self.sale.was_captured(), self.sale.state().is_some_and(PaymentState::is_settled));
-        let was_given_up = self.sale.is_given_up();
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
@@ -501,7 +506,7 @@ impl Step {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }
-        if was_given_up && !was_captured {
+        if self.sale.kept.given_up && !was_captured {
             self.tell_paid_after_all();
         }
         true
@@ -539,13 +544,13 @@ impl Step {
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } | Stage::Stored { left: true, .. } => {}
             Stage::Stored { .. } => self.ask(Ask::Fetch),
-            Stage::Offline => {
+            Stage::Offline | Stage::Confirmed { left: true, .. } => {
                 if let Some(ask) = refunds {
                     self.ask(ask);
                 }
             }
             // Letters are good, and core's own books are better.
-            Stage::Confirmed => self.ask(refunds.unwrap_or(Ask::Fetch)),
+            Stage::Confirmed { .. } => self.ask(refunds.unwrap_or(Ask::Fetch)),
             Stage::Sending { cancelling: true, .. } => self.ask_to_cancel(),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),
@@ -570,10 +575,12 @@ impl Step {
     }
 }
 
-/// Why nothing goes back on what an offline code paid.
-fn not_booked() -> Failure {
-    Failure {
-        code: "offline_not_booked".to_owned(),
-        message: "core has not booked this offline sale: nothing was given back, the office settles it".to_owned(),
-    }
+/// Why nothing goes back on what core does not have.
+fn not_there(stage: &Stage) -> Failure {
+    let (code, message) = if matches!(stage, Stage::Offline) {
+        ("offline_not_booked", "core has not booked this offline sale: nothing was given back, the office settles it")
+    } else {
+        ("not_found", "core does not have this sale")
+    };
+    Failure { code: code.to_owned(), message: message.to_owned() }
 }

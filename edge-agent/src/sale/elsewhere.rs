@@ -46,6 +46,8 @@ impl Sale {
             cashier: view.cashier.clone().unwrap_or_default(),
             card: None,
             phone: None,
+            given_up: false,
+            paid_after_all_unseen: false,
             keyed_at: view.created_at,
             keyed_core: CoreTime::At(view.created_at),
             stage: Stage::Known { method, view: Box::new(view), cancelling: false },

@@ -111,6 +111,8 @@ pub fn key(keyed: Keyed, now: impl Into<Stamp>) -> Decision {
         cashier,
         card,
         phone,
+        given_up: false,
+        paid_after_all_unseen: false,
         keyed_at,
         keyed_core,
         stage,

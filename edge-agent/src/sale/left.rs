@@ -30,7 +30,9 @@ impl Sale {
             // What goes back is at risk whatever became of the sale.
             () if self.kept.refunds.iter().any(Refund::is_open) => LeftToDo::Here,
             () if self.is_left() => LeftToDo::Nothing,
-            () if self.is_forwarded() || self.kept.loss_unseen => LeftToDo::Elsewhere,
+            () if self.is_forwarded() || self.kept.loss_unseen || self.kept.paid_after_all_unseen => {
+                LeftToDo::Elsewhere
+            }
             () if self.is_open() => LeftToDo::Here,
             // Core is asked once it is there.
             () if self.awaits_cores_word() => LeftToDo::Elsewhere,
@@ -44,10 +46,16 @@ impl Sale {
         matches!(self.kept.stage, Stage::Stored { held: true, .. })
     }
 
-    /// Whether somebody here has seen that core does not book it. Should core do so after all, it tells of it.
+    /// Whether core denies what the customer's phone confirmed, and nobody here has seen that.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        matches!(self.kept.stage, Stage::Confirmed { denied: true, left: false })
+    }
+
+    /// Whether somebody here has seen that core does not book it, or denies it. Should core do so after all, it tells of it.
     #[must_use]
     pub const fn is_left(&self) -> bool {
-        matches!(self.kept.stage, Stage::Stored { left: true, .. })
+        matches!(self.kept.stage, Stage::Stored { left: true, .. } | Stage::Confirmed { left: true, .. })
     }
 
     /// Whether a person at core is waited for: core has no sale by its entry, or does not come to an end with it by itself.
@@ -56,7 +64,7 @@ impl Sale {
         self.is_forwarded() && (self.is_held() || self.view().is_some_and(|view| view.needs_attention.is_some()))
     }
 
-    /// What somebody here must look at and has not yet, of what was sold by card without a network: an alarm's code and words.
+    /// What somebody here must look at and has not yet, of what was sold without a network: an alarm's code and words.
     #[must_use]
     pub fn alarm(&self) -> Option<(&'static str, String)> {
         let Kept { counter, amount, .. } = &self.kept;
@@ -70,6 +78,14 @@ impl Sale {
                      not paid; keep the signed slip for the office"
                 );
                 Some(("stored_declined", message))
+            }
+            _ if self.kept.paid_after_all_unseen => {
+                let message = format!(
+                    "sale {counter} of {} was given up here, and the customer has paid it all the same: give it back, unless core has or \
+                     the goods went with it",
+                    amount.money()
+                );
+                Some(("paid_after_all", message))
             }
             Stage::Stored { held: true, left: false } => {
                 let message = format!("core has not booked the card sale {counter}: the office settles it");

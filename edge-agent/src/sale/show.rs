@@ -37,7 +37,7 @@ pub enum Action {
     Void,
     Refund,
     Reprint,
-    /// Of what the acquirer declined when the goods were gone, or core does not book: it was seen.
+    /// Of what the acquirer declined when the goods were gone, core does not book or denies, or was paid after it was given up: it was seen.
     Acknowledge,
 }
 
@@ -70,7 +70,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     if (sale.was_captured() || sale.kept.stored) && sale.kept.split.is_none() {
         actions.push(Action::Reprint);
     }
-    if sale.alarm().is_some() {
+    if sale.alarm().is_some() || sale.is_denied() {
         actions.push(Action::Acknowledge);
     }
     actions

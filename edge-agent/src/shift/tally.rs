@@ -461,6 +461,8 @@ mod tests {
             loss_unseen: false,
             elsewhere: false,
             phone: None,
+            given_up: false,
+            paid_after_all_unseen: false,
         };
         (payment(number), kept)
     }

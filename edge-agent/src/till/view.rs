@@ -121,7 +121,9 @@ impl<N> SaleView<N> {
             _ => None,
         };
         let presenting = view.filter(|view| view.state == PaymentState::Presenting);
-        let carried = kept.phone.as_ref().filter(|_| sale.awaits_phone() && !sale.is_cancelling());
+        let carried = kept.phone.as_ref().filter(|_| sale.awaits_phone());
+        // What is to be cancelled is not shown any more; until its end it may still be opened.
+        let on_show = carried.filter(|_| !sale.is_cancelling());
         let channel = match kept.stage {
             Stage::Cash { .. } => Some("cash".to_owned()),
             _ => view.map(|view| view.channel.clone()),
@@ -141,7 +143,7 @@ impl<N> SaleView<N> {
             tendered_minor,
             change_minor: tendered_minor.map(|tendered| tendered - kept.amount.minor()),
             channel,
-            code_url: presenting.and_then(|view| view.code_url.clone()).or_else(|| Some(carried?.link.clone())),
+            code_url: presenting.and_then(|view| view.code_url.clone()).or_else(|| Some(on_show?.link.clone())),
             expires_at: presenting.and_then(|view| view.expires_at).or_else(|| Some(carried?.expires_at)),
             phone: sale.awaits_phone(),
             failure: sale.failure().cloned(),

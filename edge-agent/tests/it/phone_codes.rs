@@ -297,6 +297,22 @@ async fn a_line_that_blinks_makes_no_sale_that_waits_for_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_neither_answers_nor_breaks_begins_no_sale_without_a_code() {
+    let shop = Shop::open_with(|config, _| config.link.answer_timeout_ms = 60_000).await;
+    shop.core_says(|offline| *offline = Some(list(300))).await;
+    until("the list", async || shop.till.get("/api/state").await["phone"].is_object().then_some(())).await;
+    shop.core.look(|known| known.is_hidden = true);
+    shop.online(false).await;
+    let refused = shop.shows(900).await;
+    assert_eq!(refusal(&refused), (503, "core_unreachable"), "{}", refused.body);
+    shop.core.look(|known| known.is_hidden = false);
+    shop.online(true).await;
+    // Nothing was written down: the next is the first.
+    let sold = shop.shows(900).await.body;
+    assert_eq!((&sold["counter"], sold["phone"].is_null()), (&json!(1), true), "{sold}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_letters_paid_and_core_does_not_know_rings_also_after_a_restart() {
     let mut shop = Shop::open_alone(300).await;
     let sale = shop.shown(900).await;
@@ -329,6 +345,16 @@ async fn what_was_given_up_and_paid_all_the_same_rings() {
     shop.core.customer_pays(payment);
     shop.till.sees(payment, "state", "succeeded").await;
     until("the second alarm", async || (shop.alarms("paid_after_all").await.len() == 2).then_some(())).await;
+    // Nobody was there: it rings again, until both were seen.
+    shop.till.sees(payment, "receipt", "printed").await;
+    shop.kill_till();
+    shop.start_till().await;
+    until("both alarms", async || (shop.alarms("paid_after_all").await.len() == 2).then_some(())).await;
+    for payment in [number(&sale), payment] {
+        let seen = shop.till.press(payment, "acknowledge", nothing()).await;
+        assert_eq!(seen.status, 200, "{}", seen.body);
+    }
+    assert!(shop.alarms("paid_after_all").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ export const PHONE: Readonly<Record<'zh' | 'en', PhoneTexts>> = {
   zh: {
     state: '顾客用自己的手机网络支付',
     hint: '请顾客用手机扫屏幕上的码并支付，再扫描手机上的确认码，或按 End 输入 8 位字母。没有确认就是没有付款：请不要交货，等待即可，联网后自动得到结果。联网时可以取消；没有网络时，码过期一分半钟后才能取消。',
-    cancelling: '正在请中心取消，顾客此刻仍可能付款：在显示“已取消”之前，请不要收别的钱。顾客若已付款，请扫描手机上的确认码。',
+    cancelling: '正在请中心取消，顾客此刻仍可能付款：在显示“已取消”之前，请不要收别的钱。没有网络时要等联网才能取消：倒计时到 0:00 再过一分半钟，就没有人能再用这个码开始付款；那时顾客手机若没有显示已付款，可以改收别的钱，若后来查明已付款，本机会提醒。顾客若已付款，请扫描手机上的确认码。',
     open: '也可出示二维码，由顾客的手机联网支付。',
     letters: '请输入顾客手机上的 8 位字母或数字',
     lettersHint: '先核对手机上的流水号和金额；也可直接扫描手机上的确认码。',
@@ -23,7 +23,7 @@ export const PHONE: Readonly<Record<'zh' | 'en', PhoneTexts>> = {
   en: {
     state: 'The customer pays by their own phone’s network',
     hint: 'The customer scans the code with a phone and pays. Then scan the confirmation on the phone, or press End and type its 8 letters. Not confirmed is not paid: keep the goods and wait, the till finds out once it has a network. It can be cancelled where there is a network, else a minute and a half after the code is over.',
-    cancelling: 'Core is asked to cancel it, and the customer may still be paying: take no other money before this says that it is cancelled. If they have paid, scan the confirmation on the phone.',
+    cancelling: 'Core is asked to cancel it, and the customer may still be paying: take no other money before this says that it is cancelled. Without a network that has to wait: a minute and a half after the countdown is at 0:00 nobody can begin to pay by this code any more. If their phone does not say paid then, take other money: the till rings if it was paid all the same. If they have paid, scan the confirmation on the phone.',
     open: 'A code can be shown too: the customer’s phone carries it.',
     letters: 'Type the 8 letters and digits on the customer’s phone',
     lettersHint: 'Compare number and amount with the phone first. The code there can be scanned instead.',

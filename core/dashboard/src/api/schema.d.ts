@@ -5408,6 +5408,7 @@ export interface components {
         PhonePolicyView: {
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
             enabled: boolean;
+            no_link_at?: components["schemas"]["Millis"] | null;
             rules: components["schemas"]["PhoneRules"];
             updated_at?: components["schemas"]["Millis"] | null;
             /**
@@ -5927,7 +5928,7 @@ export interface components {
             /**
              * @description By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`), and these are web links, as Alipay's and
              *     UnionPay's are. By any other (WeChat Pay, Pix, Lightning) a phone cannot pay what it shows itself: such a payment is ended as soon as
-             *     its code is known, and the customer is told to pay in another way.
+             *     its code is known, the customer is told to pay in another way, and no more codes are shown (`no_link_at`).
              */
             channel_account: components["schemas"]["ChannelAccountId"];
             /** @description Whether terminals show such codes, and core begins payments by them. What was begun before goes on. */

@@ -12,6 +12,7 @@ use saoma_schemes::wallet;
 use saoma_server::{
     limits,
     payments::{Collect, How, PaymentError, collect},
+    phone_codes::{begin, check, find},
     static_codes::Place,
 };
 use saoma_store::access;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     door::Door,
     fleet_client::{Identity, csr},
+    fleet_world::eventually,
     offline_world::{now, seconds},
     phone_codes::{POLICY, Shop, goes_on, letters, notice, opens, paid, policy, signed},
     town::{DEADLINE, SCHEME_KEY, Till, becomes},
@@ -52,6 +54,23 @@ impl Shop {
         let identity = Identity { key, chain_pem: chain_pem.to_owned(), ca_pem };
         let door = Door::with_identity(&format!("https://{}", self.town.running().terminals_https), &identity);
         Till { id: self.till.id.clone(), door, identity, mqtt_port: self.till.mqtt_port }
+    }
+
+    /// The policy names an account whose codes are no links.
+    async fn names_a_linkless_account(&self) -> wallet::Running {
+        let mut scheme =
+            wallet::Config::new("127.0.0.1:0".parse().unwrap(), vec![("town".to_owned(), SCHEME_KEY.to_owned())]);
+        scheme.base_url = Some("weixin://wxpay".to_owned());
+        let scheme = wallet::start(scheme).unwrap();
+        let body = json!({
+            "plugin": "sandbox", "name": "another wallet", "fee_basis_points": 60,
+            "settings": { "base_url": format!("http://{}", scheme.address), "merchant_id": "town" },
+            "secrets": { "merchant-key": SCHEME_KEY },
+        });
+        let account: Value = self.tea.owner.post("/v1/channel-accounts").json(&body).await.json(201);
+        let named = policy(account["id"].as_str().unwrap(), true);
+        let _: Value = self.tea.owner.ask("PUT", POLICY).json(&named).await.json(200);
+        scheme
     }
 
     /// Four customers whose scheme takes its time: whoever comes next waits for their places.
@@ -206,18 +225,7 @@ async fn a_terminal_calls_off_what_nobody_has_begun() {
 #[actix_web::test]
 async fn a_channel_by_whose_code_no_browser_can_pay_takes_no_money() {
     let shop = Shop::open().await;
-    let mut scheme =
-        wallet::Config::new("127.0.0.1:0".parse().unwrap(), vec![("town".to_owned(), SCHEME_KEY.to_owned())]);
-    scheme.base_url = Some("weixin://wxpay".to_owned());
-    let scheme = wallet::start(scheme).unwrap();
-    let body = json!({
-        "plugin": "sandbox", "name": "another wallet", "fee_basis_points": 60,
-        "settings": { "base_url": format!("http://{}", scheme.address), "merchant_id": "town" },
-        "secrets": { "merchant-key": SCHEME_KEY },
-    });
-    let account: Value = shop.tea.owner.post("/v1/channel-accounts").json(&body).await.json(201);
-    let named = policy(account["id"].as_str().unwrap(), true);
-    let _: Value = shop.tea.owner.ask("PUT", POLICY).json(&named).await.json(200);
+    let _scheme = shop.names_a_linkless_account().await;
     let sale = shop.asks(1, 1_250);
     let link = shop.link(&signed(&shop.till.identity, sale));
     let page = goes_on(&link).await;
@@ -228,6 +236,33 @@ async fn a_channel_by_whose_code_no_browser_can_pay_takes_no_money() {
     let page = opens(&link).await;
     assert_eq!((page.status, notice(&page)), (410, OVER), "{}", page.text);
     assert!(!page.text.contains("<img"), "{}", page.text);
+    // The next customer is not led the same way, terminals show no codes, and the merchant sees why, until it sets the policy again.
+    let next = goes_on(&shop.link(&signed(&shop.till.identity, shop.asks(2, 1_250)))).await;
+    assert_eq!((next.status, notice(&next)), (409, "This cannot be paid here."), "{}", next.text);
+    assert_eq!((shop.payments().await.len(), shop.list().await), (1, None));
+    assert!(shop.tea.owner.get(POLICY).await.json::<Value>(200)["no_link_at"].is_i64());
+    shop.sets(true).await;
+    assert!(shop.list().await.is_some());
+    assert!(shop.tea.owner.get(POLICY).await.json::<Value>(200)["no_link_at"].is_null());
+}
+
+#[actix_web::test]
+async fn a_customer_who_leaves_leaves_no_code_behind_that_no_phone_can_pay() {
+    let shop = Shop::open().await;
+    let _scheme = shop.names_a_linkless_account().await;
+    let (app, sale) = (shop.town.app(), shop.asks(1, 1_250));
+    let link = shop.link(&signed(&shop.till.identity, sale));
+    let found = find(app, link.rsplit('/').next().unwrap()).await.unwrap();
+    let to = check(&found, now()).unwrap();
+    let place = app.visitor_places().take(sale.tenant).await.expect("nobody is here");
+    // Gone as soon as it is begun.
+    tokio::select! {
+        biased;
+        _ = begin(app, &found, to, place) => {}
+        () = std::future::ready(()) => {}
+    }
+    eventually("it is begun", async || !shop.payments().await.is_empty()).await;
+    becomes(&shop.tea.owner, &sale.payment().to_string(), "expired").await;
 }
 
 #[actix_web::test]

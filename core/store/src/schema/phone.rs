@@ -10,5 +10,6 @@ diesel::table! {
         list_hours_max -> BigInt,
         version -> BigInt,
         updated_at -> BigInt,
+        no_link_at -> Nullable<BigInt>,
     }
 }

@@ -21,6 +21,7 @@ fn policy(house: &House) -> Policy {
         list_hours_max: 24,
         version: 0,
         updated_at: NOW,
+        no_link_at: None,
     }
 }
 
@@ -42,6 +43,27 @@ fn a_policy_is_its_merchants_and_is_changed_by_whoever_saw_it() {
         let mut changed = Policy { enabled: false, code_seconds: 60, updated_at: at(5), ..set };
         base.write(|tx| phone_policies::set(tx, &tea.scope, &mut changed));
         assert_eq!((changed.version, base.read(|tx| phone_policies::load(tx, &tea.scope))), (2, Some(changed)));
+    });
+}
+
+#[test]
+fn an_account_without_links_is_noted_until_the_policy_is_set_again() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        for house in [&tea, &milk] {
+            base.write(|tx| furnish(tx, house));
+        }
+        let known = |house: &House| base.read(|tx| phone_policies::load(tx, &house.scope)).unwrap();
+        let notes = |account, at| base.write(|tx| phone_policies::note_no_link(tx, &tea.scope, account, at));
+        assert!(!notes(milk.account, at(1)), "it is no account of the policy");
+        assert!(known(&tea).is_in_force());
+        assert!(notes(tea.account, at(2)));
+        assert!(!notes(tea.account, at(3)), "once");
+        assert_eq!((known(&tea).no_link_at, known(&tea).is_in_force()), (Some(at(2)), false));
+        assert!(known(&milk).is_in_force(), "nothing of another's");
+        let mut again = Policy { no_link_at: None, ..known(&tea) };
+        base.write(|tx| phone_policies::set(tx, &tea.scope, &mut again));
+        assert!(known(&tea).is_in_force());
     });
 }
 

@@ -12,14 +12,13 @@ impl Step {
         if self.sale.kept.phone.is_none() || self.sale.was_captured() {
             return;
         }
-        let was_given_up = self.sale.is_given_up();
-        self.sale.kept.stage = Stage::Confirmed;
+        self.sale.kept.stage = Stage::Confirmed { denied: false, left: false };
         // A request that is under way was sent before this.
         self.sale.waits.not_found = 0;
         self.journal_settled(PaymentState::Succeeded, 0);
         self.sale.kept.receipt = ReceiptState::Queued;
         self.effects.push(Effect::Print(Slip::Sale));
-        if was_given_up {
+        if self.sale.kept.given_up {
             self.tell_paid_after_all();
         }
     }
@@ -29,11 +28,8 @@ impl Step {
         if !self.sale.was_captured() {
             return;
         }
-        let (counter, amount) = (self.sale.kept.counter, self.sale.kept.amount.money());
-        let message = format!(
-            "sale {counter} of {amount} was given up here, and the customer has paid it all the same: give it back, unless core has or the goods went with it"
-        );
-        self.effects.push(Effect::Alarm { code: "paid_after_all", message });
+        self.sale.kept.paid_after_all_unseen = true;
+        self.ring();
     }
 
     /// What was said before it was paid comes late and says nothing; that it ended unpaid cannot be.
@@ -44,8 +40,16 @@ impl Step {
         let (counter, state) = (self.sale.kept.counter, view.state);
         let message =
             format!("core calls sale {counter} {state:?}, which a customer's phone confirmed as paid: call the office");
-        self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+        self.denied("core_answered_oddly", message);
         false
+    }
+
+    /// Core's own word is against the letters that it gave the customer. It is asked on, more seldom, and somebody here is told each time until
+    /// he has said that he has seen it.
+    pub(super) fn denied(&mut self, code: &'static str, message: String) {
+        let Stage::Confirmed { denied, left: false } = &mut self.sale.kept.stage else { return };
+        *denied = true;
+        self.effects.push(Effect::Alarm { code, message });
     }
 
     /// Core is asked to give it up: as long as core has said nothing of it, first what is there under its number, since an older sale must

@@ -7,13 +7,13 @@ use crate::sale::{Effect, Refusal, Sale, Stage};
 
 /// How often core is asked what became of a card that it forwards: it tells by itself, and this finds out when that fails.
 const FORWARDED_MS: i64 = 60_000;
-/// How often it is asked where a person there is waited for: it may take days.
+/// How often it is asked where a person is waited for: it may take days.
 const HELD_MS: i64 = 15 * FORWARDED_MS;
 
 /// The least pause between two questions about it.
 pub(super) fn forwarded_ms(sale: &Sale) -> i64 {
     match () {
-        () if sale.awaits_office() => HELD_MS,
+        () if sale.awaits_office() || sale.is_denied() => HELD_MS,
         () if sale.is_forwarded() => FORWARDED_MS,
         () => 0,
     }
@@ -33,9 +33,9 @@ impl Step {
         }
     }
 
-    /// Another sale stands under its number at core, and goes on to.
+    /// What core says of it goes on to be so until a person has settled it.
     pub(super) fn wait_if_held(&mut self) {
-        if self.sale.is_held() {
+        if self.sale.is_held() || self.sale.is_denied() {
             self.sale.waits.next_at = Some(self.now.plus(HELD_MS));
         }
     }
@@ -46,7 +46,8 @@ impl Step {
         self.ring();
     }
 
-    fn ring(&mut self) {
+    /// What the sale has to tell a person.
+    pub(super) fn ring(&mut self) {
         let alarm = self.sale.alarm().map(|(code, message)| Effect::Alarm { code, message });
         self.effects.extend(alarm);
     }
@@ -56,7 +57,8 @@ impl Step {
         let kept = &mut self.sale.kept;
         match &mut kept.stage {
             _ if kept.loss_unseen => kept.loss_unseen = false,
-            Stage::Stored { held: true, left } if !*left => *left = true,
+            _ if kept.paid_after_all_unseen => kept.paid_after_all_unseen = false,
+            Stage::Stored { held: true, left } | Stage::Confirmed { denied: true, left } if !*left => *left = true,
             _ => return Err(self.refused("acknowledged")),
         }
         Ok(())

@@ -77,6 +77,64 @@ fn cores_word_by_the_customers_phone_pays_it_once_and_prints_it_once() {
 }
 
 #[test]
+fn what_core_denies_is_asked_seldom_until_somebody_has_seen_it() {
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    let paid = event(&event(&carried().sale, Event::Confirmed).sale, Event::Printed { done: true }).sale;
+    assert!(!actions(&paid).contains(&Action::Acknowledge));
+    assert!(decide(paid.clone(), Event::AcknowledgePressed, Millis(20_000)).is_err());
+    let forgotten = plays(
+        Sale::reopened(paid.kept.clone()),
+        &[
+            (20, TICK, "fetch"),
+            (21, none(), ""),
+            (27, TICK, "fetch"),
+            (28, none(), "alarm core_forgot_sale"),
+            (900, TICK, ""),
+            (929, TICK, "fetch"),
+            (930, none(), "alarm core_forgot_sale"),
+        ],
+        "succeeded",
+    );
+    let unpaid = plays(
+        Sale::reopened(paid.kept.clone()),
+        &[
+            (20, TICK, "fetch"),
+            (21, core_has(2, PaymentState::Expired), "alarm core_answered_oddly"),
+            (900, TICK, ""),
+            (922, TICK, "fetch"),
+        ],
+        "succeeded",
+    );
+    for denied in [forgotten, unpaid] {
+        assert!(actions(&denied).contains(&Action::Acknowledge));
+        assert_eq!(denied.left_to_do(), LeftToDo::Elsewhere);
+        let seen = event(&denied, Event::AcknowledgePressed).sale;
+        assert_eq!((seen.left_to_do(), seen.state()), (LeftToDo::Nothing, PAID));
+        assert!(!actions(&seen).contains(&Action::Acknowledge));
+        assert_eq!(event(&Sale::reopened(seen.kept.clone()), TICK).effects, Vec::new());
+        // Core may be set right, and tells of it.
+        let known = says(&seen, 3, PaymentState::Succeeded).sale;
+        assert!(!known.awaits_cores_word(), "{known:?}");
+    }
+    // What goes back on it is not there either: also where that was once not heard.
+    let ask = Ask::Refund(REFUND);
+    let given = plays(
+        paid,
+        &[
+            (20, give_back(400), "refund"),
+            (21, answered(ask, Outcome::Silent), ""),
+            (24, TICK, "refund"),
+            (25, answered(ask, Outcome::NotFound), ""),
+            (31, TICK, "refund"),
+            (32, answered(ask, Outcome::NotFound), ""),
+        ],
+        "succeeded",
+    );
+    assert_eq!(given.refund(REFUND).map(|refund| refund.state), Some(RefundState::Failed));
+    assert_eq!((given.left_to_do(), given.refundable_minor()), (LeftToDo::Elsewhere, 1000));
+}
+
+#[test]
 fn it_is_paid_whatever_was_believed_before() {
     let waits = carried().sale;
     let presenting = says(&waits, 1, PaymentState::Presenting).sale;
@@ -173,6 +231,73 @@ fn what_is_given_up_is_looked_for_at_core_first_and_let_in_no_more() {
     // What was called off here, and is paid at core all the same, is told to a person as well.
     let late = says(&called_off, 3, PaymentState::Succeeded);
     assert_eq!(words(&late.effects), "print sale, alarm paid_after_all");
+}
+
+#[test]
+fn what_core_would_not_cancel_any_more_is_told_to_a_person_as_well() {
+    let none = || answered(Ask::Fetch, Outcome::NotFound);
+    let waits = carried().sale;
+    // Core refuses since it is paid by now: other money may have been taken while nothing was known.
+    let too_late = plays(
+        waits.clone(),
+        &[
+            (20, Event::CancelPressed, "fetch"),
+            (21, core_has(1, PaymentState::Presenting), "cancel"),
+            (22, answered(Ask::Cancel, Outcome::Silent), ""),
+            (24, TICK, "cancel"),
+            (25, answered(Ask::Cancel, refused("payment_not_cancellable")), "fetch"),
+        ],
+        "presenting",
+    );
+    plays(
+        Sale::reopened(too_late.kept),
+        &[(26, core_has(2, PaymentState::Succeeded), "print sale, alarm paid_after_all")],
+        "succeeded",
+    );
+    // The same where the code was over, nobody had opened it as far as was known, and core then told that somebody had.
+    plays(
+        waits,
+        &[
+            (20, none(), ""),
+            (26, none(), ""),
+            (27, Event::Pushed { view: Box::new(of_code(1, PaymentState::Presenting)), refund: None }, "cancel"),
+            (28, answered(Ask::Cancel, refused("payment_not_cancellable")), "fetch"),
+            (29, core_has(2, PaymentState::Succeeded), "print sale, alarm paid_after_all"),
+        ],
+        "succeeded",
+    );
+}
+
+#[test]
+fn what_is_being_cancelled_shows_no_code_and_says_until_when_it_is_good() {
+    let waits = carried().sale;
+    let seen = |sale: &Sale| {
+        let view = crate::till::view::SaleView::of(sale, false);
+        (view.code_url.is_some(), view.expires_at)
+    };
+    assert_eq!(seen(&waits), (true, Some(Millis(400_000))));
+    assert_eq!(seen(&event(&waits, Event::CancelPressed).sale), (false, Some(Millis(400_000))));
+    assert_eq!(seen(&event(&waits, Event::Confirmed).sale), (false, None));
+}
+
+#[test]
+fn what_was_paid_after_it_was_given_up_rings_until_somebody_has_seen_it() {
+    let cancelling = event(&carried().sale, Event::CancelPressed).sale;
+    let confirmed = event(&cancelling, Event::Confirmed).sale;
+    let told = says(&cancelling, 2, PaymentState::Succeeded).sale;
+    for (paid, seen_as) in [(confirmed, LeftToDo::Elsewhere), (told, LeftToDo::Nothing)] {
+        let printed = event(&paid, Event::Printed { done: true }).sale;
+        // Over a restart, and whatever core says of it later.
+        let reopened = says(&Sale::reopened(printed.kept.clone()), 3, PaymentState::Succeeded).sale;
+        for held in [&printed, &reopened] {
+            assert_eq!(held.alarm().map(|(code, _)| code), Some("paid_after_all"));
+            assert_eq!(held.left_to_do(), LeftToDo::Elsewhere);
+            assert!(actions(held).contains(&Action::Acknowledge));
+        }
+        let seen = event(&printed, Event::AcknowledgePressed).sale;
+        assert_eq!((seen.alarm(), seen.left_to_do()), (None, seen_as));
+        assert!(!actions(&seen).contains(&Action::Acknowledge));
+    }
 }
 
 #[test]

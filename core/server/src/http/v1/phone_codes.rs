@@ -55,7 +55,7 @@ pub struct SetPhonePolicy {
     enabled: bool,
     /// By which customers pay: an enabled account whose plugin shows codes (`merchant-presented`), and these are web links, as Alipay's and
     /// UnionPay's are. By any other (WeChat Pay, Pix, Lightning) a phone cannot pay what it shows itself: such a payment is ended as soon as
-    /// its code is known, and the customer is told to pay in another way.
+    /// its code is known, the customer is told to pay in another way, and no more codes are shown (`no_link_at`).
     channel_account: ChannelAccountId,
     rules: PhoneRules,
 }
@@ -71,14 +71,32 @@ pub struct PhonePolicyView {
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<Millis>,
+    /// When the channel account gave a code that is no web link. From then on no codes are shown, and none is taken, until the policy is set again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_link_at: Option<Millis>,
 }
 
 impl From<Policy> for PhonePolicyView {
     fn from(policy: Policy) -> Self {
-        let Policy { enabled, channel_account, sale_minor_max, code_seconds, list_hours_max, version, updated_at } =
-            policy;
+        let Policy {
+            enabled,
+            channel_account,
+            sale_minor_max,
+            code_seconds,
+            list_hours_max,
+            version,
+            updated_at,
+            no_link_at,
+        } = policy;
         let rules = PhoneRules { sale_minor_max, code_seconds, list_hours_max };
-        Self { enabled, channel_account: Some(channel_account), rules, version, updated_at: Some(updated_at) }
+        Self {
+            enabled,
+            channel_account: Some(channel_account),
+            rules,
+            version,
+            updated_at: Some(updated_at),
+            no_link_at,
+        }
     }
 }
 
@@ -101,8 +119,9 @@ pub async fn show_policy(
             return Ok(policy.into());
         }
         let rules = suggested(tenants::load(tx, &scope)?.currency);
-        let (channel_account, updated_at) = (None, None);
-        Ok::<_, StoreError>(PhonePolicyView { enabled: false, channel_account, rules, version: 0, updated_at })
+        let (channel_account, updated_at, no_link_at) = (None, None, None);
+        let (enabled, version) = (false, 0);
+        Ok::<_, StoreError>(PhonePolicyView { enabled, channel_account, rules, version, updated_at, no_link_at })
     };
     Ok(web::Json(app.store().read(show).await?))
 }
@@ -133,8 +152,16 @@ pub async fn put_policy(
         note(tx, &who, "phone_codes.policy_set", &channel_account, &detail, now)?;
         let version = phone_policies::load(tx, &scope)?.map_or(0, |known| known.version);
         let PhoneRules { sale_minor_max, code_seconds, list_hours_max } = rules;
-        let mut policy =
-            Policy { enabled, channel_account, sale_minor_max, code_seconds, list_hours_max, version, updated_at: now };
+        let mut policy = Policy {
+            enabled,
+            channel_account,
+            sale_minor_max,
+            code_seconds,
+            list_hours_max,
+            version,
+            updated_at: now,
+            no_link_at: None,
+        };
         phone_policies::set(tx, &scope, &mut policy)?;
         announce(tx, &scope, now)?;
         Ok::<_, Problem>(policy)

@@ -1,0 +1,1 @@
+ALTER TABLE phone_policies DROP COLUMN no_link_at;
