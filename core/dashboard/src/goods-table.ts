@@ -1,7 +1,7 @@
 // Goods out of a table, as spreadsheets write it: which columns there are, and every line that cannot be.
 
 import type { NewGoods, TaxRate } from './api/client';
-import { NAME_LEN_MAX, readBarcode, readPrice } from './goods';
+import { lacksNoughts, NAME_LEN_MAX, readBarcode, readPrice } from './goods';
 import { editableMinor } from './money/money';
 
 /** Most lines of one table; core/server/src/http/v1/goods/import.rs. */
@@ -25,7 +25,7 @@ const NO = ['', 'no', 'n', 'false', '0', '否'];
 
 export type Wrong =
   | { kind: 'name' | 'price' | 'weight' | 'tax' | 'quote' | 'cells' }
-  | { kind: 'characters' | 'rounded' | 'taken'; code: string }
+  | { kind: 'characters' | 'rounded' | 'noughts' | 'taken'; code: string }
   | { kind: 'digit'; code: string; expected: number }
   | { kind: 'twice'; code: string; line: number }
   /** In core's words. */
@@ -140,6 +140,7 @@ function readLine(row: Row, shown: Readonly<Record<Column, string>>, width: numb
 
 function wrongCode(code: string, line: number, held: Map<string, number>): Wrong[] {
   if (ROUNDED.test(code)) return [{ kind: 'rounded', code }];
+  if (lacksNoughts(code)) return [{ kind: 'noughts', code }];
   const read = readBarcode(code);
   if (typeof read !== 'string') return [{ ...read, code }];
   const before = held.get(read);

@@ -24,6 +24,11 @@ export function readBarcode(text: string): string | BarcodeFault {
   return { kind: 'digit', expected };
 }
 
+/** A code that is most likely an EAN-8, a UPC-E or a UPC-A without its first noughts, as a spreadsheet leaves it that takes it for a number. */
+export function lacksNoughts(code: string): boolean {
+  return /^(\d{7}|\d{9,11})$/.test(code) && typeof readBarcode(code.padStart(code.length === 7 ? 8 : 12, '0')) === 'string';
+}
+
 /** From the right, the digits count three times and once in turn (GS1 General Specifications, section 7.9). */
 function checkDigit(digits: string): number {
   const sum = [...digits].reverse().reduce((total, digit, place) => total + Number(digit) * (place % 2 === 0 ? 3 : 1), 0);

@@ -186,6 +186,7 @@ export const goodsStories = ({ page, sees, tap, room, base, standIn, owner }) =>
       // Core alone knows that the tea has this barcode.
       await page.locator('[data-line="2"][data-right="false"]').getByText(`${code}: other goods that are sold have it`).last().waitFor();
       assert.deepEqual(await stumbles(page), [], 'the preview can be read');
+      assert.ok(await page.locator('[data-action="import"]').isEnabled(), 'it may be right by now');
       await pastes(['name\tprice', `Import ${stamp}\t5.00`, ...many.map((line) => line.replaceAll(',', '\t'))]);
       await tap('import');
       await sees('[data-imported="60"]');

@@ -3,6 +3,7 @@
 //! Each change draws the catalogue's next version in the tenant's turn, so that versions become visible in their order: whoever
 //! has read up to one misses nothing below it.
 
+mod many;
 mod rates;
 mod schema;
 
@@ -24,6 +25,7 @@ diesel::define_sql_function! {
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
+pub use many::{create_all, holders};
 pub use rates::{RATES_MAX, TaxRate, create as create_rate, list as list_rates, load as load_rate, save as save_rate};
 
 /// Most barcodes of one of them.

@@ -21,7 +21,7 @@ use crate::{
     peripherals::Display,
     sale::{Sale, ScannedCode},
     till::{
-        basket::{BasketPress, BasketRequest, BasketView},
+        basket::{BasketAnswer, BasketPress, BasketRequest, BasketView},
         command::Pressed,
         problem::Refused,
         view::{ScanView, Scanned},
@@ -66,6 +66,10 @@ impl Filling {
 
     pub(super) fn view(&self) -> Option<BasketView> {
         BasketView::of(&self.basket, self.revision)
+    }
+
+    fn answer(&self) -> BasketAnswer {
+        BasketAnswer { basket: self.view(), basket_revision: self.revision }
     }
 
     fn set(&mut self, basket: Basket, touched: usize) {
@@ -146,7 +150,7 @@ impl Owner {
         &mut self,
         pressed: Pressed,
         request: BasketRequest,
-    ) -> Result<Option<BasketView>, Refused> {
+    ) -> Result<BasketAnswer, Refused> {
         if self.seen(&pressed).await?.is_none() {
             self.check_not_training()?;
             self.check_basket_free()?;
@@ -155,7 +159,7 @@ impl Owner {
                 let line = basket.weigh(self.weighable(goods).await?, grams, !scale)?;
                 self.basket_is(basket, line);
                 self.remember(pressed, None);
-                return Ok(self.filling.view());
+                return Ok(self.filling.answer());
             }
             let touched = change(&mut basket, request.press, |held| {
                 let aside = self.held_aside.get(&held).ok_or(Refused::HeldNotFound)?;
@@ -166,7 +170,7 @@ impl Owner {
             self.basket_is(basket, touched);
             self.remember(pressed, None);
         }
-        Ok(self.filling.view())
+        Ok(self.filling.answer())
     }
 
     /// While it waits for the customer's code it stays as the customer has seen it.

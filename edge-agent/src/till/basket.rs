@@ -7,7 +7,6 @@ use saoma_protocol::{
     pricing::{Discount, Totals, gross_minor},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{Room, command::Command, door::Post, problem::Refused};
 use crate::basket::Basket;
@@ -110,13 +109,20 @@ impl BasketView {
     }
 }
 
+/// What `/api/basket` answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct BasketAnswer {
+    pub basket: Option<BasketView>,
+    /// As in the state: an answer and a state come by roads of their own, and an empty basket has no number on itself.
+    pub basket_revision: u64,
+}
+
 pub(super) async fn show(room: Data<Room>) -> Result<HttpResponse, Refused> {
-    let now = room.commands.ask(|reply| Command::State { reply }).await?;
-    Ok(HttpResponse::Ok().json(json!({ "basket": now.state.basket })))
+    let state = room.commands.ask(|reply| Command::State { reply }).await?.state;
+    Ok(HttpResponse::Ok().json(BasketAnswer { basket: state.basket, basket_revision: state.basket_revision }))
 }
 
 pub(super) async fn press(room: Data<Room>, post: Post<BasketRequest>) -> Result<HttpResponse, Refused> {
     let Post { pressed, body: request } = post;
-    let basket = room.commands.ask(|reply| Command::Basket { pressed, request, reply }).await?;
-    Ok(HttpResponse::Ok().json(json!({ "basket": basket })))
+    Ok(HttpResponse::Ok().json(room.commands.ask(|reply| Command::Basket { pressed, request, reply }).await?))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    basket::{BasketRequest, BasketView},
+    basket::{BasketAnswer, BasketRequest},
     held::HeldView,
     peripherals::DevicesNow,
     problem::Refused,
@@ -279,7 +279,7 @@ pub enum Command {
     Basket {
         pressed: Pressed,
         request: BasketRequest,
-        reply: Reply<Option<BasketView>>,
+        reply: Reply<BasketAnswer>,
     },
     DropHeld {
         pressed: Pressed,

@@ -343,7 +343,11 @@ async fn a_basket_comes_back_to_an_empty_till_alone() {
     assert_eq!(shop.till.press(payment, "cancel", nothing()).await.status, 200);
     shop.till.sees(payment, "state", "cancelled").await;
     assert_eq!(lines(&shop.basket().await), [(1, 1_001)]);
-    shop.done(json!({ "clear": {} })).await;
+    let shown = shop.basket().await["revision"].as_u64();
+    let cleared = shop.presses(json!({ "clear": {} })).await;
+    assert_eq!((cleared.status.as_u16(), &cleared.body["basket"]), (200, &Value::Null), "{}", cleared.body);
+    assert!(cleared.body["basket_revision"].as_u64() > shown, "an empty basket is newer than what was in it");
+    assert_eq!(shop.till.get("/api/basket").await, cleared.body);
     shop.till.press(payment, "query", nothing()).await;
     assert_eq!(shop.basket().await, Value::Null);
     shop.scan(CUP).await;

@@ -5,10 +5,10 @@ import type { Basket, TillState } from './api';
 
 let newest = 0;
 
-/** Whether this one is as new as any; none at all has no number. */
-export function isNewest(basket: Basket | null): boolean {
-  if (basket !== null && basket.revision < newest) return false;
-  newest = basket?.revision ?? newest;
+/** Whether this one is as new as any. `revision`: what was told with it; without it an empty one has no number, and is taken. */
+export function isNewest(basket: Basket | null, revision = basket?.revision ?? newest): boolean {
+  if (revision < newest) return false;
+  newest = revision;
   return true;
 }
 

@@ -337,6 +337,22 @@ test('a state that was told before a scan and comes after its answer does not em
 });
 
 test.each([
+  ['older than an emptied one is not shown again', 8, null], ['newer than that stays', 10, 10],
+])('a basket that is %s', async (_, revision, shown) => {
+  const page = await Page.open();
+  await page.connect(state({ basket_revision: 7 }));
+  await page.tell('scan', { result: 'basket', scanned: { name: 'tea', line: 0 }, basket: TEA_BASKET });
+  page.store.press({ kind: 'function', key: 'cancel' }, 'key', performance.now() + 1_000);
+  const emptied = page.last('/api/basket');
+  const told = state({ basket_revision: revision, basket: { ...TEA_BASKET, revision } });
+  // An answer and a state come by roads of their own.
+  if (revision > 8) await page.tell('state', told);
+  await emptied.answer({ basket: null, basket_revision: 9 });
+  if (revision <= 8) await page.tell('state', told);
+  expect(page.model.state?.basket?.revision ?? null).toBe(shown);
+});
+
+test.each([
   ['home', [], true],
   ['an amount that is keyed', ['5'], false],
   ['an amount that is paid', ['5', 'Enter'], false],

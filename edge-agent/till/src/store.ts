@@ -314,7 +314,7 @@ async function carriedOut(intent: Intent): Promise<void> {
   const askedAt = performance.now();
   const asking = model.screen;
   try {
-    const answer = await intents.carryOut<Sale | Shift | Split | { awaiting_scan: { amount_minor: number } } | { awaiting_card: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | Split | { awaiting_scan: { amount_minor: number } } | { awaiting_card: { amount_minor: number } } | { basket: Basket | null; basket_revision?: number }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
       const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
@@ -324,7 +324,7 @@ async function carriedOut(intent: Intent): Promise<void> {
       // The state tells of it too; whoever presses on must not press on what was before.
       const isHere = ['home', 'held'].includes(model.screen.kind) && answer.basket !== null;
       const shown = isHere ? basketScreen(answer.basket === null ? 0 : answer.basket.lines.length - 1) : model.screen;
-      return set({ ...rest, ...withBasket(answer.basket), screen: shown });
+      return set({ ...rest, ...withBasket(answer.basket, answer.basket_revision), screen: shown });
     }
     if ('parts' in answer) return set({ ...rest, split: answer });
     if ('batch' in answer) {
@@ -412,8 +412,8 @@ function isOfNow({ result }: SaleScan): boolean {
 }
 
 /** The state with this basket. */
-function withBasket(basket: Basket | null): Partial<Model> {
-  return model.state === null || !isNewest(basket) ? {} : { state: { ...model.state, basket } };
+function withBasket(basket: Basket | null, revision?: number): Partial<Model> {
+  return model.state === null || !isNewest(basket, revision) ? {} : { state: { ...model.state, basket } };
 }
 
 /** Where a receipt leads whose sale core was asked for: meanwhile the cashier may have gone on to the next customer. */

@@ -69,8 +69,9 @@ function TableForm({ currency }: { currency: string }) {
   };
   const lines = read.kind === 'lines' ? refusedLines(read.lines, send.error === null ? [] : asProblem(send.error).errors) : [];
   const wrong = lines.filter((line) => line.wrong.length > 0).length;
-  // Whether a tax is there is not known before the taxes are.
-  const isReady = lines.length > 0 && wrong === 0 && rates.data !== undefined;
+  // Whether a tax is there is not known before the taxes are. What core refused may be right by now: the goods that had a barcode
+  // were withdrawn elsewhere.
+  const isReady = read.kind === 'lines' && read.lines.every((line) => line.wrong.length === 0) && rates.data !== undefined;
   const isFixed = send.isPending || intent.isInDoubt;
   return (
     <Stack component="form" data-form="import" onSubmit={(event) => {
@@ -85,7 +86,7 @@ function TableForm({ currency }: { currency: string }) {
       </Group>
       <Textarea label={t.goods.table} name="table" autosize minRows={4} maxRows={12} disabled={isFixed} value={text} spellCheck={false}
         placeholder={`${COLUMNS.map((column) => t.goods.columns[column]).join(',')}\n`} onChange={({ currentTarget: { value } }) => write(value)} />
-      <StoresChoice chosen={stores} isFixed={isFixed} onChosen={setStores} />
+      <StoresChoice chosen={stores} isFixed={isFixed} onChosen={(next) => { send.reset(); setStores(next); }} />
       {fault !== null && <Alert color="red" role="alert" data-fault="file">{fault}</Alert>}
       {read.kind === 'heads' && <Alert color="red" role="alert" data-fault="heads">{t.goods.noHeads} {read.missing.map((column) => t.goods.columns[column]).join(', ')}</Alert>}
       {read.kind === 'long' && <Alert color="red" role="alert" data-fault="long">{fill(t.goods.tooLong, { count: read.count })}</Alert>}

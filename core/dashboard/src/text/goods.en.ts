@@ -34,6 +34,7 @@ export const goodsEn = {
     name: 'a name of 1 to 128 characters is needed', price: 'the price is not one, such as 12.50', weight: 'weight is yes or no', tax: 'there is no such tax, or more than one',
     quote: 'a quotation mark is not closed', cells: 'it has more cells than columns: put a name with a comma in quotation marks',
     characters: '{code}: 1 to 32 letters, digits or signs', rounded: '{code}: a spreadsheet has rounded it; make that column text and fill it anew',
+    noughts: '{code}: a spreadsheet has probably taken zeros off its front; make that column text and fill it anew. A code of your own like this is added with “Add goods”.',
     digit: '{code}: the last digit should be {expected}', twice: '{code} stands in line {line} too', taken: '{code}: other goods that are sold have it',
   },
   importProblems: {

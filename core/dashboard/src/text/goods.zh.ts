@@ -34,6 +34,7 @@ export const goodsZh: typeof goodsEn = {
     name: '名称须为 1 至 128 个字符', price: '价格不正确，应如 12.50', weight: '称重须填“是”或“否”', tax: '没有此税，或有多个同名的税',
     quote: '引号没有闭合', cells: '单元格多于列数：含逗号的名称请加引号',
     characters: '{code}：应为 1 至 32 个字母、数字或符号', rounded: '{code}：被电子表格舍入；请将该列设为文本后重新填写',
+    noughts: '{code}：前面的零可能被电子表格去掉了；请将该列设为文本后重新填写。若确为自编代码，请用“新增商品”录入',
     digit: '{code}：末位校验码应为 {expected}', twice: '{code} 与第 {line} 行重复', taken: '{code}：已被其他在售商品使用',
   },
   importProblems: {

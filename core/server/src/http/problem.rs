@@ -181,12 +181,6 @@ impl Problem {
         self.code
     }
 
-    /// Whether the trouble is here, whatever was asked.
-    #[must_use]
-    pub const fn is_ours(&self) -> bool {
-        self.code.1 >= 500
-    }
-
     /// A mistake of ours: logged with its whole chain, shown without it.
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {

@@ -66,13 +66,15 @@ pub(super) fn announce(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Mi
     send(tx, scope, till.id, &body, at)
 }
 
-/// All of a payment goes back: a till that has not heard of it yet does not say any more that it came in.
+/// All of a payment has gone back: a till that has not heard of it yet does not say any more that it came in. While a refund is under
+/// way the money is here, and it stays if that fails.
 ///
 /// # Errors
 /// Of the store.
 pub(super) fn hush(tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Millis) -> Result<(), StoreError> {
     let stored = &sale.payment.payment;
-    if sale.static_code.is_none() || stored.refundable_minor() > 0 {
+    let is_here = matches!(&stored.state, State::Captured(capture) if capture.refunded_minor < stored.amount.minor());
+    if sale.static_code.is_none() || is_here {
         return Ok(());
     }
     outbox::withdraw(tx, scope, &format!("{ANNOUNCEMENT}{}\"", stored.id), at).map(drop)

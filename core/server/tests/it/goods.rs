@@ -217,6 +217,13 @@ async fn a_table_of_goods_is_added_whole_or_not_at_all() {
     ];
     goods.push(json!({ "name": "yen", "price": { "minor": 1, "currency": "JPY" } }));
     goods.push(json!({ "name": "afar", "price": yuan(1), "stores": [format!("sto_{}a", "7".repeat(25))] }));
+    let tax = json!({ "name": "old", "basis_points": 100, "included": true });
+    let tax: Value = jade.owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let over =
+        json!({ "version": tax["version"], "name": "old", "basis_points": 100, "included": true, "active": false });
+    let path = format!("/v1/tax-rates/{}", text(&tax, "/id"));
+    let _: Value = jade.owner.ask("PUT", &path).json(&over).await.json(200);
+    goods.push(json!({ "name": "taxed", "price": yuan(1), "tax_rate": tax["id"] }));
     let refused = jade.owner.post(IMPORT).key("again").json(&json!({ "goods": goods })).await;
     assert_eq!(refused.refusal(), (422, "invalid".to_owned()));
     let errors = refused.problem()["errors"].clone();
@@ -231,6 +238,7 @@ async fn a_table_of_goods_is_added_whole_or_not_at_all() {
             "/goods/4/barcodes/0 conflict",
             "/goods/5/price/currency currency_mismatch",
             "/goods/6 not_found",
+            "/goods/7/tax_rate invalid",
         ]
     );
     assert!(text(&errors, "/2/detail").contains("should be 1"), "{errors}");
@@ -245,11 +253,15 @@ async fn a_table_of_goods_is_added_whole_or_not_at_all() {
     let tea: Value = jade.owner.get(&format!("{GOODS}/{}", text(&made, "/ids/0"))).await.json(200);
     assert_eq!((&tea["name"], &tea["barcodes"]), (&json!("tea"), &json!(["T-1"])));
     let (through, sold, _) = told(&till, 0).await;
-    assert_eq!((through, sold), (3, vec!["cake 500".to_owned(), "tea 500".to_owned(), "pie 500".to_owned()]));
+    // Each has a version of its own, after the cake's and the two of the tax.
+    assert_eq!((through, sold), (5, vec!["cake 500".to_owned(), "tea 500".to_owned(), "pie 500".to_owned()]));
     assert_eq!(pushed(&till).await.len(), 1, "one word for all");
     let log: Value = jade.owner.get("/v1/audit").await.json(200);
-    let noted = log["items"].as_array().unwrap().iter().take(2);
-    assert_eq!(noted.map(|entry| text(entry, "/detail/name")).collect::<Vec<_>>(), ["pie", "tea"]);
+    let noted = &log["items"][0];
+    assert_eq!(noted["action"], "goods.imported", "one entry for all");
+    let added = noted["detail"]["goods"].as_array().unwrap().iter();
+    assert_eq!(added.map(|one| text(one, "/created/name")).collect::<Vec<_>>(), ["tea", "pie"]);
+    assert_eq!(noted["detail"]["goods"][0]["id"], made["ids"][0]);
 
     let many =
         |count: usize| json!({ "goods": (0..count).map(|nth| one("x", &format!("X-{nth}"))).collect::<Vec<_>>() });

@@ -1,5 +1,7 @@
 //! The catalogue: what is sold, one meaning to a barcode, and what changed since a version.
 
+use std::collections::HashMap;
+
 use saoma_protocol::{Currency, GoodsId, Money, TaxRateId, api::GoodsTax};
 use saoma_store::{
     Cursor, StoreError, Tx,
@@ -99,6 +101,28 @@ fn a_barcode_means_one_thing_among_what_is_sold() {
         assert_eq!([holder("A"), holder("C"), holder("D")], [Some(item(&tea, 3, &[]).id), Some(one.id), None]);
         // Whoever saw an older one changes nothing.
         assert_eq!(save(&one).map(drop), Err(StoreError::Stale { what: "the goods" }));
+    });
+}
+
+#[test]
+fn many_are_added_at_once_each_with_a_version_of_its_own() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        base.write(|tx| goods::create(tx, &milk.scope, &item(&milk, 1, &["D"])));
+        base.write(|tx| goods::create(tx, &tea.scope, &item(&tea, 1, &["A"])));
+        let many = [item(&tea, 2, &["B", "C"]), item(&tea, 3, &[])];
+        base.write(|tx| goods::create_all(tx, &tea.scope, &many));
+        let [second, third] = many;
+        let added = base.read(|tx| goods::changed(tx, &tea.scope, 1, 9, 10));
+        assert_eq!(added, [Item { version: 2, ..second }, Item { version: 3, ..third }]);
+        let held = base.read(|tx| goods::holders(tx, &tea.scope, &["A", "B", "C", "D"]));
+        let id = |number| item(&tea, number, &[]).id;
+        let expected = [("A", 1), ("B", 2), ("C", 2)].map(|(code, number)| (code.to_owned(), id(number)));
+        assert_eq!(held, HashMap::from(expected));
+        // Of those whose barcode is taken after all nothing is left.
+        let taken = [item(&tea, 4, &[]), item(&tea, 5, &["A"])];
+        assert!(base.try_write(|tx| goods::create_all(tx, &tea.scope, &taken)).is_err());
+        assert_eq!(base.read(|tx| goods::version(tx, &tea.scope)), 3);
     });
 }
 

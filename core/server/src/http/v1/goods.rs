@@ -5,16 +5,18 @@
 
 pub mod import;
 
+use std::collections::{BTreeSet, HashMap};
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{
-    GoodsId, Millis, Money, StoreId, TaxRateId,
+    Currency, GoodsId, Millis, Money, StoreId, TaxRateId,
     api::Page,
     barcode::{Barcode, BarcodeError},
     money::AMOUNT_MINOR_MAX,
 };
 use saoma_store::{
-    Cursor, TenantScope, Tx,
-    goods::{self, BARCODES_MAX, Item},
+    Cursor, StoreError, TenantScope, Tx,
+    goods::{self, BARCODES_MAX, Item, TaxRate},
     stores, tenants,
 };
 use serde::{Deserialize, Serialize};
@@ -205,8 +207,10 @@ pub async fn create(
     let (scope, who, now) = (caller.scope()?, caller.principal().clone(), app.now());
     let item = body.into_inner().into_item(GoodsId::from_bytes(app.random_16()?), now)?;
     let add = move |tx: &mut Tx<'_>| {
+        Terms::read(tx, &scope)?.check(&item, None)?;
         goods::take_turn(tx, &scope)?;
-        let made = put_in(tx, &scope, &item)?;
+        check_barcodes(&item, &holders(tx, &scope, &item)?)?;
+        let made = goods::create(tx, &scope, &item)?;
         announce(tx, &scope, now)?;
         note(tx, &who, "goods.created", &item.id, &told(&item), now)?;
         Ok(GoodsView::from(made))
@@ -241,6 +245,7 @@ pub async fn change(
     let ChangeGoods { version, name, barcodes, price, by_weight, tax_rate, stores, active } = body.into_inner();
     let (name, barcodes) = (text::name(&name, "/name")?, all_barcodes(&barcodes)?);
     let changed = app.store().write(move |tx| {
+        let terms = Terms::read(tx, &scope)?;
         goods::take_turn(tx, &scope)?;
         let before = goods::load(tx, &scope, id)?;
         let by_weight = by_weight.unwrap_or(before.by_weight);
@@ -261,7 +266,8 @@ pub async fn change(
             updated_at: now,
             ..before.clone()
         };
-        check(tx, &scope, &wanted, before.tax_rate)?;
+        terms.check(&wanted, before.tax_rate)?;
+        check_barcodes(&wanted, &holders(tx, &scope, &wanted)?)?;
         let item = goods::save(tx, &scope, &wanted)?;
         announce(tx, &scope, now)?;
         note(tx, &who, "goods.changed", &id, &detail, now)?;
@@ -270,12 +276,6 @@ pub async fn change(
     let changed = changed.await?;
     app.wake_outbox();
     Ok(web::Json(changed.into()))
-}
-
-/// Goods that are checked, in a transaction that has the tenant's turn.
-fn put_in(tx: &mut Tx<'_>, scope: &TenantScope, item: &Item) -> Result<Item, Problem> {
-    check(tx, scope, item, None)?;
-    Ok(goods::create(tx, scope, item)?)
 }
 
 /// What the audit log says of new goods.
@@ -303,29 +303,57 @@ fn all_barcodes(texts: &[String]) -> Result<Vec<Barcode>, Problem> {
     Ok(all)
 }
 
-/// Whether it can be sold like this. `kept`: the tax that it had before, which it may keep though that is not active any more.
-fn check(tx: &mut Tx<'_>, scope: &TenantScope, item: &Item, kept: Option<TaxRateId>) -> Result<(), Problem> {
-    if !(0..=AMOUNT_MINOR_MAX).contains(&item.price.minor()) {
-        return Err(Problem::new(INVALID, format!("0 to {AMOUNT_MINOR_MAX}.")).at("/price/minor"));
+/// What goods must fit, besides other goods. It is read before the tenant's turn is taken, which sales wait for.
+struct Terms {
+    currency: Currency,
+    stores: BTreeSet<StoreId>,
+    rates: Vec<TaxRate>,
+}
+
+impl Terms {
+    fn read(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Self, StoreError> {
+        Ok(Self {
+            currency: tenants::load(tx, scope)?.currency,
+            stores: stores::list(tx, scope)?.into_iter().map(|store| store.id).collect(),
+            rates: goods::list_rates(tx, scope)?,
+        })
     }
-    let currency = tenants::load(tx, scope)?.currency;
-    if item.price.currency() != currency {
-        let detail = format!("The merchant's terminals sell in {currency}.");
-        return Err(Problem::new(CURRENCY_MISMATCH, detail).at("/price/currency"));
+
+    /// Whether it can be sold like this. `kept`: the tax that it had before, which it may keep though that is not active any more.
+    fn check(&self, item: &Item, kept: Option<TaxRateId>) -> Result<(), Problem> {
+        if !(0..=AMOUNT_MINOR_MAX).contains(&item.price.minor()) {
+            return Err(Problem::new(INVALID, format!("0 to {AMOUNT_MINOR_MAX}.")).at("/price/minor"));
+        }
+        if item.price.currency() != self.currency {
+            let detail = format!("The merchant's terminals sell in {}.", self.currency);
+            return Err(Problem::new(CURRENCY_MISMATCH, detail).at("/price/currency"));
+        }
+        if item.stores.len() > STORES_MAX {
+            return Err(Problem::new(INVALID, format!("At most {STORES_MAX} stores.")).at("/stores"));
+        }
+        if !item.stores.iter().all(|store| self.stores.contains(store)) {
+            return Err(StoreError::NotFound { what: "the store" }.into());
+        }
+        if let Some(rate) = item.tax_rate.filter(|rate| kept != Some(*rate)) {
+            let found = self.rates.iter().find(|one| one.id == rate);
+            if !found.ok_or(StoreError::NotFound { what: "the tax" })?.active {
+                return Err(Problem::new(INVALID, "This tax is not active any more.").at("/tax_rate"));
+            }
+        }
+        Ok(())
     }
-    if item.stores.len() > STORES_MAX {
-        return Err(Problem::new(INVALID, format!("At most {STORES_MAX} stores.")).at("/stores"));
-    }
-    for store in &item.stores {
-        stores::load(tx, scope, *store)?;
-    }
-    if let Some(rate) = item.tax_rate.filter(|rate| kept != Some(*rate))
-        && !goods::load_rate(tx, scope, rate)?.active
-    {
-        return Err(Problem::new(INVALID, "This tax is not active any more.").at("/tax_rate"));
-    }
+}
+
+/// Which goods have its barcodes.
+fn holders(tx: &mut Tx<'_>, scope: &TenantScope, item: &Item) -> Result<HashMap<String, GoodsId>, StoreError> {
+    let barcodes: Vec<&str> = item.barcodes.iter().map(Barcode::as_str).collect();
+    goods::holders(tx, scope, &barcodes)
+}
+
+/// Whether it can have its barcodes; `held`: which goods have some already.
+fn check_barcodes(item: &Item, held: &HashMap<String, GoodsId>) -> Result<(), Problem> {
     for (idx, barcode) in item.barcodes.iter().enumerate().filter(|_| item.active) {
-        if goods::holder(tx, scope, barcode)?.is_some_and(|holder| holder != item.id) {
+        if held.get(barcode.as_str()).is_some_and(|holder| *holder != item.id) {
             let detail = format!("Other goods have the barcode {barcode}: take it from them first.");
             return Err(Problem::new(CONFLICT, detail).at(format!("/barcodes/{idx}")));
         }

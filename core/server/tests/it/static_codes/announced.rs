@@ -1,6 +1,6 @@
 //! What a till hears of payments through a printed code.
 
-use saoma_channels::{PaymentStatus, RefundStatus};
+use saoma_channels::{Decline, DeclineCode, PaymentStatus, RefundStatus};
 use saoma_protocol::{
     Millis, PaymentId, Sequence, StaticCodeId, TerminalId,
     api::RefundKind,
@@ -280,4 +280,16 @@ async fn what_goes_back_before_the_till_hears_of_it_is_not_announced() {
     let _workers = counter.workers();
     counter.notified(&undone, PaymentStatus::Closed).await;
     counter.in_time("the channel's word to be believed", async || quay.announced().await.is_empty()).await;
+}
+
+/// The owner asks for it back, and the channel refuses: the money is here.
+#[tokio::test]
+async fn what_the_channel_does_not_give_back_is_announced_all_the_same() {
+    let quay = Quay::open().await;
+    let counter = &quay.counter;
+    let paid = quay.pays().await.payment.payment.id;
+    let declined = Decline { code: DeclineCode::Other, message: "the bank sent it back".to_owned() };
+    counter.scheme.next("refund", Say::Refund(RefundStatus::Failed(declined)));
+    give_back(&counter.app, counter.scope, giving_back(1, paid, RefundKind::Refund, None)).await.unwrap();
+    assert_eq!(quay.announced().await, [paid]);
 }

@@ -1,12 +1,16 @@
 //! Many goods at once, as an office has them in a table: all of them or none.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use saoma_protocol::GoodsId;
-use saoma_store::{Tx, goods};
+use saoma_protocol::{GoodsId, barcode::Barcode};
+use saoma_store::{
+    Tx,
+    goods::{self, Item},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{CreateGoods, put_in, told};
+use super::{CreateGoods, Terms, check_barcodes, told};
 use crate::{
     app::App,
     goods::announce,
@@ -19,7 +23,7 @@ use crate::{
     },
 };
 
-/// Most goods of one request: one transaction, in which on SQLite nobody else writes.
+/// Most goods of one request: one transaction, in which the merchant's sales are not written, and on SQLite nobody's.
 const IMPORT_MAX: usize = 500;
 
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -57,12 +61,22 @@ pub async fn import(
         read.push(one.into_item(GoodsId::from_bytes(app.random_16()?), now));
     }
     let add = move |tx: &mut Tx<'_>| {
+        // Sales of the merchant wait for the turn: what can be looked at without it is looked at before.
+        let terms = Terms::read(tx, &scope)?;
+        let fits = |item| terms.check(item, None).map(|()| item);
+        let checked: Vec<Result<&Item, Problem>> =
+            read.iter().map(|item| item.as_ref().map_err(Problem::clone).and_then(fits)).collect();
+        let barcodes: Vec<&str> =
+            checked.iter().flatten().flat_map(|item| item.barcodes.iter().map(Barcode::as_str)).collect();
         goods::take_turn(tx, &scope)?;
+        let mut held = goods::holders(tx, &scope, &barcodes)?;
         let (mut made, mut wrong) = (Vec::with_capacity(read.len()), Vec::new());
-        for (idx, item) in read.iter().enumerate() {
-            match item.clone().and_then(|item| put_in(tx, &scope, &item)) {
-                Ok(item) => made.push(item),
-                Err(problem) if problem.is_ours() => return Err(problem),
+        for (idx, item) in checked.into_iter().enumerate() {
+            match item.and_then(|item| check_barcodes(item, &held).map(|()| item)) {
+                Ok(item) => {
+                    held.extend(item.barcodes.iter().map(|barcode| (barcode.to_string(), item.id)));
+                    made.push(item.clone());
+                }
                 Err(problem) => wrong.push(problem.within(&format!("/goods/{idx}"))),
             }
         }
@@ -70,10 +84,10 @@ pub async fn import(
             let detail = format!("Nothing was added: {} of the goods cannot be added, as errors says.", wrong.len());
             return Err(Problem::new(INVALID, detail).at("/goods").with_errors(wrong));
         }
+        goods::create_all(tx, &scope, &made)?;
         announce(tx, &scope, now)?;
-        for item in &made {
-            note(tx, &who, "goods.created", &item.id, &told(item), now)?;
-        }
+        let all: Vec<_> = made.iter().map(|item| json!({ "id": item.id, "created": told(item) })).collect();
+        note(tx, &who, "goods.imported", &scope.tenant(), &json!({ "goods": all }), now)?;
         Ok(ImportedGoods { ids: made.into_iter().map(|item| item.id).collect() })
     };
     let made = answered(&app, scope, wish, StatusCode::CREATED, add).await?;
