@@ -332,10 +332,8 @@ mod tests {
     use saoma_protocol::{Millis, Money, api::Failure, journal::CoreTime};
 
     use super::*;
-    use crate::{
-        sale::{ReceiptState, Refund, Stage},
-        shift::Shift,
-    };
+    use crate::sale::{ReceiptState, Refund, Stage};
+    use crate::shift::Shift;
 
     fn cny(minor: i64) -> Amount {
         Amount::new(minor, Currency::CNY).unwrap()
@@ -438,6 +436,7 @@ mod tests {
             version: 2,
             keyed_at: Millis(0),
         };
+        // Its method is all that is looked at here.
         let failure = Failure { code: "x".to_owned(), message: "x".to_owned() };
         let kept = Kept {
             payment: payment(number),
@@ -451,7 +450,6 @@ mod tests {
             card: None,
             keyed_at: Millis(0),
             keyed_core: CoreTime::Unsaid,
-            // Its method is all that is looked at here.
             stage: Stage::NotSent { method: Method::CustomerPresented, state: PaymentState::Failed, failure },
             refunds: refunds.iter().map(refund).collect(),
             receipt: ReceiptState::None,
@@ -467,8 +465,7 @@ mod tests {
         (payment(number), kept)
     }
 
-    /// What is under way at the close of one batch is of the batch in which it goes out, and what others give back of a batch's
-    /// sales is told beside it.
+    /// What is under way at a close is of the batch in which it goes out; what others give back of its sales is told beside it.
     #[test]
     fn each_refund_is_counted_once() {
         let keyed_1 = [keyed(1, 500, Method::CustomerPresented), settled(1, PaymentState::PartlyRefunded)];
