@@ -8,8 +8,8 @@ const ROOT = new URL('../../../', import.meta.url);
 const TYPE = 'application/vnd.saoma.plugin+json';
 /** Of the sandbox's manifest, as core will find them in the component. */
 const OFFERS = ['bills', 'cancel', 'customer-presented', 'merchant-presented', 'notifications', 'partial-refund', 'refund', 'secrets'];
-/** The kit that states them, and the contract they are of: core/channels/src/conformance/kit.rs and sdk/wit. */
-const [KIT, CONTRACT] = ['0.1.0', '0.2.0'];
+/** The kit that states them, and the contract they are of: core/channels/src/conformance/table.rs and sdk/wit. */
+const [KIT, CONTRACT] = ['1', '0.2.0'];
 /** What a far side may be without: the one case that the stories look for. */
 export const UNPLAYED = { case: 'notification-of-refund', why: 'this story’s far side tells of payments alone' };
 
