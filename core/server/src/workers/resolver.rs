@@ -81,14 +81,11 @@ impl Leases {
 
     fn renewed(&mut self, renewed: Vec<(Id, Renewal)>, until: Millis) {
         for (id, became) in renewed {
-            match became {
-                Renewal::Done => self.0.entry(id).and_modify(|lease| lease.until = until),
-                Renewal::Later => continue,
-                Renewal::Lost => {
-                    self.0.remove(&id);
-                    continue;
-                }
-            };
+            match (became, self.0.get_mut(&id)) {
+                (Renewal::Done, Some(lease)) => lease.until = until,
+                (Renewal::Lost, _) => drop(self.0.remove(&id)),
+                (Renewal::Later, _) | (Renewal::Done, None) => {}
+            }
         }
     }
 }
